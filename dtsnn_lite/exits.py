@@ -1,0 +1,290 @@
+"""When to stop: scores of f_t, exit policies, and the exact trade-off curve.
+
+A policy reads only the running means seen so far, so one object serves a
+recording (`replay`) and a network that really stops (inference.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from dtsnn_lite.recording import Recording
+
+
+# --- scores: how sure is f_t? ------------------------------------------------
+
+def softmax(f: np.ndarray) -> np.ndarray:
+    """Class probabilities p_k = exp(f_k) / sum_j exp(f_j), float64, same shape as f."""
+    f = np.asarray(f, dtype=np.float64)
+    e = np.exp(f - f.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def entropy(f: np.ndarray) -> np.ndarray:
+    """Normalised entropy, in [0, 1]; 0 is certain, 1 is uniform. Shape (..., K) -> (...).
+
+    E = -(1 / log K) sum_k p_k log p_k,  with log p_k = z_k - log S, z = f - max f
+      = (log S - sum_k p_k z_k) / log K                              (DT-SNN)
+    """
+    f = np.asarray(f, dtype=np.float64)
+    z = np.ascontiguousarray(np.moveaxis(f - f.max(axis=-1, keepdims=True), -1, 0))  # (K, ...): sums run along memory
+    e = np.exp(z)
+    s = e.sum(axis=0)
+    z *= e
+    h = np.log(s) - z.sum(axis=0) / s
+    return np.clip(h / np.log(f.shape[-1]), 0.0, 1.0)
+
+
+def confidence(f: np.ndarray) -> np.ndarray:
+    """Largest class probability, in [1/K, 1]. Shape (..., K) -> (...). (SEENN-I)"""
+    f = np.asarray(f, dtype=np.float64)
+    return 1.0 / np.exp(f - f.max(axis=-1, keepdims=True)).sum(axis=-1)
+
+
+def margin(f: np.ndarray) -> np.ndarray:
+    """Gap between the two largest class probabilities, in [0, 1]. Shape (..., K) -> (...)."""
+    top = np.partition(softmax(f), -2, axis=-1)
+    return top[..., -1] - top[..., -2]
+
+
+# --- policies ----------------------------------------------------------------
+
+class ExitPolicy(Protocol):
+    """Who leaves now: f_seen (t, n, K) of the images still running, their numbers (n,) -> bool (n,)."""
+
+    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray: ...
+
+
+def _in_range(name: str, value: float, low: float, high: float, hint: str) -> None:
+    if not low <= value <= high:   # NaN fails too
+        raise ValueError(f"{name} lies in [{low:g}, {high:g}] ({hint}); got {value!r}")
+
+
+@dataclass(frozen=True)
+class EntropyExit:
+    """Stop at the first t with E(f_t) < theta (DT-SNN)."""
+
+    theta: float
+    falls: ClassVar[bool] = True     # a sure image has a low score
+
+    def __post_init__(self) -> None:
+        _in_range("theta", self.theta, 0.0, np.nextafter(1.0, 2.0), "normalised entropy; 0 never stops early")
+
+    score = staticmethod(entropy)
+
+    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
+        return entropy(f_seen[-1]) < self.theta
+
+
+@dataclass(frozen=True)
+class ConfidenceExit:
+    """Stop at the first t with max softmax(f_t) > alpha (SEENN-I)."""
+
+    alpha: float
+    falls: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _in_range("alpha", self.alpha, 0.0, 1.0, "a probability; 1 never stops early")
+
+    score = staticmethod(confidence)
+
+    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
+        return confidence(f_seen[-1]) > self.alpha
+
+
+@dataclass(frozen=True)
+class MarginExit:
+    """Stop at the first t where the best class leads the second by more than gap."""
+
+    gap: float
+    falls: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _in_range("gap", self.gap, np.nextafter(0.0, -1.0), 1.0, "a difference of probabilities; 1 never stops early")
+
+    score = staticmethod(margin)
+
+    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
+        return margin(f_seen[-1]) > self.gap
+
+
+@dataclass(frozen=True)
+class PatienceExit:
+    """Stop when the same class has won `steps` timesteps in a row."""
+
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.steps != int(self.steps) or self.steps < 1:
+            raise ValueError(f"steps counts equal predictions in a row, 1 or more; got {self.steps!r}")
+
+    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
+        if len(f_seen) < self.steps:
+            return np.zeros(f_seen.shape[1], dtype=bool)
+        last = f_seen[-self.steps:].argmax(axis=2)     # (steps, n)
+        return (last == last[-1]).all(axis=0)
+
+
+@dataclass(frozen=True)
+class NeverExit:
+    """Run all T timesteps: the static network."""
+
+    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
+        return np.zeros(f_seen.shape[1], dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class OracleExit:
+    """Stop at the first t that is right; no rule that must be right can stop earlier (SEENN's AET)."""
+
+    labels: np.ndarray
+
+    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
+        return f_seen[-1].argmax(axis=1) == np.asarray(self.labels)[image]
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenSteps:
+    """Stop at t_hat[image], a number of timesteps chosen before the network runs (SEENN-II)."""
+
+    t_hat: np.ndarray
+
+    def __post_init__(self) -> None:
+        t_hat = np.asarray(self.t_hat)
+        if not np.issubdtype(t_hat.dtype, np.integer) or t_hat.size == 0 or t_hat.min() < 1:
+            raise ValueError("t_hat holds whole timesteps, 1 or more, one an image")
+
+    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
+        return len(f_seen) >= np.asarray(self.t_hat)[image]
+
+
+# --- a run -------------------------------------------------------------------
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a policy did: per image the exit step, the answer, and whether it is right.
+
+    t_hat (N,) in 1..T, predictions (N,), correct (N,) bool; timesteps = T
+    """
+
+    t_hat: np.ndarray
+    predictions: np.ndarray
+    correct: np.ndarray
+    timesteps: int
+
+    @property
+    def accuracy(self) -> float:
+        return float(self.correct.mean())
+
+    @property
+    def mean_timesteps(self) -> float:
+        return float(self.t_hat.mean())
+
+    @property
+    def histogram(self) -> np.ndarray:
+        """Images that leave at t = 1, ..., T, (T,) int."""
+        return np.bincount(self.t_hat, minlength=self.timesteps + 1)[1:]
+
+
+def run_of(t_hat: np.ndarray, recording: Recording) -> Run:
+    """The run of a recording with given exit steps t_hat (N,)."""
+    at = (np.asarray(t_hat) - 1, np.arange(recording.images))
+    return Run(np.asarray(t_hat), recording.predictions[at], recording.correct[at], recording.timesteps)
+
+
+def replay(recording: Recording, policy: ExitPolicy) -> Run:
+    """T_hat(x): the first t at which the policy stops, else T."""
+    t_hat = np.full(recording.images, recording.timesteps)
+    running = np.arange(recording.images)
+    for t in range(1, recording.timesteps):
+        leaves = policy.stop(recording.f[:t, running], running)
+        t_hat[running[leaves]] = t
+        running = running[~leaves]
+    return run_of(t_hat, recording)
+
+
+# --- the exact trade-off curve -----------------------------------------------
+
+@dataclass(frozen=True, eq=False)
+class TradeOff:
+    """Accuracy against mean timesteps over every threshold that makes a difference.
+
+    thresholds (M,) in the policy's own unit, from never stopping early to always
+    accuracy, mean_timesteps (M,)
+    """
+
+    thresholds: np.ndarray
+    accuracy: np.ndarray
+    mean_timesteps: np.ndarray
+
+
+def exit_curve(score: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every breakpoint of `stop at the first t with score < theta`, in O(NT log NT).
+
+    score, correct  (T, N); a low score is a sure one
+    returns         breakpoints v (M,) rising; images right (M+1,) and total timesteps (M+1,)
+                    after k = 0..M of the moves: theta decides k = #{v < theta}
+
+    m[t, n] = min(score[:t+1, n]) falls with t; as theta rises past m[t, n], image n
+    moves its exit from t+2 to t+1 (1-based), which changes `right` by c[t] - c[t+1].
+    """
+    T, N = score.shape
+    m = score[:-1].copy()
+    for t in range(1, T - 1):       # a loop over rows beats minimum.accumulate along them
+        np.minimum(m[t - 1], m[t], out=m[t])
+    order = np.argsort(m, axis=None)    # ties in any order: only whole groups are read
+    gain = (correct[:-1].astype(np.int8) - correct[1:].astype(np.int8)).ravel()[order]
+    right = correct[-1].sum() + np.concatenate(([0], np.cumsum(gain, dtype=np.int64)))
+    steps = N * T - np.arange(m.size + 1)
+    return m.ravel()[order], right, steps
+
+
+def trade_off(recording: Recording, policy: type) -> TradeOff:
+    """The exact curve of a threshold policy (EntropyExit, ConfidenceExit or MarginExit)."""
+    if not hasattr(policy, "score"):
+        raise TypeError(f"{getattr(policy, '__name__', policy)} has no threshold; its one point comes from replay")
+    sign = 1.0 if policy.falls else -1.0
+    v, right, steps = exit_curve(sign * policy.score(recording.f), recording.correct)
+    last = np.flatnonzero(np.append(v[1:] > v[:-1], True)) if v.size else np.array([], dtype=int)
+    # just past breakpoint v: the next float; the first entry never stops early
+    past = np.concatenate(([_never(policy)], sign * np.nextafter(v[last], np.inf)))
+    k = np.concatenate(([0], last + 1))
+    return TradeOff(past, right[k] / recording.images, steps[k] / recording.images)
+
+
+def _never(policy: type) -> float:
+    return 0.0 if policy.falls else 1.0
+
+
+def calibrate(recording: Recording, policy: type, max_drop: float | None = None,
+              mean_timesteps: float | None = None) -> ExitPolicy:
+    """The threshold that a calibration recording asks for, as a policy.
+
+    max_drop        the fewest timesteps whose accuracy falls at most this far below full T (0.01 = one point)
+    mean_timesteps  the best accuracy that needs at most this many timesteps on average
+    """
+    if (max_drop is None) == (mean_timesteps is None):
+        raise ValueError("ask for either max_drop or mean_timesteps")
+    curve = trade_off(recording, policy)
+    if max_drop is not None:
+        _in_range("max_drop", max_drop, 0.0, 1.0, "a fraction: 0.01 is one point")
+        allowed = curve.accuracy >= recording.accuracy[-1] - max_drop - 1e-12
+        best = np.flatnonzero(allowed)[-1]                      # mean timesteps fall along the curve
+    else:
+        _in_range("mean_timesteps", mean_timesteps, 1.0, recording.timesteps, "between 1 and T")
+        allowed = curve.mean_timesteps <= mean_timesteps + 1e-12
+        if not allowed.any():
+            raise ValueError(f"no threshold reaches {mean_timesteps} timesteps: some images are never surer")
+        best = np.flatnonzero(allowed)[curve.accuracy[allowed].argmax()]
+    return policy(_midway(curve.thresholds, best, policy))
+
+
+def _midway(thresholds: np.ndarray, best: int, policy: type) -> float:
+    """The middle of the interval of thresholds that act alike: it carries over best."""
+    if best == 0:
+        return float(thresholds[0])
+    edge = (1.0 if policy.falls else 0.0) if best + 1 == len(thresholds) else thresholds[best + 1]
+    return float((thresholds[best] + edge) / 2)

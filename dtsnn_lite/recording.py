@@ -1,0 +1,117 @@
+"""What a network said about a data set: the complete environment of every exit rule.
+
+An exit never changes what the network would have computed, so f_t(x) for all
+t and x is all that thresholds, learned policies, costs and widgets need.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The running-mean logits of a network on labelled images.
+
+    f_t(x) = (1/t) sum_{s<=t} logits_s(x)                        (DT-SNN, Eq. 1)
+
+    f            (T, N, K) float32, finite
+    labels       (N,) int64 in [0, K)
+    spike_rates  (T, L) float32 in [0, 1]: spikes per neuron, timestep and layer
+    about        where it comes from: network, data set, split, seed
+    """
+
+    f: np.ndarray
+    labels: np.ndarray
+    spike_rates: np.ndarray
+    about: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        f = np.asarray(self.f, dtype=np.float32)
+        if f.ndim != 3 or 0 in f.shape:
+            raise ValueError(f"f is (timesteps, images, classes), each at least 1; got shape {f.shape}")
+        if not np.isfinite(f).all():
+            raise ValueError("f holds NaN or infinity: the network diverged, or its float16 overflowed")
+        labels = _checked_labels(self.labels, images=f.shape[1], classes=f.shape[2])
+        rates = np.asarray(self.spike_rates, dtype=np.float32)
+        if rates.ndim != 2 or rates.shape[0] != f.shape[0]:
+            raise ValueError(f"spike_rates is (timesteps={f.shape[0]}, layers); got shape {rates.shape}")
+        for name, value in (("f", f), ("labels", labels), ("spike_rates", rates)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def timesteps(self) -> int:
+        return self.f.shape[0]
+
+    @property
+    def images(self) -> int:
+        return self.f.shape[1]
+
+    @property
+    def classes(self) -> int:
+        return self.f.shape[2]
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """The class with the largest f_t, (T, N)."""
+        return self.f.argmax(axis=2)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether stopping at t would be right, (T, N) bool."""
+        return self.predictions == self.labels
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """The static network's accuracy with 1, 2, ..., T timesteps, (T,)."""
+        return self.correct.mean(axis=1)
+
+    def subset(self, index: np.ndarray) -> Recording:
+        """The same recording on some of its images."""
+        return Recording(self.f[:, index], self.labels[index], self.spike_rates, self.about)
+
+    def save(self, path: str | Path) -> None:
+        """One .npz file: f as float16, labels, spike rates, and `about` as JSON."""
+        half = self.f.astype(np.float16)
+        if not np.isfinite(half).all():
+            raise ValueError("logits beyond 65504 do not fit float16; scale the classifier down")
+        np.savez_compressed(path, f=half, labels=self.labels.astype(np.int16),
+                            spike_rates=self.spike_rates, about=json.dumps(self.about))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recording:
+        """The recording in a file written by `save`; nothing in it is ever unpickled."""
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"no recording at {path}; `python -m dtsnn_lite record` makes one")
+        try:
+            with np.load(path, allow_pickle=False) as z:
+                return cls(z["f"], z["labels"], z["spike_rates"], json.loads(str(z["about"])))
+        except Exception as error:  # zip, header, missing key, JSON: each means a damaged file
+            raise ValueError(f"{path} is not a whole recording ({error}); make it again or fetch it again") from error
+
+
+def _checked_labels(labels: np.ndarray, images: int, classes: int) -> np.ndarray:
+    labels = np.asarray(labels)
+    if labels.shape != (images,):
+        raise ValueError(f"labels is ({images},), one an image; got shape {labels.shape}")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise TypeError(f"labels are class numbers (integers); got {labels.dtype}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels lie in [0, {classes}); got {labels.min()} to {labels.max()}")
+    return labels.astype(np.int64)
+
+
+def shipped(name: str) -> Recording:
+    """A recording that comes with the package, for example `digits-test`."""
+    path = ASSETS / f"{name}.npz"
+    if not path.exists():
+        names = sorted(p.stem for p in ASSETS.glob("*.npz"))
+        raise FileNotFoundError(f"no shipped recording {name!r}; there are {names}")
+    return Recording.load(path)
