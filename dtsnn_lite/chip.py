@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Tag = Literal["paper", "code", "derived", "measured", "estimate"]
+from dtsnn_lite.components import AffineSteps, Constant, ExitUnit, PECycle, Tag
 
-
-@dataclass(frozen=True)
-class Constant:
-    """A number with its unit and where it was read.
-
-    source  a key of references.bib
-    tag     paper: printed there; code: read in the authors' program; derived: arithmetic on those;
-            measured: by us; estimate: a guess with a reason
-    """
-
-    value: float
-    unit: str
-    source: str
-    tag: Tag
+__all__ = ["AffineSteps", "Chip", "Constant", "ExitUnit", "HPADC", "Ideal", "LayerShape", "PECycle",
+           "Readout", "SenseAmp", "Tag", "Ternary", "dtsnn_2023", "spikesim_rram_64"]
 
 
 @dataclass(frozen=True)
@@ -83,3 +70,41 @@ class LayerShape:
     def macs(self) -> int:
         """Multiply-accumulates a timestep."""
         return self.rows * self.neurons
+
+
+Charges = PECycle | AffineSteps
+
+
+@dataclass(frozen=True)
+class Chip:
+    """An in-memory chip: what its crossbars do to the numbers, and its price list.
+
+    rows, cols    cells of one crossbar
+    weight_bits   bits of a weight, stored cell_bits a cell in neighbouring columns
+    readout       how a column's partial sum becomes a number
+    mux           columns that share one converter
+    charges       the price list; None for a chip that only computes
+    exit_unit     the block that decides to stop
+    """
+
+    name: str
+    rows: int = 64
+    cols: int = 64
+    weight_bits: int = 4
+    cell_bits: int = 1
+    readout: Readout = HPADC(5)
+    mux: int = 8
+    charges: Charges | None = None
+    exit_unit: ExitUnit = ExitUnit()
+
+    def __post_init__(self) -> None:
+        for what in ("rows", "cols", "weight_bits", "cell_bits", "mux"):
+            if getattr(self, what) < 1:
+                raise ValueError(f"{what} is a whole number from 1 up; got {getattr(self, what)}")
+        if self.cell_bits > self.weight_bits:
+            raise ValueError(f"a cell holds part of a weight: cell_bits <= weight_bits; "
+                             f"got {self.cell_bits} > {self.weight_bits}")
+
+
+spikesim_rram_64 = Chip("SpikeSim, 64 x 64 RRAM", cell_bits=4, readout=HPADC(4), charges=PECycle())
+dtsnn_2023 = Chip("DT-SNN, 64 x 64 RRAM, as published", cell_bits=4, readout=HPADC(4), charges=AffineSteps())

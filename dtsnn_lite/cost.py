@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 import numpy as np
+
+from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, PECycle
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,73 @@ def static_cost(timesteps: int, step: StepCost) -> Bill:
 def steps_squared_ratio(t_hat: np.ndarray, timesteps: int) -> float:
     """(mean T_hat / T)^2: the EDP ratio if energy were proportional and every image average."""
     return float((np.mean(t_hat) / timesteps) ** 2)
+
+
+def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndarray | None = None) -> StepCost:
+    """What one image pays on a chip: the affine bill of its layers, by part.
+
+    spike_rates  spikes a neuron and timestep, (L,) or (T, L); price lists that are blind to spikes ignore it
+    """
+    if not shapes:
+        raise ValueError("a network has at least one layer; got no layer shapes")
+    match chip.charges:
+        case PECycle() as prices:
+            return _pe_cycle_cost(shapes, chip, prices)
+        case AffineSteps() as prices:
+            return _affine_cost(shapes, chip, prices)
+        case _:
+            raise ValueError(f"{chip.name} has no price list: give the Chip its charges")
+
+
+def pe_cycle_parts_pj(chip: Chip, prices: PECycle, kernel: int = 3) -> dict[str, float]:
+    """Energy of one PE cycle by part: k^2 arrays are read, and X / mux groups of columns converted."""
+    groups = chip.cols / chip.mux
+    return {
+        "crossbar": groups * kernel ** 2 * prices.crossbar.value,
+        "adc": groups ** 2 * prices.adc.value,
+        "mux": groups ** 2 * prices.mux.value,
+        "tile buffer": prices.tile_buffer.value,
+        "H-tree": prices.h_tree.value,
+        "temporary buffer": groups * (prices.temporary_buffer.value + 16 * prices.subtractor.value),
+        "neuron": prices.neuron.value,
+        "memory fetch": prices.memory_fetch.value,
+    }
+
+
+def _pe_cycles(shape: LayerShape, chip: Chip) -> int:
+    """PE cycles of a layer and timestep: ceil(C_out / X) ceil(C_in / X) positions."""
+    return ceil(shape.out_channels / chip.cols) * ceil(shape.in_channels / chip.rows) * shape.positions
+
+
+def _pe_cycle_cost(shapes: Sequence[LayerShape], chip: Chip, prices: PECycle) -> StepCost:
+    parts: dict[str, float] = {}
+    for shape in shapes:
+        for part, energy_pj in pe_cycle_parts_pj(chip, prices, shape.kernel).items():
+            parts[part] = parts.get(part, 0.0) + energy_pj * _pe_cycles(shape, chip)
+    return StepCost(0.0, sum(parts.values()), 0.0, _overlapped_ns(shapes, prices), parts)
+
+
+def _overlapped_ns(shapes: Sequence[LayerShape], prices: PECycle) -> float:
+    """End of the last layer when each starts at `overlap` of the one before; one output channel at a time."""
+    cycle_ns = prices.pe_cycle.value * 1000 / prices.clock.value
+    layers_ns = [shape.out_channels * shape.positions * cycle_ns for shape in shapes]
+    return prices.overlap.value * sum(layers_ns[:-1]) + layers_ns[-1]
+
+
+def _affine_cost(shapes: Sequence[LayerShape], chip: Chip, prices: AffineSteps) -> StepCost:
+    one = _pe_cycle_cost(shapes, chip, prices.scale)
+    step_pj = prices.step.value * one.step_pj
+    shares = {"digital peripherals": prices.digital_peripherals, "crossbar and ADC": prices.crossbar_and_adc,
+              "interconnect and neurons": prices.network_and_neurons}
+    parts = {part: share.value * step_pj for part, share in shares.items()}
+    return StepCost(prices.fixed.value * one.step_pj, step_pj, 0.0, one.step_ns, parts)
+
+
+def exit_check_cost(chip: Chip, classes: int = 10) -> ExitCheckCost:
+    """What one look at the score costs: two table reads and two multiply-adds a class, one comparison."""
+    if classes < 2:
+        raise ValueError(f"a classifier has at least 2 classes; got {classes}")
+    unit = chip.exit_unit
+    energy_pj = 2 * classes * (unit.table_read.value + unit.multiply_add.value) + unit.compare.value
+    cycles = classes * unit.cycles_a_class.value + unit.cycles_to_fill.value
+    return ExitCheckCost(energy_pj, cycles * unit.cycle.value)

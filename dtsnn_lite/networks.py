@@ -1,0 +1,43 @@
+"""The papers' networks as the mapper sees them: layer shapes, no weights."""
+
+from __future__ import annotations
+
+from dtsnn_lite.chip import LayerShape
+
+
+def conv(name: str, in_channels: int, out_channels: int, out_size: int, kernel: int = 3, stride: int = 1) -> LayerShape:
+    """A square convolution that keeps its map's size (padded), or divides it by the stride."""
+    size = out_size * stride
+    return LayerShape(name, in_channels, out_channels, kernel, out_size, out_size, size, size)
+
+
+def linear(name: str, in_channels: int, out_channels: int) -> LayerShape:
+    """A fully connected layer: one position, kernel 1."""
+    return LayerShape(name, in_channels, out_channels)
+
+
+def conv_chain(in_channels: int, stages: list[tuple[int, int, int]]) -> list[LayerShape]:
+    """3 x 3 convolutions in a row; stages: (layers, channels, output size)."""
+    shapes = []
+    for count, channels, size in stages:
+        for _ in range(count):
+            shapes.append(conv(f"conv{len(shapes) + 1}", in_channels, channels, size))
+            in_channels = channels
+    return shapes
+
+
+def vgg9() -> list[LayerShape]:
+    """SpikeSim's example, CIFAR-10, convolutions only (moitra2023spikesim)."""
+    outputs = [(64, 32), (64, 16), (128, 16), (128, 8), (256, 8), (256, 8), (256, 4)]
+    inputs = [3] + [channels for channels, _ in outputs]
+    return [conv(f"conv{i + 1}", inputs[i], channels, size) for i, (channels, size) in enumerate(outputs)]
+
+
+def vgg16() -> list[LayerShape]:
+    """DT-SNN's and SEENN's VGG-16, CIFAR-10, convolutions only (li2023seenn)."""
+    return conv_chain(3, [(2, 64, 32), (2, 128, 16), (3, 256, 8), (3, 512, 4), (3, 512, 2)])
+
+
+def resnet19() -> list[LayerShape]:
+    """DT-SNN's and SEENN's ResNet-19, CIFAR-10, 3 x 3 convolutions only (li2023seenn)."""
+    return conv_chain(3, [(7, 128, 32), (6, 256, 16), (4, 512, 8)])
