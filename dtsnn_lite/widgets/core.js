@@ -1,0 +1,454 @@
+// The core that every explorer shares: elements, numbers, plots, controls, links.
+//
+// Python puts this file in front of an explorer's own file and hands both to the
+// browser as one module, since a page opened from a folder cannot import a second one.
+// An explorer brings its fields, a `draw` function and its mathematics; `explorer`
+// below makes the controls, keeps kernel, page and link in step, and cleans up.
+//
+//   elements   html, svg                     numbers  fixed, quantity, ratio, ticks
+//   plots      plot, line, band, dot, note   tables   numberTable
+//   links      formatHash, readHash          view     explorer
+//
+// Nothing here sets innerHTML: a link is untrusted, so text is only ever text.
+
+// --- elements ---------------------------------------------------------------
+
+const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
+
+function furnish(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") node.addEventListener(name, value);
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+function html(tag, attributes, ...children) {
+  return furnish(document.createElement(tag), attributes, children);
+}
+
+function svg(tag, attributes, ...children) {
+  return furnish(document.createElementNS(SVG_NAMESPACE, tag), attributes, children);
+}
+
+// --- numbers: the same strings as Python ---------------------------------------
+
+// f"{x:.{digits}f}": toFixed, but an exact tie goes to the even digit.
+function fixed(x, digits) {
+  const rounded = x.toFixed(digits);
+  const exact = x.toFixed(digits + 40);
+  if (!exact.endsWith("5" + "0".repeat(39))) return rounded;
+  const cut = exact.slice(0, digits ? -40 : -41);
+  return "02468".includes(cut.at(-1)) ? cut : rounded;
+}
+
+const PREFIXES = {
+  pJ: ["pJ", "nJ", "\u00b5J", "mJ", "J"],
+  ns: ["ns", "\u00b5s", "ms", "s"],
+  "pJ ns": ["pJ ns", "nJ ns", "nJ \u00b5s", "\u00b5J \u00b5s", "\u00b5J ms", "mJ ms"],
+};
+
+// Three significant digits with the prefix that fits: { scale, digits, unit }.
+function unitFor(value, unit) {
+  const names = PREFIXES[unit];
+  let k = 0;
+  while (k + 1 < names.length && Math.abs(value) >= 999.5 * Number(`1e${3 * k}`)) k++;
+  const scaled = Math.abs(value) / Number(`1e${3 * k}`);
+  return { scale: Number(`1e${3 * k}`), digits: scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0, unit: names[k] };
+}
+
+function quantity(value, unit, like = value) {
+  const { scale, digits, unit: name } = unitFor(like, unit);
+  return `${fixed(value / scale, digits)} ${name}`;
+}
+
+function ratio(value) {
+  return `${fixed(value, value < 9.995 ? 2 : 1)}\u00d7`;
+}
+
+// The multiples of 1, 2 or 5 times a power of ten that cover [low, high] in at most `count` steps.
+function ticks(low, high, count) {
+  for (let k = -9; k < 13; k++) {
+    for (const m of [1, 2, 5]) {
+      const step = Number(`${m}e${k}`);
+      const first = Math.floor(low / step + 1e-9);
+      const last = Math.ceil(high / step - 1e-9);
+      if (last - first > count) continue;
+      const digits = Math.max(0, -k);
+      return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toFixed(digits)));
+    }
+  }
+  return [low, high];
+}
+
+// --- plots --------------------------------------------------------------------
+
+const MARGIN = { left: 40, right: 14, top: 44, bottom: 38 };
+
+function scale(low, high, from, to) {
+  return (value) => from + ((value - low) / (high - low)) * (to - from);
+}
+
+function text(x, y, words, attributes) {
+  return svg("text", { x: fixed(x, 1), y: fixed(y, 1), ...attributes }, words);
+}
+
+// A picture with two axes. x and y: { low, high, ticks, label, format }.
+// Returns { root, x, y, under, over, box }: two scales, a layer below and one above, the drawing area.
+function plot({ width = 340, height = 240, title, label, x, y, margin = MARGIN }) {
+  const box = { left: margin.left, right: width - margin.right, top: margin.top, bottom: height - margin.bottom };
+  const toX = scale(x.low, x.high, box.left, box.right);
+  const toY = scale(y.low, y.high, box.bottom, box.top);
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  root.append(text(0, 13, title, { class: "title" }), text(0, 31, y.label, { class: "axis" }),
+    text(box.right, height - 4, x.label, { class: "axis", "text-anchor": "end" }));
+  for (const tick of y.ticks) {
+    const at = fixed(toY(tick), 1);
+    root.append(svg("line", { class: "grid", x1: box.left, x2: box.right, y1: at, y2: at }),
+      text(box.left - 6, toY(tick) + 4, y.format ? y.format(tick) : String(tick), { class: "tick", "text-anchor": "end" }));
+  }
+  for (const tick of x.ticks) {
+    root.append(text(toX(tick), box.bottom + 16, x.format ? x.format(tick) : String(tick),
+      { class: "tick", "text-anchor": "middle" }));
+  }
+  const under = svg("g", {}), over = svg("g", {});
+  root.append(under, svg("line", { class: "base", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }), over);
+  return { root, x: toX, y: toY, under, over, box };
+}
+
+function points(plotted, pairs) {
+  return pairs.map(([a, b]) => `${fixed(plotted.x(a), 1)},${fixed(plotted.y(b), 1)}`).join(" ");
+}
+
+function line(plotted, pairs, attributes) {
+  return svg("polyline", { class: "line", points: points(plotted, pairs), ...attributes });
+}
+
+// The area between two values of y, or between two values of x.
+function band(plotted, { x = null, y = null, ...attributes }) {
+  const { box } = plotted;
+  const [left, right] = x ? x.map(plotted.x) : [box.left, box.right];
+  const [bottom, top] = y ? y.map(plotted.y) : [box.bottom, box.top];
+  return svg("rect", { class: "band", x: fixed(left, 1), y: fixed(top, 1),
+    width: fixed(right - left, 1), height: fixed(bottom - top, 1), ...attributes });
+}
+
+function dot(plotted, a, b, attributes) {
+  return svg("circle", { class: "dot", cx: fixed(plotted.x(a), 1), cy: fixed(plotted.y(b), 1), r: 5, ...attributes });
+}
+
+// A direct label beside a point.
+function note(plotted, a, b, words, { dx = 0, dy = 0, ...attributes } = {}) {
+  return text(plotted.x(a) + dx, plotted.y(b) + dy, words, { class: "note", ...attributes });
+}
+
+// --- tables -------------------------------------------------------------------
+
+// rows: [[row head, cell, cell, ...], ...]; returns { root, set(rows) } that changes only the cells.
+function numberTable(caption, heads, rows) {
+  const cells = rows.map((row) => row.slice(1).map((value) => html("td", {}, value)));
+  const root = html("table", {}, html("caption", {}, caption),
+    html("thead", {}, html("tr", {}, heads.map((head) => (head ? html("th", { scope: "col" }, head) : html("td", {}))))),
+    html("tbody", {}, rows.map((row, i) => html("tr", {}, html("th", { scope: "row" }, row[0]), cells[i]))));
+  const set = (next) => next.forEach((row, i) => row.slice(1).forEach((value, k) => { cells[i][k].textContent = value; }));
+  return { root, set };
+}
+
+// --- fields: what a control may hold --------------------------------------------
+//
+// { kind: "number", label, low, high, step, unit?, spoken? }   a slider
+// { kind: "choice", label, options: (state) => [[value, words], ...] }   a list
+// { kind: "flag", label }                                  a check box
+// { kind: "marks", label, length }                         whole numbers below length; drawn by the explorer
+// `more: true` puts a control behind the fold; `label` may be a function of the state.
+
+function digitsOf(step) {
+  return (String(step).split(".")[1] ?? "").length;
+}
+
+// The nearest value that the control can show: numbers clamped and on the grid, choices on the list.
+function clean(field, value, state) {
+  if (field.kind === "number") {
+    const number = Number.isFinite(value) ? Math.min(field.high, Math.max(field.low, value)) : field.low;
+    const snapped = field.low + Math.round((number - field.low) / field.step) * field.step;
+    return Number(Math.min(field.high, snapped).toFixed(digitsOf(field.step)));
+  }
+  if (field.kind === "choice") {
+    const values = field.options(state).map(([option]) => option);
+    return values.includes(value) ? value : values[0];
+  }
+  if (field.kind === "flag") return value === true;
+  const marks = Array.isArray(value) ? value.filter((mark) => Number.isInteger(mark) && mark >= 0 && mark < field.length) : [];
+  return [...new Set(marks)].sort((a, b) => a - b);
+}
+
+function toText(field, value) {
+  if (field.kind === "flag") return value ? "1" : "0";
+  return field.kind === "marks" ? value.join(".") : String(value);
+}
+
+function fromText(field, words) {
+  if (field.kind === "number") return /^-?\d{1,9}(\.\d{1,9})?$/.test(words) ? Number(words) : undefined;
+  if (field.kind === "flag") return words === "1" ? true : words === "0" ? false : undefined;
+  if (field.kind === "marks") return /^[\d.]{0,400}$/.test(words) ? words.split(".").filter(Boolean).map(Number) : undefined;
+  return words.length <= 200 ? words : undefined;
+}
+
+// --- links: #exit?v=1&theta=0.35&score=entropy ----------------------------------
+
+const LINK_VERSION = "1";
+const NO_LESSON = { hide: [], fix: [], question: "" };
+
+function formatHash(key, fields, state, lesson = NO_LESSON) {
+  const query = new URLSearchParams({ v: LINK_VERSION });
+  for (const [name, field] of Object.entries(fields)) query.set(name, toText(field, state[name]));
+  if (lesson.hide.length) query.set("hide", lesson.hide.join(","));
+  if (lesson.fix.length) query.set("fix", lesson.fix.join(","));
+  if (lesson.question) query.set("q", lesson.question);
+  return `#${key}?${query}`;
+}
+
+// { patch, lesson } from a link of this explorer, else null. Values are not yet on the grid: `clean` follows.
+function readHash(hash, key, fields) {
+  if (typeof hash !== "string" || hash.length > 4000 || !hash.startsWith(`#${key}?`)) return null;
+  const query = new URLSearchParams(hash.slice(key.length + 2));
+  if (query.get("v") !== LINK_VERSION) return null;
+  const patch = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const value = query.has(name) ? fromText(field, query.get(name)) : undefined;
+    if (value !== undefined) patch[name] = value;
+  }
+  const names = (which) => (query.get(which) ?? "").split(",").filter((name) => Object.hasOwn(fields, name));
+  return { patch, lesson: { hide: names("hide"), fix: names("fix"), question: (query.get("q") ?? "").slice(0, 300) } };
+}
+
+// --- controls -------------------------------------------------------------------
+
+let controlCount = 0;
+
+function words(field, state) {
+  return typeof field.label === "function" ? field.label(state) : field.label;
+}
+
+// One row with a native input: { row, show(state, spoken), lock(fixed, hidden) }.
+function control(field, state, changed) {
+  const id = `dtsnn-control-${controlCount++}`;
+  const name = html("span", { class: "name" }), value = html("span", { class: "value", "aria-hidden": "true" });
+  const input = html(field.kind === "choice" ? "select" : "input", { id, "data-lm-suppress-shortcuts": "true" });
+  if (field.kind === "number") furnish(input, { type: "range", min: field.low, max: field.high, step: field.step }, []);
+  if (field.kind === "flag") furnish(input, { type: "checkbox" }, []);
+  const read = { number: () => Number(input.value), choice: () => input.value, flag: () => input.checked }[field.kind];
+  input.addEventListener("input", () => changed(read()));
+  const row = html("label", { class: `control ${field.kind}`, for: id },
+    field.kind === "flag" ? [input, name] : [name, input, field.kind === "number" ? value : null]);
+  let listed = "";
+  const show = (now, at, spoken) => {
+    name.textContent = words(field, now);
+    if (field.kind === "flag") input.checked = at;
+    if (field.kind === "choice") {
+      const options = field.options(now);
+      if (JSON.stringify(options) !== listed) {
+        listed = JSON.stringify(options);
+        input.replaceChildren(...options.map(([option, label]) => html("option", { value: option }, label)));
+      }
+      input.value = at;
+    }
+    if (field.kind === "number") {
+      value.textContent = `${fixed(at, digitsOf(field.step))}${field.unit ? ` ${field.unit}` : ""}`;
+      if (input.value !== String(at)) input.value = at;
+      input.setAttribute("aria-valuetext", `${at}${field.unit ? ` ${field.spoken ?? field.unit}` : ""}${spoken ? `, ${spoken}` : ""}`);
+    }
+  };
+  const lock = (fixedNow, hidden) => { input.disabled = fixedNow; row.hidden = hidden; };
+  return { row, input, show, lock };
+}
+
+// --- copying --------------------------------------------------------------------
+
+async function copy(words, shelf) {
+  try {
+    await navigator.clipboard.writeText(words);
+    return true;
+  } catch {
+    shelf.hidden = false;
+    shelf.value = words;
+    shelf.focus();
+    shelf.select();
+    return document.execCommand("copy");
+  }
+}
+
+function toolbar(tools) {
+  const said = html("span", { class: "said", role: "status" });
+  const shelf = html("textarea", { class: "shelf", hidden: true, readonly: true, rows: 6, "aria-label": "text to copy",
+    "data-lm-suppress-shortcuts": "true" });
+  const button = ([label, make]) => html("button", { type: "button", click: async () => {
+    const made = make();
+    if (made === undefined) return;
+    said.textContent = (await copy(made, shelf)) ? "Copied." : "Select the text below and copy it.";
+  } }, label);
+  return html("div", { class: "tools" }, tools.map(button), said, shelf);
+}
+
+// --- a lesson: what a teacher hides, fixes and asks -------------------------------
+
+function lessonForm(fields, state, lesson, changed) {
+  const names = Object.keys(fields);
+  const box = (which, name) => html("label", {}, html("input", { type: "checkbox", checked: lesson()[which].includes(name),
+    "data-lm-suppress-shortcuts": "true", change: (event) => {
+      const others = lesson()[which].filter((other) => other !== name);
+      changed({ ...lesson(), [which]: event.target.checked ? [...others, name] : others });
+    } }), words(fields[name], state()));
+  const group = (title, which) => html("fieldset", {}, html("legend", {}, title), names.map((name) => box(which, name)));
+  const question = html("input", { type: "text", maxlength: 300, "data-lm-suppress-shortcuts": "true",
+    input: (event) => changed({ ...lesson(), question: event.target.value }) });
+  return html("details", { class: "fold lesson" }, html("summary", {}, "For teachers"),
+    html("p", {}, "Set the explorer as your class should meet it, then use Copy link: the link carries all of this."),
+    html("label", { class: "ask" }, "Question shown above ", question), group("Hide", "hide"), group("Fix", "fix"));
+}
+
+// --- an explorer ------------------------------------------------------------------
+
+// In a notebook the address belongs to the application, so links stay out of it there.
+function inBook() {
+  const { dataset, classList } = document.body;
+  return dataset.jpThemeLight === undefined && !classList.contains("vscode-body") && !globalThis.google?.colab;
+}
+
+// Everything around the picture. Returns the clean-up function.
+//   fields          see above, in the order of the page; each is also a trait of the model
+//   view            the node that `draw` paints into
+//   draw(state)     paints, and returns { brief, sentence }: the result as a slider speaks it, and as a line of text
+//   python(state)   optional: lines that print the same numbers
+//   row(state)      optional: [heads, cells] of the state as a table row
+//   adjust(name, value, state)   optional: a patch to make when a reader moves one control
+function explorer({ model, el, title, fields, view, draw, python, row, adjust }) {
+  const key = model.get("hash_key"), names = Object.keys(fields), start = {};
+  const state = {};
+  let lesson = NO_LESSON, timer = 0;
+
+  const controls = {};
+  for (const name of names) {
+    start[name] = state[name] = clean(fields[name], model.get(name), state);
+    if (fields[name].kind === "marks") continue;
+    controls[name] = control(fields[name], state, (value) =>
+      set(adjust ? adjust(name, value, { ...state }) : { [name]: value }));
+  }
+
+  const shown = names.filter((name) => controls[name] && !fields[name].more);
+  const folded = names.filter((name) => controls[name] && fields[name].more);
+  const question = html("p", { class: "question", hidden: true });
+  const sentence = html("output", { class: "sentence", "aria-live": "polite" });
+  const tools = toolbar([
+    ...(inBook() ? [["Copy link", () => location.href.split("#")[0] + formatHash(key, fields, state, lesson)]] : []),
+    ...(python ? [["Copy as Python", () => python({ ...state })]] : []),
+    ...(row ? [["Copy as table row", () => tableRow(row({ ...state }))]] : []),
+    ["Reset", () => set(start)],
+  ]);
+  const root = html("div", { class: "dtsnn", role: "group", "aria-label": title }, question,
+    html("div", { class: "controls" }, shown.map((name) => controls[name].row)),
+    folded.length ? html("details", { class: "fold" }, html("summary", {}, "More controls"),
+      html("div", { class: "controls" }, folded.map((name) => controls[name].row))) : null,
+    sentence, view, tools,
+    inBook() ? lessonForm(fields, () => state, () => lesson, (next) => { teach(next); settle(); }) : null);
+
+  function paint() {
+    const said = draw({ ...state });
+    for (const name of Object.keys(controls)) controls[name].show(state, state[name], said.brief);
+    clearTimeout(timer);
+    timer = setTimeout(() => settle(said), 200);
+  }
+
+  // What may wait until the reader pauses: the live region, phrases in the text, the address.
+  function settle(said) {
+    if (said) sentence.textContent = said.sentence;
+    for (const link of phrases()) {
+      const { patch } = readHash(link.getAttribute("href"), key, fields) ?? { patch: null };
+      const same = patch && Object.keys(patch).length > 0 && names.every((name) => !(name in patch)
+        || toText(fields[name], clean(fields[name], patch[name], state)) === toText(fields[name], state[name]));
+      link.classList.add("dtsnn-phrase");
+      if (same) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    if (inBook() && said && moved) {
+      try { history.replaceState(history.state, "", formatHash(key, fields, state, lesson)); } catch { /* a sandboxed page */ }
+    }
+  }
+
+  function phrases() {
+    return [...document.querySelectorAll("a[href]")].filter((link) => link.getAttribute("href").startsWith(`#${key}?`));
+  }
+
+  let moved = false;
+  function set(patch, tell = true) {
+    for (const name of names) {
+      const value = clean(fields[name], name in patch ? patch[name] : state[name], state);
+      if (toText(fields[name], value) === toText(fields[name], state[name])) continue;
+      state[name] = value;
+      if (tell) model.set(name, value);
+    }
+    if (tell) { moved = true; model.save_changes(); }
+    paint();
+  }
+
+  function teach(next) {
+    lesson = next;
+    question.textContent = lesson.question;
+    question.hidden = !lesson.question;
+    for (const name of Object.keys(controls)) controls[name].lock(lesson.fix.includes(name), lesson.hide.includes(name));
+  }
+
+  function follow(hash) {
+    const found = readHash(hash, key, fields);
+    if (!found) return false;
+    if (found.lesson.hide.length || found.lesson.fix.length || found.lesson.question) teach(found.lesson);
+    set(found.patch);
+    return true;
+  }
+
+  function bringIntoView() {
+    const { top, bottom } = root.getBoundingClientRect();
+    if (bottom < 60 || top > innerHeight - 60) root.scrollIntoView({ block: "nearest" });
+  }
+
+  const onHash = () => { if (follow(location.hash)) bringIntoView(); };
+  const onClick = (event) => {
+    const link = event.target.closest?.(`a[href^="#${key}?"]`);
+    if (link && follow(link.getAttribute("href"))) bringIntoView();
+  };
+  const onModel = Object.fromEntries(names.map((name) => [name, () => {
+    const value = clean(fields[name], model.get(name), state);
+    if (toText(fields[name], value) !== toText(fields[name], state[name])) set({ [name]: value }, false);
+  }]));
+  for (const name of names) model.on(`change:${name}`, onModel[name]);
+  addEventListener("hashchange", onHash);
+  document.addEventListener("click", onClick);
+
+  el.append(root);
+  paint();
+  if (inBook() && follow(location.hash)) requestAnimationFrame(bringIntoView);
+  const close = () => {
+    clearTimeout(timer);
+    for (const name of names) model.off(`change:${name}`, onModel[name]);
+    removeEventListener("hashchange", onHash);
+    document.removeEventListener("click", onClick);
+    root.remove();
+  };
+  return { close, set, state: () => ({ ...state }) };
+}
+
+// A Markdown table of one row.
+function tableRow([heads, cells]) {
+  const line = (values) => `| ${values.map((value) => String(value).replace(/\|/g, "\\|")).join(" | ")} |`;
+  return [line(heads), line(heads.map(() => "---")), line(cells)].join("\n");
+}
+
+// --- bytes ------------------------------------------------------------------------
+
+// A Bytes trait arrives as a DataView that may start at an odd offset: copy it first.
+function bytesOf(view) {
+  return new Uint8Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+}
+

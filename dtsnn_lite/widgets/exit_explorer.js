@@ -1,0 +1,323 @@
+// Stop when sure: what an exit threshold does to accuracy, timesteps, energy, delay and EDP.
+//
+// Python ships, for each score, image and t < T, one byte: the first slider position at
+// which the image has left by step t. So whether an image leaves is decided by
+// comparing two whole numbers, and the page and Python can never disagree.
+
+const SCORES = {
+  entropy: { label: "threshold \u03b8: leave when entropy < \u03b8", policy: "EntropyExit", symbol: "theta" },
+  confidence: { label: "threshold \u03b1: leave when confidence > \u03b1", policy: "ConfidenceExit", symbol: "alpha" },
+  margin: { label: "threshold: leave when the margin > it", policy: "MarginExit", symbol: "gap" },
+};
+const POSITIONS = 201;                        // thresholds 0, 0.005, ..., 1
+
+// --- arithmetic -----------------------------------------------------------------
+
+// left[j * T + t] images leave at step t + 1 when the slider stands at j; right[...] of them are right.
+function exitTables(codes, right, T, N) {
+  const gone = new Int32Array(T * (POSITIONS + 1)), goneRight = new Int32Array(gone.length), late = new Int32Array(gone.length);
+  for (let t = 0; t < T; t++) {
+    const now = t * (POSITIONS + 1), code = t * N, before = code - N;
+    for (let n = 0; n < N; n++) {
+      const hit = right[code + n];
+      if (t < T - 1) { gone[now + codes[code + n]]++; goneRight[now + codes[code + n]] += hit; }
+      if (t > 0) late[now + codes[before + n]] += hit;      // right at t, but gone before
+    }
+  }
+  const left = new Int32Array(POSITIONS * T), leftRight = new Int32Array(POSITIONS * T);
+  for (let t = 0, before = new Int32Array(POSITIONS); t < T; t++) {
+    let out = 0, outRight = 0, gaveUp = 0;
+    const hits = t === T - 1 ? right.subarray(t * N).reduce((a, b) => a + b, 0) : 0;
+    for (let j = 0; j < POSITIONS; j++) {
+      const at = t * (POSITIONS + 1) + j;
+      out += gone[at]; outRight += goneRight[at]; gaveUp += late[at];
+      left[j * T + t] = (t === T - 1 ? N : out) - before[j];
+      leftRight[j * T + t] = (t === T - 1 ? hits : outRight) - gaveUp;
+      before[j] = t === T - 1 ? N : out;
+    }
+  }
+  return { left, right: leftRight };
+}
+
+// Slider position of a threshold: low scores leave first for entropy, high scores for the others.
+function positionOf(theta, score) {
+  const j = Math.round(theta * (POSITIONS - 1));
+  return score === "entropy" ? j : POSITIONS - 1 - j;
+}
+
+// The whole move of a slider: T multiplications a number.
+function exitNumbers(tables, chip, j, T, N) {
+  let right = 0, steps = 0, energy = 0, delay = 0, edp = 0;
+  for (let t = 0; t < T; t++) {
+    const n = tables.left[j * T + t];
+    right += tables.right[j * T + t];
+    steps += n * (t + 1);
+    energy += n * chip.energy_pj[t];
+    delay += n * chip.latency_ns[t];
+    edp += n * chip.edp_pj_ns[t];
+  }
+  return { accuracy: right / N, timesteps: steps / N, energy_pj: energy / N, latency_ns: delay / N, edp_pj_ns: edp / N };
+}
+
+function unpackBits(bytes, count) {
+  const bits = new Uint8Array(count);
+  for (let i = 0; i < count; i++) bits[i] = (bytes[i >> 3] >> (i & 7)) & 1;
+  return bits;
+}
+
+function unpack(model) {
+  const bytes = bytesOf(model.get("bytes"));
+  const cut = ([from, size]) => bytes.subarray(from, from + size);
+  return model.get("data").sets.map((set) => ({
+    ...set,
+    right: unpackBits(cut(set.right), set.timesteps * set.images),
+    codes: Object.fromEntries(Object.entries(set.codes).map(([score, where]) => [score, cut(where)])),
+    pixels: set.pictures && cut(set.pictures.pixels),
+    tables: {},
+  }));
+}
+
+function tablesOf(set, score) {
+  return set.tables[score] ??= exitTables(set.codes[score], set.right, set.timesteps, set.images);
+}
+
+// Exit step, 1-based, of one image.
+function exitStep(set, score, j, n) {
+  const codes = set.codes[score];
+  for (let t = 0; t < set.timesteps - 1; t++) if (codes[t * set.images + n] <= j) return t + 1;
+  return set.timesteps;
+}
+
+// --- words ------------------------------------------------------------------------
+
+function percent(fraction, images) {
+  return `${fixed(100 * fraction, images > 2000 ? 2 : 1)} %`;
+}
+
+// [row head, stops when sure, always T, ratio], as on the static page.
+function exitRows(set, chip, now) {
+  const still = chip.static, T = set.timesteps;
+  const cost = (name, field, unit) =>
+    [name, quantity(now[field], unit, still[field]), quantity(still[field], unit), ratio(now[field] / still[field])];
+  return [
+    ["accuracy", percent(now.accuracy, set.images), percent(set.accuracy, set.images),
+      `${signed(100 * (now.accuracy - set.accuracy), set.images > 2000 ? 2 : 1)} points`],
+    ["timesteps, mean", fixed(now.timesteps, 3), fixed(T, 3), ratio(now.timesteps / T)],
+    cost("energy an image", "energy_pj", "pJ"), cost("delay an image", "latency_ns", "ns"), cost("EDP, mean of E\u00d7D", "edp_pj_ns", "pJ ns"),
+  ];
+}
+
+function signed(value, digits) {
+  const words = fixed(Math.abs(value), digits);
+  return Number(words) === 0 ? words : `${value < 0 ? "\u2212" : "+"}${words}`;
+}
+
+function edpRows(set, chip, now) {
+  const still = chip.static, T = set.timesteps;
+  return [
+    ["E[E\u00d7D]: each image's own product, then the mean (reported)", ratio(now.edp_pj_ns / still.edp_pj_ns)],
+    ["E[E]\u00d7E[D]: product of the two means", ratio((now.energy_pj * now.latency_ns) / (still.energy_pj * still.latency_ns))],
+    ["(mean timesteps / T)\u00b2: energy in proportion to T", ratio((now.timesteps / T) ** 2)],
+  ];
+}
+
+function exitPython(set, chip, state) {
+  const { policy, symbol } = SCORES[state.score], { step, check } = chip, T = set.timesteps;
+  const digits = set.images > 2000 ? 2 : 1;
+  const money = (name, expression, value, unit) => {
+    const like = unitFor(value, unit);
+    return `print(f"${name} {${expression}${like.scale > 1 ? ` / ${like.scale}` : ""}:.${like.digits}f} ${like.unit.replaceAll("\u00b5", "u")}")`;
+  };
+  return [
+    "from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost",
+    `from dtsnn_lite.exits import ${policy}, replay`,
+    ...set.python.imports, "",
+    `seen = ${set.python.recording}`,
+    `run = replay(seen, ${policy}(${symbol}=${state.theta}))`,
+    `step = StepCost(fixed_pj=${step.fixed_pj}, step_pj=${step.step_pj}, fixed_ns=${step.fixed_ns}, step_ns=${step.step_ns})`,
+    `check = ExitCheckCost(energy_pj=${check.energy_pj}, latency_ns=${check.latency_ns})   # ${chip.name}`,
+    "bill = inference_cost(run.t_hat, step, check)",
+    `print(f"accuracy {100 * run.accuracy:.${digits}f} %")`,
+    'print(f"timesteps, mean {run.mean_timesteps:.3f}")',
+    money("energy an image", "bill.energy_pj.mean()", chip.static.energy_pj, "pJ"),
+    money("delay an image", "bill.latency_ns.mean()", chip.static.latency_ns, "ns"),
+    money("EDP, mean of ExD", "bill.edp_pj_ns.mean()", chip.static.edp_pj_ns, "pJ ns"),
+    "",
+  ].join("\n");
+}
+
+// --- pictures ---------------------------------------------------------------------
+
+// The exact curve, the static network at 1..T steps, and a point that moves.
+function curvePanel() {
+  const root = html("div", { class: "panel" });
+  let shown = "", picture, point, tag;
+  return { root, draw(set, score, now) {
+    if (shown !== `${set.name} ${score}`) {
+      shown = `${set.name} ${score}`;
+      const [low, high] = [set.ticks[0], set.ticks.at(-1)];
+      picture = plot({ title: "Accuracy against mean timesteps", label: "",
+        x: { low: 1, high: set.timesteps, ticks: set.steps, label: "mean timesteps" },
+        y: { low, high, ticks: set.ticks, label: "images right (%)" } });
+      const pairs = set.curves[score].map(([steps, right]) => [steps / set.images, (100 * right) / set.images]);
+      picture.under.append(line(picture, set.static.map((a, t) => [t + 1, 100 * a]), { class: "line other" }),
+        ...set.static.map((a, t) => dot(picture, t + 1, 100 * a, { class: "dot other", r: 3 })), line(picture, pairs));
+      const [words, at] = [`always ${set.timesteps}`, 100 * set.accuracy];
+      picture.over.append(note(picture, set.timesteps, at, words, { dy: at > (low + high) / 2 ? 18 : -10, "text-anchor": "end", class: "note other" }));
+      point = dot(picture, 1, low, { class: "dot now" });
+      tag = text(0, 0, "", { class: "note now", "text-anchor": "middle" });
+      picture.over.append(point, tag);
+      root.replaceChildren(picture.root);
+    }
+    const x = picture.x(now.timesteps), y = picture.y(100 * now.accuracy), { left, right, bottom } = picture.box;
+    furnish(point, { cx: fixed(x, 1), cy: fixed(y, 1) }, []);
+    furnish(tag, { x: fixed(Math.min(right - 62, Math.max(left + 62, x)), 1), y: fixed(y + 22 < bottom ? y + 22 : y - 12, 1) }, []);
+    tag.textContent = `${fixed(now.timesteps, 2)} steps, ${percent(now.accuracy, set.images)}`;
+    picture.root.setAttribute("aria-label", curveWords(set, now));
+  } };
+}
+
+function curveWords(set, now) {
+  return `Accuracy against mean timesteps. The point stands at ${fixed(now.timesteps, 2)} timesteps and `
+    + `${percent(now.accuracy, set.images)}; the static network needs ${set.timesteps} for ${percent(set.accuracy, set.images)}.`;
+}
+
+// How many images leave at each step, and how many of them are right.
+function exitsPanel() {
+  const root = html("div", { class: "panel" });
+  let shown = "", picture, bars;
+  return { root, draw(set, tables, j) {
+    const T = set.timesteps;
+    if (shown !== set.name) {
+      shown = set.name;
+      picture = plot({ title: "When images leave", label: "",
+        x: { low: 0.5, high: T + 0.5, ticks: set.steps, label: "timestep" },
+        y: { low: 0, high: 100, ticks: [0, 25, 50, 75, 100], label: "images that leave (%)" } });
+      bars = set.steps.map((t) => [svg("rect", { class: "bar" }), text(picture.x(t), 0, "", { class: "note", "text-anchor": "middle" })]);
+      picture.over.append(...bars.flat());
+      root.replaceChildren(picture.root);
+    }
+    const counts = set.steps.map((t) => tables.left[j * T + t - 1]);
+    counts.forEach((count, i) => {
+      const top = picture.y((100 * count) / set.images), [bar, words] = bars[i];
+      furnish(bar, { x: fixed(picture.x(i + 0.65), 1), width: fixed(picture.x(i + 1.35) - picture.x(i + 0.65), 1),
+        y: fixed(top, 1), height: fixed(picture.box.bottom - top, 1) }, []);
+      words.setAttribute("y", fixed(top - 5, 1));
+      words.textContent = String(count);
+    });
+    picture.root.setAttribute("aria-label", `Images that leave at each timestep: ${counts.map((c, i) => `${c} at ${i + 1}`).join(", ")}.`);
+  } };
+}
+
+// Some of the images that leave at the first and at the last step, with what the network said.
+function picturesPanel(limit = 8) {
+  const root = html("div", { class: "pictures" });
+  let shown = "";
+  return { root, draw(set, score, j) {
+    root.hidden = !set.pictures;
+    if (!set.pictures) return;
+    const exits = set.pictures.index.map((n) => exitStep(set, score, j, n));
+    const rows = [1, set.timesteps].map((t) => exits.flatMap((at, m) => (at === t ? [m] : [])).slice(0, limit));
+    const wanted = `${set.name} ${JSON.stringify(rows)}`;
+    if (wanted === shown) return;
+    shown = wanted;
+    root.replaceChildren(...rows.map((row, i) => pictureRow(set, row, i ? set.timesteps : 1, i ? "last" : "first")));
+  } };
+}
+
+function pictureRow(set, row, step, which) {
+  const tiles = row.map((m) => {
+    const truth = set.pictures.label[m], said = set.pictures.said[m][step - 1];
+    const words = said === truth ? `${truth}` : `${truth}, said ${said}`;
+    return html("li", { class: said === truth ? "tile" : "tile wrong" }, tile(set, m, `a ${truth}, read as ${said}`), html("span", {}, words));
+  });
+  return html("div", {}, html("p", { class: "head" }, `Leave at the ${which} step, t = ${step}`),
+    row.length ? html("ul", {}, tiles) : html("p", { class: "none" }, "None of the images kept in this page."));
+}
+
+function tile(set, m, words) {
+  const { height, width, channels } = set.pictures, size = height * width;
+  const canvas = html("canvas", { width, height, role: "img", "aria-label": words, class: channels === 1 ? "ink" : "photo" });
+  const context = canvas.getContext("2d"), image = context.createImageData(width, height);
+  for (let i = 0; i < size; i++) {
+    const from = (m * size + i) * channels;
+    if (channels === 1) image.data[4 * i + 3] = set.pixels[from];       // ink: black, as opaque as the pen pressed
+    else image.data.set([set.pixels[from], set.pixels[from + 1], set.pixels[from + 2], 255], 4 * i);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+// --- the view -----------------------------------------------------------------------
+
+function fieldsOf(sets) {
+  const named = (state) => sets.find((set) => set.name === state.recording) ?? sets[0];
+  const fields = {
+    recording: { kind: "choice", label: "network and images", options: () => sets.map((set) => [set.name, set.name]) },
+    score: { kind: "choice", label: "how sure?", options: (state) => Object.keys(named(state).codes).map((score) => [score, score]) },
+    chip: { kind: "choice", label: "hardware", options: (state) => named(state).chips.map((chip) => [chip.name, chip.name]) },
+    theta: { kind: "number", label: (state) => SCORES[state.score].label, low: 0, high: 1, step: 0.005 },
+  };
+  if (sets.length === 1) delete fields.recording;
+  return { fields, named };
+}
+
+// Changing the score keeps the mean timesteps as near as a threshold can.
+function sameTimesteps(set, chip, state, score) {
+  const T = set.timesteps, N = set.images;
+  const wanted = exitNumbers(tablesOf(set, state.score), chip, positionOf(state.theta, state.score), T, N).timesteps;
+  let best = 0, gap = Infinity;
+  for (let i = 0; i < POSITIONS; i++) {
+    const j = positionOf(i / (POSITIONS - 1), score);
+    const off = Math.abs(exitNumbers(tablesOf(set, score), chip, j, T, N).timesteps - wanted);
+    if (off < gap) { gap = off; best = i / (POSITIONS - 1); }
+  }
+  return { score, theta: best };
+}
+
+function render({ model, el }) {
+  const sets = unpack(model), { fields, named } = fieldsOf(sets);
+  const at = (state) => {
+    const set = named(state), chip = set.chips.find(({ name }) => name === state.chip) ?? set.chips[0];
+    const tables = tablesOf(set, state.score), j = positionOf(state.theta, state.score);
+    return { set, chip, tables, j, now: exitNumbers(tables, chip, j, set.timesteps, set.images) };
+  };
+  const curve = curvePanel(), exits = exitsPanel(), pictures = picturesPanel();
+  const numbers = html("div", { class: "numbers" }), edp = html("div", {});
+  const view = html("div", { class: "view" }, numbers, html("div", { class: "panels" }, curve.root, exits.root),
+    html("details", { class: "fold" }, html("summary", {}, "EDP in three ways"), edp), pictures.root);
+  let shown = "", table, ways;
+
+  function draw(state) {
+    const { set, chip, tables, j, now } = at(state), rows = exitRows(set, chip, now), ways3 = edpRows(set, chip, now);
+    if (shown !== set.name) {
+      shown = set.name;
+      table = numberTable(set.caption, ["", "stops when sure", `always ${set.timesteps} steps`, "ratio"], rows);
+      ways = numberTable(`EDP against always ${set.timesteps} steps`, ["", "ratio"], ways3);
+      numbers.replaceChildren(table.root);
+      edp.replaceChildren(ways.root);
+    }
+    table.set(rows);
+    ways.set(ways3);
+    curve.draw(set, state.score, now);
+    exits.draw(set, tables, j);
+    pictures.draw(set, state.score, j);
+    const brief = `accuracy ${fixed(100 * now.accuracy, 1)} percent, ${fixed(now.timesteps, 2)} timesteps`;
+    return { brief, sentence: `Stopping when sure answers ${rows[0][1]} right in ${fixed(now.timesteps, 2)} timesteps on average, `
+      + `with ${rows[2][3]} the energy and ${rows[4][3]} the EDP of always running ${set.timesteps}.` };
+  }
+
+  const row = (state) => {
+    const { set, chip, now } = at(state), rows = exitRows(set, chip, now);
+    return [["images", "score", "threshold", "hardware", ...rows.map(([head]) => head), "EDP ratio"],
+      [set.name, state.score, state.theta, chip.name, ...rows.map((cells) => cells[1]), rows[4][3]]];
+  };
+  const adjust = (name, value, state) =>
+    (name === "score" ? sameTimesteps(at(state).set, at(state).chip, state, value) : { [name]: value });
+  const shownExplorer = explorer({ model, el, title: model.get("heading"), fields, view, draw, row, adjust,
+    python: (state) => { const { set, chip } = at(state); return exitPython(set, chip, state); } });
+  return shownExplorer.close;
+}
+
+export { exitNumbers, exitPython, exitRows, exitTables, positionOf, unpack };
+export default { render };

@@ -1,0 +1,317 @@
+"""The exit explorer: what a threshold does to accuracy, timesteps, energy, delay and EDP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import traitlets
+
+from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost, steps_squared_ratio
+from dtsnn_lite.exits import ConfidenceExit, EntropyExit, MarginExit, Run, replay, trade_off
+from dtsnn_lite.recording import Recording
+from dtsnn_lite.widgets.drawing import Axis, Plot, bar, dot, line, note, number_table, picture, quantity, ratio, tag, ticks
+from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
+
+POLICIES = {"entropy": EntropyExit, "confidence": ConfidenceExit, "margin": MarginExit}
+POSITIONS = 201
+THRESHOLDS = np.arange(POSITIONS) / (POSITIONS - 1)     # 0, 0.005, ..., 1: every place the slider can stand
+SHOWN = 8                                               # pictures in a row
+
+
+@dataclass(frozen=True, eq=False)
+class ExitData:
+    """What one network said about one set of images, and what its hardware charges.
+
+    recording    f_t of every image
+    cost_models  name of the hardware -> (cost of a timestep, cost of an exit check)
+    images       uint8 (N, H, W) or (N, H, W, 3), or only those at `index`; None shows none
+    index        (M,) which images of the recording `images` are; None when it holds all N
+    code         the Python expression that makes `recording` again, for the reader who copies it
+    caption      a line above the table of numbers
+    """
+
+    recording: Recording
+    cost_models: Mapping[str, tuple[StepCost, ExitCheckCost]]
+    images: np.ndarray | None = None
+    index: np.ndarray | None = None
+    code: str = 'shipped("digits-test")'
+    caption: str = ""
+    imports: tuple[str, ...] = field(default=("from dtsnn_lite.recording import shipped",))
+
+    def __post_init__(self) -> None:
+        if not self.cost_models:
+            raise ValueError("cost_models is empty: name at least one hardware with its (StepCost, ExitCheckCost)")
+        if self.images is not None:
+            _check_images(self)
+
+
+def _check_images(data: ExitData) -> None:
+    images = data.images
+    if images.dtype != np.uint8 or not (images.ndim == 3 or images.ndim == 4 and images.shape[3] == 3):
+        raise ValueError(f"images is uint8 (M, H, W) or (M, H, W, 3), 0 to 255; got {images.dtype} {images.shape}")
+    wanted = data.recording.images if data.index is None else len(data.index)
+    if len(images) != wanted:
+        raise ValueError(f"{len(images)} images for {wanted} places: pass `index`, one a picture, or all images")
+
+
+# --- what the page needs of a recording ---------------------------------------------
+
+def exit_codes(recording: Recording, score: str) -> np.ndarray:
+    """First slider position at which image n has left by step t, (T-1, N) uint8; 201 is never.
+
+    entropy:             position j = 0..200 stands for theta_j,     code = #{theta_j <= min_{s<=t} score_s}
+    confidence, margin:  position j stands for theta_{200-j},        code = #{theta_j >= max_{s<=t} score_s}
+    so 'the image has left by t' is code <= j, with no floating point left.
+    """
+    policy = POLICIES[score]
+    values = policy.score(recording.f)[:-1]
+    if policy.falls:
+        codes = np.searchsorted(THRESHOLDS, values, side="right")
+    else:
+        codes = POSITIONS - np.searchsorted(THRESHOLDS, values, side="left")
+    return np.minimum.accumulate(codes, axis=0).astype(np.uint8)
+
+
+def thin_curve(recording: Recording, score: str, columns: int = 286) -> list[list[int]]:
+    """The exact curve as [total timesteps, images right], thinned to what `columns` pixels can show."""
+    curve = trade_off(recording, POLICIES[score])
+    N, T = recording.images, recording.timesteps
+    steps, right = np.rint(curve.mean_timesteps * N).astype(int), np.rint(curve.accuracy * N).astype(int)
+    column = ((steps - N) * columns) // max(1, N * (T - 1))
+    keep: list[int] = []
+    for group in np.split(np.arange(len(steps)), np.flatnonzero(np.diff(column)) + 1):
+        highest, lowest = group[right[group].argmax()], group[right[group].argmin()]
+        keep += sorted({int(group[0]), int(highest), int(lowest), int(group[-1])})
+    return [[int(steps[k]), int(right[k])] for k in keep]
+
+
+def choose_images(recording: Recording, count: int = 96) -> np.ndarray:
+    """Images worth showing: the hardest half by entropy, and a spread from easy to hard."""
+    hardness = EntropyExit.score(recording.f)[:max(1, recording.timesteps - 1)].min(axis=0)
+    order = np.argsort(hardness, kind="stable")
+    count = min(count, recording.images)
+    spread = order[np.linspace(0, recording.images - 1, count - count // 2).round().astype(int)]
+    return np.unique(np.concatenate([order[recording.images - count // 2:], spread]))
+
+
+def chip_bill(name: str, step: StepCost, check: ExitCheckCost, timesteps: int) -> dict:
+    """What leaving at 1, ..., T costs on one chip, and what the static network costs."""
+    bill, still = inference_cost(np.arange(1, timesteps + 1), step, check), static_cost(timesteps, step)
+    prices = {key: value for key, value in asdict(step).items() if key != "parts"}
+    return {"name": name, "energy_pj": bill.energy_pj.tolist(), "latency_ns": bill.latency_ns.tolist(),
+            "edp_pj_ns": bill.edp_pj_ns.tolist(),
+            "static": {"energy_pj": float(still.energy_pj[0]), "latency_ns": float(still.latency_ns[0]),
+                       "edp_pj_ns": float(still.edp_pj_ns[0])},
+            "step": {key: float(value) for key, value in prices.items()},
+            "check": {key: float(value) for key, value in asdict(check).items()}}
+
+
+class _Shelf:
+    """Byte strings one after the other; `put` says where each lies."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def put(self, array: np.ndarray) -> list[int]:
+        start = sum(map(len, self.parts))
+        self.parts.append(np.ascontiguousarray(array).tobytes())
+        return [start, len(self.parts[-1])]
+
+
+def pack(sets: Mapping[str, ExitData]) -> tuple[dict, bytes]:
+    """The two traits of the explorer, `data` and `bytes`."""
+    shelf = _Shelf()
+    return {"sets": [_packed(name, data, shelf) for name, data in sets.items()]}, b"".join(shelf.parts)
+
+
+def _packed(name: str, data: ExitData, shelf: _Shelf) -> dict:
+    seen = data.recording
+    return {
+        "name": name, "images": seen.images, "timesteps": seen.timesteps, "caption": data.caption or caption_of(data),
+        "steps": list(range(1, seen.timesteps + 1)), "ticks": accuracy_ticks(data),
+        "accuracy": float(seen.accuracy[-1]), "static": seen.accuracy.tolist(),
+        "codes": {score: shelf.put(exit_codes(seen, score)) for score in POLICIES},
+        "right": shelf.put(np.packbits(seen.correct, bitorder="little")),
+        "curves": {score: thin_curve(seen, score) for score in POLICIES},
+        "chips": [chip_bill(chip, *costs, seen.timesteps) for chip, costs in data.cost_models.items()],
+        "python": {"recording": data.code, "imports": list(data.imports)},
+        "pictures": _packed_images(data, shelf),
+    }
+
+
+def _packed_images(data: ExitData, shelf: _Shelf) -> dict | None:
+    if data.images is None:
+        return None
+    index, images = _shown_images(data)
+    return {"pixels": shelf.put(images), "height": images.shape[1], "width": images.shape[2],
+            "channels": 1 if images.ndim == 3 else 3, "index": index.tolist(),
+            "label": data.recording.labels[index].tolist(), "said": data.recording.predictions[:, index].T.tolist()}
+
+
+def _shown_images(data: ExitData) -> tuple[np.ndarray, np.ndarray]:
+    if data.index is not None:
+        return np.asarray(data.index), data.images
+    index = choose_images(data.recording)
+    return index, data.images[index]
+
+
+def caption_of(data: ExitData) -> str:
+    seen = data.recording
+    return f"{seen.images:,} images, at most {seen.timesteps} timesteps; energy, delay and EDP with the exit check billed"
+
+
+def accuracy_ticks(data: ExitData) -> list[float]:
+    """Ticks, in percent, that hold every point of every curve."""
+    seen = data.recording
+    right = [right for score in POLICIES for _, right in thin_curve(seen, score)]
+    low = min(min(right) / seen.images, seen.accuracy.min())
+    high = max(max(right) / seen.images, seen.accuracy.max())
+    marks = ticks(100 * low, 100 * high, 6)
+    return marks if len(marks) > 1 else [marks[0] - 1, marks[0] + 1]
+
+
+# --- the view without a script --------------------------------------------------------
+
+def exit_rows(run: Run, recording: Recording, step: StepCost, check: ExitCheckCost) -> list[list[str]]:
+    """The explorer's table: [name, stops when sure, always T, ratio]."""
+    bill, still = inference_cost(run.t_hat, step, check), static_cost(recording.timesteps, step)
+    digits, T, static = 2 if recording.images > 2000 else 1, recording.timesteps, float(recording.accuracy[-1])
+    costs = [("energy an image", bill.energy_pj, still.energy_pj, "pJ"), ("delay an image", bill.latency_ns, still.latency_ns, "ns"),
+             ("EDP, mean of E\u00d7D", bill.edp_pj_ns, still.edp_pj_ns, "pJ ns")]
+    return [
+        ["accuracy", f"{100 * run.accuracy:.{digits}f} %", f"{100 * static:.{digits}f} %",
+         f"{_signed(100 * (run.accuracy - static), digits)} points"],
+        ["timesteps, mean", f"{run.mean_timesteps:.3f}", f"{T:.3f}", ratio(run.mean_timesteps / T)],
+        *([name, quantity(float(now.mean()), unit, float(then[0])), quantity(float(then[0]), unit),
+           ratio(float(now.mean()) / float(then[0]))] for name, now, then, unit in costs),
+    ]
+
+
+def edp_rows(run: Run, recording: Recording, step: StepCost, check: ExitCheckCost) -> list[list[str]]:
+    """EDP against the static network, averaged in three ways."""
+    bill, still = inference_cost(run.t_hat, step, check), static_cost(recording.timesteps, step)
+    return [
+        ["E[E\u00d7D]: each image's own product, then the mean (reported)", ratio(float(bill.edp_pj_ns.mean() / still.edp_pj_ns[0]))],
+        ["E[E]\u00d7E[D]: product of the two means", ratio(float(bill.edp_of_means_pj_ns / still.edp_of_means_pj_ns))],
+        ["(mean timesteps / T)\u00b2: energy in proportion to T", ratio(steps_squared_ratio(run.t_hat, recording.timesteps))],
+    ]
+
+
+def _signed(value: float, digits: int) -> str:
+    words = f"{abs(value):.{digits}f}"
+    return words if float(words) == 0 else f"{chr(0x2212) if value < 0 else '+'}{words}"
+
+
+def curve_picture(data: ExitData, score: str, run: Run) -> str:
+    """The exact curve, the static network at 1..T steps, and the point of this threshold."""
+    seen, marks, T = data.recording, accuracy_ticks(data), data.recording.timesteps
+    accuracy, static = 100 * run.accuracy, 100 * float(seen.accuracy[-1])
+    digits = 2 if seen.images > 2000 else 1
+    label = (f"Accuracy against mean timesteps. The point stands at {run.mean_timesteps:.2f} timesteps and {accuracy:.{digits}f} %; "
+             f"the static network needs {T} for {static:.{digits}f} %.")
+    plot = Plot("Accuracy against mean timesteps", label, Axis(1, max(T, 2), range(1, T + 1), "mean timesteps"),
+                Axis(marks[0], marks[-1], marks, "images right (%)"))
+    pairs = [(steps / seen.images, 100 * right / seen.images) for steps, right in thin_curve(seen, score)]
+    still = [(t + 1, 100 * float(a)) for t, a in enumerate(seen.accuracy)]
+    high = static > (marks[0] + marks[-1]) / 2
+    x, y, box = plot.to_x(run.mean_timesteps), plot.to_y(accuracy), plot.box
+    words = tag("text", f"{run.mean_timesteps:.2f} steps, {accuracy:.{digits}f} %", class_="note now",
+                text_anchor="middle", x=f"{min(box['right'] - 62, max(box['left'] + 62, x)):.1f}",
+                y=f"{y + 22 if y + 22 < box['bottom'] else y - 12:.1f}")
+    return plot.svg([line(plot, still, "line other"), *(dot(plot, *pair, "dot other", 3) for pair in still), line(plot, pairs)],
+                    [note(plot, T, static, f"always {T}", dy=18 if high else -10, text_anchor="end", class_="note other"),
+                     dot(plot, run.mean_timesteps, accuracy, "dot now"), words])
+
+
+def exits_picture(data: ExitData, run: Run) -> str:
+    """How many images leave at each step."""
+    seen, counts = data.recording, run.histogram
+    label = "Images that leave at each timestep: " + ", ".join(f"{count} at {t}" for t, count in enumerate(counts, 1)) + "."
+    plot = Plot("When images leave", label, Axis(0.5, seen.timesteps + 0.5, range(1, seen.timesteps + 1), "timestep"),
+                Axis(0, 100, (0, 25, 50, 75, 100), "images that leave (%)"))
+    marks = []
+    for t, count in enumerate(counts, 1):
+        share = 100 * count / seen.images
+        marks += [bar(plot, t - 0.35, t + 0.35, 0, share),
+                  note(plot, t, share, str(count), dy=-5, text_anchor="middle")]
+    return plot.svg(over=marks)
+
+
+def pictures_html(data: ExitData, run: Run) -> str:
+    """Some images that leave at the first and at the last step, with what the network said."""
+    if data.images is None:
+        return ""
+    index, images = _shown_images(data)
+    rows = []
+    for step, which in ((1, "first"), (data.recording.timesteps, "last")):
+        shown = [m for m in range(len(index)) if run.t_hat[index[m]] == step][:SHOWN]
+        tiles = "".join(_tile(images[m], int(data.recording.labels[index[m]]), int(run.predictions[index[m]])) for m in shown)
+        body = tag("ul", tiles) if shown else tag("p", "None of the images kept in this page.", class_="none")
+        rows.append(tag("div", tag("p", f"Leave at the {which} step, t = {step}", class_="head"), body))
+    return tag("div", *rows, class_="pictures")
+
+
+def _tile(pixels: np.ndarray, truth: int, said: int) -> str:
+    words = str(truth) if said == truth else f"{truth}, said {said}"
+    return tag("li", picture(pixels, f"a {truth}, read as {said}"), tag("span", words),
+               class_="tile" if said == truth else "tile wrong")
+
+
+def static_html(data: ExitData, theta: float, score: str, chip: str, heading: str) -> str:
+    """The explorer at one state, as plain HTML and SVG."""
+    seen, costs = data.recording, data.cost_models[chip]
+    run = replay(seen, POLICIES[score](theta))
+    words = tag("p", f"At {score} threshold {theta:g} on {chip}:", class_="sentence")
+    numbers = number_table(data.caption or caption_of(data), ["", "stops when sure", f"always {seen.timesteps} steps", "ratio"],
+                           exit_rows(run, seen, *costs))
+    ways = number_table(f"EDP against always {seen.timesteps} steps", ["", "ratio"], edp_rows(run, seen, *costs))
+    return static_view(heading, words, tag("div", numbers, class_="numbers"),
+                       panels(curve_picture(data, score, run), exits_picture(data, run)),
+                       tag("details", tag("summary", "EDP in three ways"), ways, class_="fold"), pictures_html(data, run))
+
+
+# --- the widget -------------------------------------------------------------------------
+
+class ExitExplorer(Explorer):
+    """A slider for the exit threshold over a recorded network, replayed image by image.
+
+    ExitExplorer(recording, cost_models, images=test_images)
+    ExitExplorer({"digits": ExitData(...), "CIFAR-10": ExitData(...)})
+    theta       the threshold, on a grid of 0.005
+    score       entropy, confidence or margin
+    chip        a key of cost_models
+    recording   which data, when there are several
+    """
+
+    _esm = module("exit_explorer")
+    data = traitlets.Dict().tag(sync=True)
+    bytes = traitlets.Bytes(b"").tag(sync=True)
+    recording = traitlets.Unicode("").tag(sync=True)
+    theta = traitlets.Float(0.35).tag(sync=True)
+    score = traitlets.Unicode("entropy").tag(sync=True)
+    chip = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, recording: Recording | Mapping[str, ExitData],
+                 cost_models: Mapping[str, tuple[StepCost, ExitCheckCost]] | None = None,
+                 images: np.ndarray | None = None, index: np.ndarray | None = None, *,
+                 theta: float = 0.35, score: str = "entropy", chip: str | None = None,
+                 heading: str = "Exit explorer", hash_key: str = "exit", **more: object) -> None:
+        if isinstance(recording, Recording):
+            recording = {"recording": ExitData(recording, cost_models or {}, images, index, **more)}
+            more = {}
+        name, first = next(iter(recording.items()))
+        checked_choice("score", score, tuple(POLICIES))
+        chip = checked_choice("chip", chip or next(iter(first.cost_models)), tuple(first.cost_models))
+        data, raw = pack(recording)
+        theta = on_grid(theta)
+        super().__init__(data=data, bytes=raw, recording=name, theta=theta, score=score, chip=chip, heading=heading,
+                         hash_key=hash_key, static_html=static_html(first, theta, score, chip, heading), **more)
+
+
+def on_grid(theta: float) -> float:
+    """The place of the slider nearest to a threshold."""
+    if not 0 <= theta <= 1:
+        raise ValueError(f"theta lies in [0, 1], where every score lives; got {theta!r}")
+    return float(THRESHOLDS[round(theta * (POSITIONS - 1))])
