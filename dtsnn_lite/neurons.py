@@ -1,0 +1,238 @@
+"""The leaky integrate-and-fire neuron: one step that is the equation, and a fast whole sequence.
+
+condition        | behaviour
+each timestep    | h = beta u + i
+h > v_th         | s = 1, and u = 0 (hard reset) or u = h - v_th (soft reset)
+else             | s = 0, and u = h
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from snntorch import surrogate
+from torch import Tensor
+
+CHUNK = 262_144    # values of u at a time on a CPU: fewer calls than small chunks, less traffic than none
+
+
+@dataclass(frozen=True)
+class LIF:
+    """The constants of a leaky integrate-and-fire neuron.
+
+    beta        fraction of u kept each step, in [0, 1]; 1 is the IF neuron
+    v_th        threshold, > 0; the neuron fires at h > v_th (strict)
+    hard_reset  True: u <- 0 after a spike (the papers); False: u <- u - v_th
+    alpha       steepness of the surrogate gradient (snnTorch's ATan)
+    """
+
+    beta: float = 0.5
+    v_th: float = 1.0
+    hard_reset: bool = True
+    alpha: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.beta <= 1.0:
+            hint = f"; a time constant tau = {self.beta:g} is beta = {1 / self.beta:g}" if self.beta > 1 else ""
+            raise ValueError(f"beta is the fraction of u kept each step, in [0, 1]; got {self.beta}{hint}")
+        if not (self.v_th > 0 and math.isfinite(self.v_th)):
+            raise ValueError(f"v_th is a finite threshold above 0; got {self.v_th}")
+        if not (self.alpha > 0 and math.isfinite(self.alpha)):
+            raise ValueError(f"alpha is a finite steepness above 0; got {self.alpha}")
+
+
+def lif_step(i: Tensor, u: Tensor, lif: LIF) -> tuple[Tensor, Tensor]:
+    """One timestep: input current i and membrane potential u, same shape -> spikes s, new u.
+
+    h = beta u + i;   s = 1[h > v_th];   u = h (1 - s)  or  h - s v_th
+    """
+    if i.shape != u.shape:
+        raise ValueError(f"i and u have one shape; got {tuple(i.shape)} and {tuple(u.shape)}")
+    h = torch.add(i, u, alpha=lif.beta)
+    s = surrogate.ATan.apply(h - lif.v_th, lif.alpha)
+    u = h * (1 - s) if lif.hard_reset else h - s * lif.v_th
+    return s, u
+
+
+def lif_loop(i: Tensor, lif: LIF, u: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The plain loop of `lif_step` over i (T, ...): spikes (T, ...) and the last u."""
+    u = torch.zeros_like(i[0]) if u is None else u
+    spikes = []
+    for i_t in i:
+        s, u = lif_step(i_t, u, lif)
+        spikes.append(s)
+    return torch.stack(spikes), u
+
+
+def lif_sequence(i: Tensor, lif: LIF, u: Tensor | None = None, compiled: bool = False) -> tuple[Tensor, Tensor]:
+    """The same numbers and gradients as `lif_loop`, in one autograd function: (T, ...) -> (T, ...), u_T.
+
+    Only i is kept for the backward pass, which computes h again. u and u_T carry no gradient:
+    a sequence is cut where it is split.
+    compiled: fuse the loop with torch.compile (needs a C++ compiler or Triton).
+    """
+    if i.dim() < 2 or i.shape[0] < 1:
+        raise ValueError(f"i is (T, ...) with T at least 1; got shape {tuple(i.shape)}")
+    if u is not None and u.shape != i.shape[1:]:
+        raise ValueError(f"u is {tuple(i.shape[1:])}, as one timestep of i; got {tuple(u.shape)}")
+    return _Sequence.apply(i, u, lif, compiled)
+
+
+class _Sequence(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, i: Tensor, u: Tensor | None, lif: LIF, compiled: bool) -> tuple[Tensor, Tensor]:
+        ctx.lif, ctx.compiled = lif, compiled
+        ctx.save_for_backward(i, u)
+        s, u_last = (_compiled(_forward) if compiled else _forward_in_place)(i, u, lif)
+        ctx.mark_non_differentiable(u_last)
+        return s, u_last
+
+    @staticmethod
+    def backward(ctx, grad_s: Tensor, _grad_u: Tensor) -> tuple[Tensor, None, None, None]:
+        i, u = ctx.saved_tensors
+        backward = _compiled(_backward) if ctx.compiled else _backward_in_place
+        return backward(i, u, grad_s, ctx.lif), None, None, None
+
+
+def _state_like(i: Tensor) -> Tensor:
+    """u = 0 for one timestep of i; float32 where i is half precision, so that small leaks add up."""
+    wide = torch.float32 if i.dtype in (torch.float16, torch.bfloat16) else i.dtype
+    return torch.zeros_like(i[0], dtype=wide)
+
+
+def _slope(x: Tensor, lif: LIF) -> Tensor:
+    """Surrogate ds/dh at x = h - v_th:  (alpha / 2) / (1 + (pi alpha x / 2)^2)."""
+    return (lif.alpha / 2) / (1 + (math.pi / 2 * lif.alpha * x) ** 2)
+
+
+# --- pure versions, for torch.compile ----------------------------------------
+
+def _forward(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
+    u = _state_like(i) if u is None else u
+    spikes = []
+    for i_t in i.unbind(0):
+        h = lif.beta * u + i_t
+        s = (h > lif.v_th).to(u.dtype)
+        u = h * (1 - s) if lif.hard_reset else h - s * lif.v_th
+        spikes.append(s.to(i.dtype))
+    return torch.stack(spikes), u
+
+
+def _backward(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
+    u = _state_like(i) if u is None else u
+    hs = []
+    for i_t in i.unbind(0):
+        h = lif.beta * u + i_t
+        s = (h > lif.v_th).to(u.dtype)
+        u = h * (1 - s) if lif.hard_reset else h - s * lif.v_th
+        hs.append(h)
+    grad_u, grads = torch.zeros_like(u), []
+    for h, g in zip(reversed(hs), reversed(grad_s.unbind(0))):
+        through = h if lif.hard_reset else lif.v_th
+        kept = (h <= lif.v_th).to(u.dtype) if lif.hard_reset else 1.0
+        grad_h = grad_u * kept + (g - grad_u * through) * _slope(h - lif.v_th, lif)
+        grad_u = lif.beta * grad_h
+        grads.append(grad_h.to(i.dtype))
+    return torch.stack(grads[::-1])
+
+
+_COMPILED: dict = {}
+
+
+def _compiled(function):
+    if function not in _COMPILED:
+        _COMPILED[function] = torch.compile(function)
+    return _COMPILED[function]
+
+
+# --- in place, with no compiler ----------------------------------------------
+
+def _flat(x: Tensor) -> Tensor:
+    """x (T, ...) as (T, M) in memory order, without a copy when each timestep is dense."""
+    if torch.empty_like(x[0]).stride() != x[0].stride():
+        x = x.contiguous()
+    return x.as_strided((x.shape[0], x[0].numel()), (x.stride(0), 1), x.storage_offset())
+
+
+def _like(i: Tensor) -> Tensor:
+    """An empty (T, ...) tensor whose timesteps lie in memory as those of i do."""
+    step = torch.empty_like(i[0])
+    return torch.empty_strided(i.shape, (step.numel(), *step.stride()), dtype=i.dtype, device=i.device)
+
+
+def _start(i: Tensor, u: Tensor | None) -> Tensor:
+    """A fresh copy of u, laid out as one timestep of i; zeros where u is None."""
+    start = _state_like(i)
+    return start if u is None else start.copy_(u)
+
+
+def _chunks(i: Tensor) -> list[slice]:
+    size = CHUNK if i.device.type == "cpu" else max(i[0].numel(), 1)
+    return [slice(a, a + size) for a in range(0, i[0].numel(), size)]
+
+
+def _forward_in_place(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
+    s, u = _like(i), _start(i, u)
+    flat_i, flat_s, flat_u = _flat(i), _flat(s), _flat(u[None])[0]
+    for c in _chunks(i):
+        h = flat_u[c]
+        for t in range(i.shape[0]):
+            torch.add(flat_i[t, c], h, alpha=lif.beta, out=h)
+            torch.gt(h, lif.v_th, out=flat_s[t, c])
+            _reset(h, flat_s[t, c], lif)
+    return s, u
+
+
+def _reset(h: Tensor, s_t: Tensor, lif: LIF) -> None:
+    """h <- h (1 - s) or h - v_th s, in place: after the reset, h is u."""
+    if lif.hard_reset:
+        h.addcmul_(h, s_t, value=-1)
+    else:
+        h.sub_(s_t, alpha=lif.v_th)
+
+
+def _backward_in_place(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
+    grad_i = _like(i)
+    if grad_s.stride() != grad_i.stride():
+        grad_s = _like(i).copy_(grad_s)
+    flat_i, flat_s, flat_g = _flat(i), _flat(grad_s), _flat(grad_i)
+    flat_u = _flat(_start(i, u)[None])[0]
+    u_dtype = flat_u.dtype
+    for c in _chunks(i):
+        hs = flat_g[:, c] if i.dtype == u_dtype else torch.empty_like(flat_i[:, c], dtype=u_dtype)
+        _potentials(flat_i[:, c], flat_u[c], hs, lif)          # grad_i itself holds h until it is spent
+        _gradients(hs, flat_s[:, c], flat_g[:, c], lif)
+    return grad_i
+
+
+def _potentials(i: Tensor, u: Tensor, hs: Tensor, lif: LIF) -> None:
+    """h of every timestep into hs (T, M): the forward pass again; u is spent."""
+    for t in range(i.shape[0]):
+        torch.add(i[t], u, alpha=lif.beta, out=hs[t])
+        if lif.hard_reset:
+            torch.le(hs[t], lif.v_th, out=u).mul_(hs[t])            # u = (1 - s) h
+        else:
+            torch.gt(hs[t], lif.v_th, out=u)
+            torch.add(hs[t], u, alpha=-lif.v_th, out=u)
+
+
+def _gradients(hs: Tensor, grad_s: Tensor, grad_i: Tensor, lif: LIF) -> None:
+    """grad_h = grad_u (1 - s) + (grad_s - grad_u h) slope(h - v_th); the step before gets grad_u = beta grad_h."""
+    steep = (math.pi / 2 * lif.alpha) ** 2
+    one = hs.new_ones(())
+    grad_u, x = torch.zeros_like(hs[0]), torch.empty_like(hs[0])
+    through = torch.empty_like(x)
+    for t in range(hs.shape[0] - 1, -1, -1):
+        h = hs[t]
+        torch.sub(h, lif.v_th, out=x)
+        torch.addcmul(one, x, x, value=steep, out=x)                # 1 / slope, up to alpha / 2
+        if lif.hard_reset:
+            torch.addcmul(grad_s[t], grad_u, h, value=-1, out=through)
+            grad_u.mul_(torch.le(h, lif.v_th, out=h))               # h becomes 1 - s
+        else:
+            torch.sub(grad_s[t], grad_u, alpha=lif.v_th, out=through)
+        grad_u.addcdiv_(through, x, value=lif.alpha / 2)
+        grad_i[t].copy_(grad_u)
+        grad_u.mul_(lif.beta)
