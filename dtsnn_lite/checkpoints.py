@@ -1,0 +1,78 @@
+"""Trained weights on disk: safetensors with a JSON card, never unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingNet, build
+from dtsnn_lite.neurons import LIF
+from dtsnn_lite.recording import ASSETS
+
+KINDS = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig}
+
+
+def save_net(net: SpikingNet, path: str | Path, card: dict, dtype: torch.dtype | None = None) -> dict:
+    """Write weights and, beside them, the card with configuration and sha256; the card is returned.
+
+    dtype  torch.float16 halves the file (batch-norm statistics included)
+    """
+    path = Path(path)
+    tensors = {k: _cast(v, dtype).contiguous() for k, v in net.state_dict().items()}
+    config = {"kind": type(net.config).__name__, **asdict(net.config)}
+    save_file(tensors, path, metadata={"config": json.dumps(config)})
+    card = {**card, "config": config, "weights": sum(p.numel() for p in net.parameters()),
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+    return card
+
+
+def load_net(path: str | Path) -> SpikingNet:
+    """The network in a file written by `save_net`."""
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no checkpoint at {path}; `python -m dtsnn_lite train` makes one")
+    try:
+        with safe_open(path, "pt") as file:
+            config = _config_of(json.loads(file.metadata()["config"]))
+            tensors = {k: file.get_tensor(k) for k in file.keys()}
+    except Exception as error:       # header, JSON, missing field: each means a damaged file
+        raise ValueError(f"{path} is not a whole checkpoint ({error}); make it again or fetch it again") from error
+    net = build(config)
+    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    return net.eval()
+
+
+def load_shipped(name: str) -> SpikingNet:
+    """A network that comes with the package, for example `digits`."""
+    path = ASSETS / f"{name}.safetensors"
+    if not path.exists():
+        names = sorted(p.stem for p in ASSETS.glob("*.safetensors"))
+        raise FileNotFoundError(f"no shipped network {name!r}; there are {names}")
+    return load_net(path)
+
+
+def card_of(name: str) -> dict:
+    """The card of a shipped network."""
+    return json.loads((ASSETS / f"{name}.json").read_text())
+
+
+def _cast(v: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
+    return v.to(dtype) if dtype and v.is_floating_point() else v
+
+
+def _config_of(fields: dict) -> ConvConfig | ResNetConfig:
+    fields = dict(fields)
+    kind = KINDS[fields.pop("kind")]
+    fields["lif"] = LIF(**fields["lif"])
+    return kind(**{k: _tuples(v) for k, v in fields.items()})
+
+
+def _tuples(value):
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

