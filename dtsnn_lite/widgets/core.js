@@ -226,22 +226,19 @@ function readHash(hash, key, fields) {
 
 // --- controls -------------------------------------------------------------------
 
-let controlCount = 0;
-
 function words(field, state) {
   return typeof field.label === "function" ? field.label(state) : field.label;
 }
 
 // One row with a native input: { row, show(state, spoken), lock(fixed, hidden) }.
-function control(field, state, changed) {
-  const id = `dtsnn-control-${controlCount++}`;
+function control(fieldName, field, changed) {
   const name = html("span", { class: "name" }), value = html("span", { class: "value", "aria-hidden": "true" });
-  const input = html(field.kind === "choice" ? "select" : "input", { id, "data-lm-suppress-shortcuts": "true" });
+  const input = html(field.kind === "choice" ? "select" : "input", { "data-lm-suppress-shortcuts": "true" });
   if (field.kind === "number") furnish(input, { type: "range", min: field.low, max: field.high, step: field.step }, []);
   if (field.kind === "flag") furnish(input, { type: "checkbox" }, []);
   const read = { number: () => Number(input.value), choice: () => input.value, flag: () => input.checked }[field.kind];
   input.addEventListener("input", () => changed(read()));
-  const row = html("label", { class: `control ${field.kind}`, for: id },
+  const row = html("label", { class: `control ${field.kind}`, "data-field": fieldName },
     field.kind === "flag" ? [input, name] : [name, input, field.kind === "number" ? value : null]);
   let listed = "";
   const show = (now, at, spoken) => {
@@ -333,7 +330,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
   for (const name of names) {
     start[name] = state[name] = clean(fields[name], model.get(name), state);
     if (fields[name].kind === "marks") continue;
-    controls[name] = control(fields[name], state, (value) =>
+    controls[name] = control(name, fields[name], (value) =>
       set(adjust ? adjust(name, value, { ...state }) : { [name]: value }));
   }
 

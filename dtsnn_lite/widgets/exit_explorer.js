@@ -101,9 +101,9 @@ function exitRows(set, chip, now) {
     [name, quantity(now[field], unit, still[field]), quantity(still[field], unit), ratio(now[field] / still[field])];
   return [
     ["accuracy", percent(now.accuracy, set.images), percent(set.accuracy, set.images),
-      `${signed(100 * (now.accuracy - set.accuracy), set.images > 2000 ? 2 : 1)} points`],
-    ["timesteps, mean", fixed(now.timesteps, 3), fixed(T, 3), ratio(now.timesteps / T)],
-    cost("energy an image", "energy_pj", "pJ"), cost("delay an image", "latency_ns", "ns"), cost("EDP, mean of E\u00d7D", "edp_pj_ns", "pJ ns"),
+      `${signed(100 * (now.accuracy - set.accuracy), set.images > 2000 ? 2 : 1)} pt`],
+    ["timesteps", fixed(now.timesteps, 3), fixed(T, 3), ratio(now.timesteps / T)],
+    cost("energy", "energy_pj", "pJ"), cost("delay", "latency_ns", "ns"), cost("EDP", "edp_pj_ns", "pJ ns"),
   ];
 }
 
@@ -138,10 +138,10 @@ function exitPython(set, chip, state) {
     `check = ExitCheckCost(energy_pj=${check.energy_pj}, latency_ns=${check.latency_ns})   # ${chip.name}`,
     "bill = inference_cost(run.t_hat, step, check)",
     `print(f"accuracy {100 * run.accuracy:.${digits}f} %")`,
-    'print(f"timesteps, mean {run.mean_timesteps:.3f}")',
-    money("energy an image", "bill.energy_pj.mean()", chip.static.energy_pj, "pJ"),
-    money("delay an image", "bill.latency_ns.mean()", chip.static.latency_ns, "ns"),
-    money("EDP, mean of ExD", "bill.edp_pj_ns.mean()", chip.static.edp_pj_ns, "pJ ns"),
+    'print(f"timesteps {run.mean_timesteps:.3f}")',
+    money("energy", "bill.energy_pj.mean()", chip.static.energy_pj, "pJ"),
+    money("delay", "bill.latency_ns.mean()", chip.static.latency_ns, "ns"),
+    money("EDP", "bill.edp_pj_ns.mean()", chip.static.edp_pj_ns, "pJ ns"),
     "",
   ].join("\n");
 }
@@ -157,7 +157,7 @@ function curvePanel() {
       shown = `${set.name} ${score}`;
       const [low, high] = [set.ticks[0], set.ticks.at(-1)];
       picture = plot({ title: "Accuracy against mean timesteps", label: "",
-        x: { low: 1, high: set.timesteps, ticks: set.steps, label: "mean timesteps" },
+        x: { low: 1, high: Math.max(2, set.timesteps), ticks: set.steps, label: "mean timesteps" },
         y: { low, high, ticks: set.ticks, label: "images right (%)" } });
       const pairs = set.curves[score].map(([steps, right]) => [steps / set.images, (100 * right) / set.images]);
       picture.under.append(line(picture, set.static.map((a, t) => [t + 1, 100 * a]), { class: "line other" }),
@@ -228,7 +228,7 @@ function picturesPanel(limit = 8) {
 function pictureRow(set, row, step, which) {
   const tiles = row.map((m) => {
     const truth = set.pictures.label[m], said = set.pictures.said[m][step - 1];
-    const words = said === truth ? `${truth}` : `${truth}, said ${said}`;
+    const words = said === truth ? `${truth}` : `${truth}\u2192${said}`;
     return html("li", { class: said === truth ? "tile" : "tile wrong" }, tile(set, m, `a ${truth}, read as ${said}`), html("span", {}, words));
   });
   return html("div", {}, html("p", { class: "head" }, `Leave at the ${which} step, t = ${step}`),
@@ -245,7 +245,7 @@ function tile(set, m, words) {
     else image.data.set([set.pixels[from], set.pixels[from + 1], set.pixels[from + 2], 255], 4 * i);
   }
   context.putImageData(image, 0, 0);
-  return canvas;
+  return html("span", { class: "frame" }, canvas);
 }
 
 // --- the view -----------------------------------------------------------------------
@@ -292,7 +292,7 @@ function render({ model, el }) {
     const { set, chip, tables, j, now } = at(state), rows = exitRows(set, chip, now), ways3 = edpRows(set, chip, now);
     if (shown !== set.name) {
       shown = set.name;
-      table = numberTable(set.caption, ["", "stops when sure", `always ${set.timesteps} steps`, "ratio"], rows);
+      table = numberTable(set.caption, ["", "stops when sure", `always ${set.timesteps}`, "ratio"], rows);
       ways = numberTable(`EDP against always ${set.timesteps} steps`, ["", "ratio"], ways3);
       numbers.replaceChildren(table.root);
       edp.replaceChildren(ways.root);

@@ -159,7 +159,7 @@ def _shown_images(data: ExitData) -> tuple[np.ndarray, np.ndarray]:
 
 def caption_of(data: ExitData) -> str:
     seen = data.recording
-    return f"{seen.images:,} images, at most {seen.timesteps} timesteps; energy, delay and EDP with the exit check billed"
+    return f"{seen.images:,} images, at most {seen.timesteps} timesteps; means an image, EDP as the mean of E\u00d7D, exit check billed"
 
 
 def accuracy_ticks(data: ExitData) -> list[float]:
@@ -178,12 +178,12 @@ def exit_rows(run: Run, recording: Recording, step: StepCost, check: ExitCheckCo
     """The explorer's table: [name, stops when sure, always T, ratio]."""
     bill, still = inference_cost(run.t_hat, step, check), static_cost(recording.timesteps, step)
     digits, T, static = 2 if recording.images > 2000 else 1, recording.timesteps, float(recording.accuracy[-1])
-    costs = [("energy an image", bill.energy_pj, still.energy_pj, "pJ"), ("delay an image", bill.latency_ns, still.latency_ns, "ns"),
-             ("EDP, mean of E\u00d7D", bill.edp_pj_ns, still.edp_pj_ns, "pJ ns")]
+    costs = [("energy", bill.energy_pj, still.energy_pj, "pJ"), ("delay", bill.latency_ns, still.latency_ns, "ns"),
+             ("EDP", bill.edp_pj_ns, still.edp_pj_ns, "pJ ns")]
     return [
         ["accuracy", f"{100 * run.accuracy:.{digits}f} %", f"{100 * static:.{digits}f} %",
-         f"{_signed(100 * (run.accuracy - static), digits)} points"],
-        ["timesteps, mean", f"{run.mean_timesteps:.3f}", f"{T:.3f}", ratio(run.mean_timesteps / T)],
+         f"{_signed(100 * (run.accuracy - static), digits)} pt"],
+        ["timesteps", f"{run.mean_timesteps:.3f}", f"{T:.3f}", ratio(run.mean_timesteps / T)],
         *([name, quantity(float(now.mean()), unit, float(then[0])), quantity(float(then[0]), unit),
            ratio(float(now.mean()) / float(then[0]))] for name, now, then, unit in costs),
     ]
@@ -254,8 +254,8 @@ def pictures_html(data: ExitData, run: Run) -> str:
 
 
 def _tile(pixels: np.ndarray, truth: int, said: int) -> str:
-    words = str(truth) if said == truth else f"{truth}, said {said}"
-    return tag("li", picture(pixels, f"a {truth}, read as {said}"), tag("span", words),
+    words = str(truth) if said == truth else f"{truth}\u2192{said}"
+    return tag("li", tag("span", picture(pixels, f"a {truth}, read as {said}"), class_="frame"), tag("span", words),
                class_="tile" if said == truth else "tile wrong")
 
 
@@ -264,7 +264,7 @@ def static_html(data: ExitData, theta: float, score: str, chip: str, heading: st
     seen, costs = data.recording, data.cost_models[chip]
     run = replay(seen, POLICIES[score](theta))
     words = tag("p", f"At {score} threshold {theta:g} on {chip}:", class_="sentence")
-    numbers = number_table(data.caption or caption_of(data), ["", "stops when sure", f"always {seen.timesteps} steps", "ratio"],
+    numbers = number_table(data.caption or caption_of(data), ["", "stops when sure", f"always {seen.timesteps}", "ratio"],
                            exit_rows(run, seen, *costs))
     ways = number_table(f"EDP against always {seen.timesteps} steps", ["", "ratio"], edp_rows(run, seen, *costs))
     return static_view(heading, words, tag("div", numbers, class_="numbers"),

@@ -1,0 +1,325 @@
+"""The explorers in a real browser, from a file, with the network cut, on a stand-in for Jupyter's model."""
+
+import base64
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.test_widgets import AFFINE, CHIPS, PROPORTIONAL, RECORDINGS, drawings, golden, recording  # noqa: F401
+from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer
+
+STAGE = (Path(__file__).parent / "stage.js").read_text("utf8")
+OWN = ("_", "layout", "tabbable", "tooltip", "comm", "static_html")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api") if os.environ.get("CI") != "true" else __import__("playwright.sync_api").sync_api
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    with playwright.sync_playwright() as p:
+        if found is None and not Path(p.chromium.executable_path).exists():
+            if os.environ.get("CI") == "true":
+                pytest.fail("no Chromium: run `make browser`")
+            pytest.skip("no Chromium: `apt-get install chromium` or `playwright install chromium`")
+        with p.chromium.launch(executable_path=found) as chromium:
+            yield chromium
+
+
+def state_of(widget) -> dict:
+    """What a page knows of a widget; bytes travel as base64."""
+    values = {name: getattr(widget, name) for name in widget.keys if not name.startswith(OWN)}
+    return {name: {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value for name, value in values.items()}
+
+
+def safe(value) -> str:
+    return json.dumps(value).replace("</", "<\\/")
+
+
+def write_page(path: Path, widgets: list, text: str = "", body: str = "", theme: str = "light") -> str:
+    """A page with each widget twice: its static view and its live one."""
+    boxes = "".join(f'<div id="static{i}">{w.static_html}</div><div id="live{i}"></div>' for i, w in enumerate(widgets))
+    path.write_text(
+        f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8"><title>stage</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f'<style>html[data-theme="dark"] {{ background: #14181e; color: #eee }} body {{ margin: 16px; font-family: sans-serif }} {widgets[0]._css}</style>'
+        f"<body {body}><main><h1>Stage</h1>{text}{boxes}</main>"
+        f"<script>const STATES = {safe([state_of(w) for w in widgets])}, MODULES = {safe([w._esm for w in widgets])};\n{STAGE}</script>",
+        "utf8")
+    return path.as_uri()
+
+
+@pytest.fixture
+def stage(browser, tmp_path):
+    """`stage(widgets, ...)` opens them; afterwards no error was logged and nothing was asked of the network."""
+    complaints, asked = [], []
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.add_init_script("""window.copied = []; Object.defineProperty(navigator, "clipboard",
+        { value: { writeText: async (text) => { window.copied.push(text); } } });""")
+
+    def show(*widgets, hash="", width=1280, **more):
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
+        page.goto(write_page(tmp_path / "stage.html", list(widgets), **more) + hash)
+        page.wait_for_function("window.ready")
+        return page
+
+    yield show
+    context.close()
+    assert complaints == [] and asked == []
+
+
+def exit_explorer(**more) -> ExitExplorer:
+    return ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), **{"code": "RECORDINGS[0]", "imports": ("from tests.test_widgets import RECORDINGS",), **more})
+
+
+def cells(page, box: str) -> list[str]:
+    return page.eval_on_selector_all(f"#{box} td, #{box} th", "all => all.map(each => each.textContent)")
+
+
+def field(page, name: str, box: str = "live0"):
+    return page.locator(f"#{box} [data-field={name}]").locator("input, select")
+
+
+def slide(page, value: float, box: str = "live0") -> None:
+    field(page, "theta", box).fill(str(value))
+
+
+# --- static = live -------------------------------------------------------------------
+
+@pytest.mark.parametrize("seen", [RECORDINGS[0], RECORDINGS[1], RECORDINGS[2], recording(2500, 6)])
+def test_the_static_view_shows_the_same_strings_as_the_live_default(stage, seen):
+    page = stage(ExitExplorer(seen, CHIPS, drawings(seen.images), theta=0.3))
+    assert cells(page, "static0") == cells(page, "live0")
+    shapes = """box => [...document.querySelectorAll(`#${box} .panel svg *`)].filter(e => e.tagName !== 'g')
+        .map(e => [e.tagName, e.textContent, ...['class','points','x','y','x1','x2','y1','y2','cx','cy','r','width','height'].map(a => e.getAttribute(a))])"""
+    still, live = page.evaluate(shapes, "static0"), page.evaluate(shapes, "live0")
+    assert sorted(map(str, still)) == sorted(map(str, live))
+    labels = "box => [...document.querySelectorAll(`#${box} [role=img][aria-label], #${box} img`)].map(e => e.getAttribute('aria-label') ?? e.alt)"
+    assert page.evaluate(labels, "static0") == page.evaluate(labels, "live0")
+
+
+# --- JavaScript = Python ----------------------------------------------------------------
+
+def test_the_browser_computes_pythons_numbers_at_every_slider_position(stage):
+    page = stage(exit_explorer())
+    faults = page.evaluate("""async (golden) => {
+      const { exitNumbers, exitRows, exitTables, positionOf, unpack } = MODULE[0], faults = [];
+      for (const { data, bytes, expected } of golden) {
+        const raw = Uint8Array.from(bytes.match(/../g), (pair) => parseInt(pair, 16));
+        const [set] = unpack({ get: (name) => (name === "data" ? data : new DataView(raw.buffer)) });
+        for (const { score, theta, chip: name, rows, left } of expected) {
+          const T = set.timesteps, chip = set.chips.find((each) => each.name === name), j = positionOf(theta, score);
+          const tables = set.tables[score] ??= exitTables(set.codes[score], set.right, T, set.images);
+          const found = [exitRows(set, chip, exitNumbers(tables, chip, j, T, set.images)), [...tables.left.slice(j * T, j * T + T)]];
+          if (JSON.stringify(found) !== JSON.stringify([rows, left])) faults.push([score, theta, found, rows, left]);
+        }
+      }
+      return faults.slice(0, 3);
+    }""", golden())
+    assert faults == []
+
+
+# --- controls ---------------------------------------------------------------------------
+
+def test_every_control_moves_the_numbers_and_tells_the_model(stage):
+    page = stage(exit_explorer(theta=0.3))
+    before = cells(page, "live0")
+    slider = page.locator("#live0 input[type=range]")
+    seen = set()
+    for key in ("Home", "PageUp", "ArrowRight", "End"):
+        slider.press(key)
+        seen.add(tuple(cells(page, "live0")))
+    assert len(seen) >= 3 and page.evaluate("MODELS[0].get('theta')") == 1
+    slider.press("Home")
+    assert page.evaluate("MODELS[0].get('theta')") == 0 and "4.000" in cells(page, "live0")
+    field(page, "score").select_option("margin")
+    assert "4.000" in cells(page, "live0")
+    before = cells(page, "live0")
+    field(page, "chip").select_option("proportional")
+    assert cells(page, "live0") != before
+    assert page.evaluate("[MODELS[0].get('score'), MODELS[0].get('chip')]") == ["margin", "proportional"]
+    assert page.evaluate("MODELS[0].saved") > 0
+
+
+def test_a_slider_says_its_value_and_the_result_with_units(stage):
+    page = stage(exit_explorer(theta=0.35))
+    slide(page, 0.5)
+    spoken = page.locator("#live0 input[type=range]").get_attribute("aria-valuetext")
+    assert spoken.startswith("0.5, accuracy ") and " percent, " in spoken and spoken.endswith(" timesteps")
+    page.wait_for_function("document.querySelector('#live0 output').textContent.includes('timesteps on average')")
+
+
+def test_changing_the_score_keeps_the_mean_timesteps_near(stage):
+    page = stage(exit_explorer(theta=0.3))
+    mean = lambda: float(page.locator("#live0 .numbers tbody tr:nth-child(2) td").first.text_content())  # noqa: E731
+    before = mean()
+    field(page, "score").select_option("confidence")
+    assert abs(mean() - before) < 0.1
+
+
+def test_a_change_from_the_kernel_reaches_the_page_and_is_not_echoed(stage):
+    page = stage(exit_explorer(theta=0.3))
+    saved = page.evaluate("MODELS[0].saved")
+    page.evaluate("MODELS[0].set('theta', 0.6)")
+    assert page.locator("#live0 input[type=range]").input_value() == "0.6"
+    assert page.evaluate("MODELS[0].saved") == saved
+
+
+def test_cleaning_up_leaves_no_listener_and_no_element(stage):
+    page = stage(exit_explorer())
+    page.evaluate("CLEANUPS[0]()")
+    assert page.evaluate("MODELS[0].listeners.length") == 0
+    assert page.locator("#live0").inner_html() == ""
+    page.evaluate("location.hash = '#exit?v=1&theta=0.9'")
+
+
+def test_two_explorers_on_one_page_share_no_id(stage):
+    page = stage(exit_explorer(), exit_explorer(hash_key="second"))
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert ids == ["static0", "live0", "static1", "live1"]
+    slide(page, 0.8, "live1")
+    assert page.evaluate("[MODELS[0].get('theta'), MODELS[1].get('theta')]") == [0.35, 0.8]
+
+
+def test_several_recordings_are_chosen_in_one_explorer(stage):
+    sets = {"digits": ExitData(RECORDINGS[0], CHIPS, drawings(120)), "few": ExitData(RECORDINGS[1], {"only": AFFINE})}
+    page = stage(ExitExplorer(sets))
+    field(page, "recording").select_option("few")
+    assert page.evaluate("[MODELS[0].get('recording'), MODELS[0].get('chip')]") == ["few", "only"]
+    assert "97 images" in page.locator("#live0 caption").first.text_content()
+
+
+# --- links --------------------------------------------------------------------------------
+
+def test_a_link_sets_the_explorer_and_the_phrase_that_matches_is_marked(stage):
+    text = '<p><a id="a" href="#exit?v=1&theta=0.2">a</a> <a id="b" href="#exit?v=1&theta=0.6&score=margin">b</a></p>'
+    page = stage(exit_explorer(theta=0.35), text=text)
+    page.click("#b")
+    assert page.evaluate("[MODELS[0].get('theta'), MODELS[0].get('score')]") == [0.6, "margin"]
+    page.wait_for_selector("#b[aria-current=true]")
+    page.click("#a")
+    page.wait_for_selector("#a[aria-current=true]")
+    assert page.locator("#b").get_attribute("aria-current") is None
+    slide(page, 0.9)
+    page.wait_for_function("!document.querySelector('#a').hasAttribute('aria-current')")
+    assert "theta=0.9" in page.evaluate("location.hash")
+
+
+def test_a_copied_link_opens_the_same_state(stage):
+    page = stage(exit_explorer())
+    slide(page, 0.415)
+    field(page, "chip").select_option("proportional")
+    page.get_by_role("button", name="Copy link").click()
+    address = page.evaluate("copied[0]")
+    numbers = cells(page, "live0")
+    again = stage(exit_explorer(), hash="#" + address.split("#")[1])
+    assert cells(again, "live0") == numbers
+
+
+def test_a_teachers_link_hides_fixes_and_asks(stage):
+    page = stage(exit_explorer(), hash="#exit?v=1&theta=0.5&hide=chip&fix=score&q=" + "Where%20is%20the%20knee%3F")
+    assert page.locator("#live0 .question").text_content() == "Where is the knee?"
+    assert field(page, "chip").is_hidden() and field(page, "score").is_disabled()
+
+
+def test_the_teachers_form_writes_such_a_link(stage):
+    page = stage(exit_explorer())
+    page.get_by_text("For teachers").click()
+    page.get_by_label("Question shown above").fill("What is E[E] E[D]? <b>&")
+    page.locator("#live0 fieldset").first.get_by_label("hardware").check()
+    page.get_by_role("button", name="Copy link").click()
+    address = page.evaluate("copied[0]")
+    again = stage(exit_explorer(), hash="#" + address.split("#")[1])
+    assert again.locator("#live0 .question").text_content() == "What is E[E] E[D]? <b>&"
+    assert field(again, "chip").is_hidden()
+
+
+def hostile_hashes(count: int) -> list[str]:
+    rng = random.Random(5)
+    pieces = ["v=1", "v=2", "v=", "theta=0.5", "theta=NaN", "theta=1e308", "theta=-5", "theta=99999999999999999999", "theta=0x10",
+              "score=entropy", "score=__proto__", "score=<img src=x onerror=alert(1)>", "chip=%3Cscript%3Ealert(1)%3C/script%3E",
+              "chip=%E0%A4%A", "hide=score,chip,theta", "hide=__proto__,constructor", "fix=%00", "q=<svg onload=alert(1)>",
+              "q=" + "x" * 3000, "%", "&&&", "=", "theta", "__proto__=1", "constructor=2", "score=entropy&score=margin", "\u202e", "#", "?"]
+    return ["#exit?" + "&".join(rng.choice(pieces) for _ in range(rng.randint(1, 8))) for _ in range(count)] + ["#exit", "#exit?", "#", "#exit?v=1" + "&a" * 9000]
+
+
+def test_hostile_links_never_break_the_page_or_insert_markup(stage):
+    page = stage(exit_explorer())
+    page.on("dialog", lambda dialog: pytest.fail("a link ran a script"))
+    tags = "() => [...document.querySelectorAll('#live0 *')].filter(e => /^(script|iframe|b|object)$/i.test(e.tagName) || [...e.attributes].some(a => a.name.startsWith('on'))).length"
+    for hash in hostile_hashes(150):
+        page.evaluate("hash => { location.hash = hash; dispatchEvent(new HashChangeEvent('hashchange')); }", hash)
+        theta, score, chip = page.evaluate("['theta', 'score', 'chip'].map(name => MODELS[0].get(name))")
+        assert 0 <= theta <= 1 and theta in THRESHOLDS and score in ("entropy", "confidence", "margin") and chip in CHIPS, hash
+    assert page.evaluate(tags) == 0 and page.locator("#live0 img, #live0 svg[onload]").count() == 0
+    assert len(page.locator("#live0 .question").text_content()) <= 300
+    assert page.evaluate("({}).polluted === undefined && Object.prototype.v === undefined")
+
+
+# --- copying --------------------------------------------------------------------------------
+
+def test_the_copied_python_runs_and_prints_the_numbers_of_the_table(stage):
+    page = stage(exit_explorer())
+    rng = random.Random(1)
+    for _ in range(12):
+        field(page, "score").select_option(rng.choice(["entropy", "confidence", "margin"]))
+        field(page, "chip").select_option(rng.choice(list(CHIPS)))
+        slide(page, rng.randint(0, 200) / 200)
+        page.get_by_text("Copy as Python").click()
+        page.wait_for_function("copied.length > 0")
+        code, printed = page.evaluate("copied.pop()"), io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "copied", "exec"), {})
+        rows = page.eval_on_selector_all("#live0 .numbers tbody tr", "rows => rows.map(r => r.children[0].textContent + ' ' + r.children[1].textContent)")
+        assert printed.getvalue().splitlines() == [row.replace("\u00b5", "u") for row in rows]
+
+
+def test_the_copied_table_row_is_markdown_with_the_numbers_of_the_table(stage):
+    page = stage(exit_explorer())
+    page.get_by_text("Copy as table row").click()
+    head, rule, row = page.evaluate("copied[0]").splitlines()
+    assert head.count("|") == rule.count("|") == row.count("|")
+    assert page.locator("#live0 .numbers tbody tr").first.locator("td").first.text_content() in row
+
+
+# --- looks -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_an_explorer_is_accessible_and_fits_the_window(stage, theme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = stage(exit_explorer(), theme=theme, width=width)
+    for fold in page.locator("#live0 summary").all():
+        fold.click()
+    found = axe.run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("[...document.querySelectorAll('#live0 input')].every(e => e.dataset.lmSuppressShortcuts === 'true')")
+
+
+def test_in_a_notebook_the_address_is_left_alone(stage):
+    page = stage(exit_explorer(), body='data-jp-theme-light="false"')
+    slide(page, 0.7)
+    page.wait_for_timeout(400)
+    assert page.evaluate("location.hash") == "" and page.get_by_role("button", name="Copy link").count() == 0
+    dark = page.evaluate("getComputedStyle(document.querySelector('#live0 .dtsnn')).getPropertyValue('--ink').trim()")
+    assert dark == "#e8ebee"
+
+
+def test_without_scripts_the_numbers_and_pictures_are_there(browser, tmp_path):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(write_page(tmp_path / "still.html", [exit_explorer()]))
+    assert page.locator("#static0 .panel svg").count() == 2 and page.locator("#static0 table").first.is_visible()
+    assert page.locator("#static0 img").first.is_visible()
+    context.close()

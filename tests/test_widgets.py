@@ -1,0 +1,230 @@
+"""The Python half of the explorers, and JavaScript = Python where node can run."""
+
+import json
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost
+from dtsnn_lite.exits import replay
+from dtsnn_lite.recording import Recording
+from dtsnn_lite.widgets import drawing
+from dtsnn_lite.widgets.exit_explorer import (
+    POLICIES, POSITIONS, THRESHOLDS, ExitData, ExitExplorer, choose_images, exit_codes, exit_rows, on_grid, pack,
+    static_html, thin_curve,
+)
+from dtsnn_lite.widgets.explorer import module
+
+JS = Path(__file__).parent / "js"
+AFFINE = (StepCost(fixed_pj=4430.5, step_pj=5571.25, fixed_ns=40.0, step_ns=812.5), ExitCheckCost(1.3, 4.2))
+PROPORTIONAL = (StepCost(fixed_pj=0.0, step_pj=9.8e6, fixed_ns=0.0, step_ns=1e5), ExitCheckCost(25.0, 10.0))
+CHIPS = {"affine": AFFINE, "proportional": PROPORTIONAL}
+
+
+def recording(images: int = 120, timesteps: int = 4, classes: int = 10, seed: int = 0) -> Recording:
+    """Logits that become right with time, some images hard, some scores exactly on the grid."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, images)
+    logits = rng.normal(0, 1.6, (timesteps, images, classes))
+    logits[:, np.arange(images), labels] += 6 * rng.random(images) + np.linspace(0, 1, timesteps)[:, None]
+    logits[:, : images // 10] = 0       # entropy is exactly 1, margin exactly 0
+    return Recording(np.cumsum(logits, 0) / np.arange(1, timesteps + 1)[:, None, None], labels, rng.random((timesteps, 2)))
+
+
+def drawings(images: int) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (images, 28, 28)).astype(np.uint8)
+
+
+RECORDINGS = [recording(), recording(97, 2, 3, seed=1), recording(31, 1, 10, seed=2), recording(64, 8, 100, seed=4)]
+
+
+# --- what is shipped ---------------------------------------------------------------
+
+@pytest.mark.parametrize("score", POLICIES)
+@pytest.mark.parametrize("seen", RECORDINGS)
+def test_comparing_a_code_with_the_slider_equals_replaying_the_threshold(seen, score):
+    codes = exit_codes(seen, score)
+    for i, theta in enumerate(THRESHOLDS):
+        j = i if score == "entropy" else POSITIONS - 1 - i
+        leaves = np.vstack([codes <= j, np.ones((1, seen.images), bool)])
+        assert np.array_equal(leaves.argmax(axis=0) + 1, replay(seen, POLICIES[score](float(theta))).t_hat)
+
+
+def test_a_score_that_equals_a_threshold_stays_since_the_comparison_is_strict():
+    half = Recording(np.zeros((2, 1, 10)), [0], np.zeros((2, 1)))        # entropy is exactly 1
+    assert exit_codes(half, "entropy").tolist() == [[POSITIONS]]         # never: 1 < theta has no theta on the grid
+    assert exit_codes(half, "margin").tolist() == [[POSITIONS]]          # 0 > 0 is false
+
+
+@pytest.mark.parametrize("score", POLICIES)
+def test_the_thinned_curve_keeps_the_ends_and_every_point_is_on_the_exact_curve(score):
+    from dtsnn_lite.exits import trade_off
+
+    seen = recording(2000)
+    exact = trade_off(seen, POLICIES[score])
+    points = {(round(m * 2000), round(a * 2000)) for m, a in zip(exact.mean_timesteps, exact.accuracy)}
+    thin = thin_curve(seen, score)
+    assert {tuple(point) for point in thin} <= points
+    assert thin[0] == [8000, int(seen.correct[-1].sum())]
+    assert thin[-1][0] == round(exact.mean_timesteps[-1] * 2000)
+    assert len(thin) <= 4 * 287
+
+
+def test_ten_thousand_images_and_four_steps_travel_in_less_than_100_kilobytes():
+    import gzip
+    from base64 import b64encode
+
+    data, raw = pack({"many": ExitData(recording(10_000), CHIPS)})
+    assert len(gzip.compress(b64encode(raw))) + len(gzip.compress(json.dumps(data).encode())) < 100_000
+
+
+def test_chosen_images_hold_the_hardest_and_are_never_more_than_asked_for():
+    seen = recording()
+    chosen = choose_images(seen, 20)
+    hardness = POLICIES["entropy"].score(seen.f)[:-1].min(axis=0)
+    assert len(chosen) <= 20 and np.all(np.diff(chosen) > 0)
+    assert set(np.argsort(hardness, kind="stable")[-10:]) <= set(chosen)
+
+
+# --- the widget ----------------------------------------------------------------------
+
+def test_an_explorer_has_a_trait_for_each_control_and_a_static_view():
+    explorer = ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), theta=0.2, score="margin", chip="proportional")
+    assert (explorer.theta, explorer.score, explorer.chip) == (0.2, "margin", "proportional")
+    assert explorer.static_html.count('role="img"') == 2 and explorer.min_height > 0
+
+
+def test_the_static_table_prints_what_replay_and_inference_cost_say():
+    seen, (step, check) = RECORDINGS[0], AFFINE
+    run = replay(seen, POLICIES["entropy"](0.35))
+    bill = inference_cost(run.t_hat, step, check)
+    page = static_html(ExitData(seen, CHIPS), 0.35, "entropy", "affine", "Exit explorer")
+    for words in (f"{100 * run.accuracy:.1f} %", f"{run.mean_timesteps:.3f}", f"{bill.energy_pj.mean() / 1e3:.1f} nJ"):
+        assert f"<td>{words}</td>" in page
+
+
+class Nesting(HTMLParser):
+    """Elements still open; `faults` lists tags that close another."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.faults = [], []
+
+    def handle_starttag(self, name, attributes):
+        if name != "img":
+            self.open.append(name)
+
+    def handle_endtag(self, name):
+        if not self.open or self.open.pop() != name:
+            self.faults.append(name)
+
+
+def test_the_static_view_is_well_formed_and_escapes_what_it_is_told():
+    page = static_html(ExitData(RECORDINGS[0], CHIPS, drawings(120)), 0.35, "entropy", "affine", 'a "quoted" <name>')
+    nesting = Nesting()
+    nesting.feed(page)
+    assert nesting.open == nesting.faults == []
+    assert 'aria-label="a &quot;quoted&quot; &lt;name&gt;"' in page
+    assert page.count("<img") == page.count("alt=") > 8
+
+
+def test_several_recordings_share_one_explorer():
+    sets = {"digits": ExitData(RECORDINGS[0], CHIPS), "few": ExitData(RECORDINGS[1], {"affine": AFFINE}, code="other()")}
+    explorer = ExitExplorer(sets)
+    assert [each["name"] for each in explorer.data["sets"]] == ["digits", "few"]
+    assert explorer.recording == "digits"
+
+
+@pytest.mark.parametrize("wrong, words", [
+    ({"cost_models": {}}, "cost_models is empty"),
+    ({"images": np.zeros((120, 28, 28), np.float32)}, "uint8"),
+    ({"images": np.zeros((7, 28, 28), np.uint8)}, "7 images for 120 places"),
+    ({"theta": 1.5}, "theta lies in"),
+    ({"score": "luck"}, "score is one of"),
+    ({"chip": "abacus"}, "chip is one of"),
+])
+def test_bad_input_to_an_explorer_is_refused_with_a_reason(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        ExitExplorer(RECORDINGS[0], **{"cost_models": CHIPS, **wrong})
+
+
+def test_a_threshold_moves_to_the_nearest_place_of_the_slider():
+    assert on_grid(0.3512) == 0.35 and on_grid(1.0) == 1.0
+
+
+def test_explorers_need_no_torch():
+    code = "import sys, dtsnn_lite.widgets.exit_explorer as m; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0
+
+
+# --- the drawing core ------------------------------------------------------------------
+
+@pytest.mark.parametrize("low, high, expected", [
+    (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (94.3, 97.8, [94, 95, 96, 97, 98]), (-3, 3, [-4, -2, 0, 2, 4]), (0.01, 0.03, [0.01, 0.015, 0.02, 0.025, 0.03]),
+])
+def test_ticks_cover_the_range_with_round_steps(low, high, expected):
+    found = drawing.ticks(low, high, 6)
+    assert found[0] <= low and found[-1] >= high and len(found) <= 7
+    steps = np.diff(found)
+    assert np.allclose(steps, steps[0]) and float(f"{steps[0]:.0e}"[0]) in (1, 2, 5)
+
+
+def test_quantities_have_three_digits_and_a_prefix():
+    assert drawing.quantity(999.4, "pJ") == "999 pJ"
+    assert drawing.quantity(12_345, "pJ") == "12.3 nJ"
+    assert drawing.quantity(1.0e6, "ns") == "1.00 ms"
+    assert drawing.quantity(5, "pJ", like=20_000) == "0.0 nJ"
+
+
+# --- JavaScript = Python -----------------------------------------------------------------
+
+def golden(thresholds: np.ndarray = THRESHOLDS) -> list[dict]:
+    """What Python says at every slider position, score and chip, with the bytes the page gets."""
+    cases = []
+    for seen in RECORDINGS:
+        data, raw = pack({"it": ExitData(seen, CHIPS)})
+        expected = []
+        for score, policy in POLICIES.items():
+            for i, theta in enumerate(thresholds):
+                run, chip = replay(seen, policy(float(theta))), list(CHIPS)[i % 2]
+                expected.append({"score": score, "theta": float(theta), "chip": chip, "left": run.histogram.tolist(),
+                                 "rows": exit_rows(run, seen, *CHIPS[chip])})
+        cases.append({"data": data, "bytes": raw.hex(), "expected": expected})
+    return cases
+
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not here; the browser test compares the same")
+
+
+@needs_node
+def test_the_pages_numbers_equal_pythons_at_every_slider_position(tmp_path):
+    (tmp_path / "module.mjs").write_text(module("exit_explorer"), "utf8")
+    (tmp_path / "golden.json").write_text(json.dumps(golden()), "utf8")
+    done = subprocess.run(["node", JS / "exit_golden.mjs", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["compared"] == len(RECORDINGS) * len(POLICIES) * POSITIONS
+
+
+@needs_node
+def test_numbers_are_rounded_in_the_page_as_in_python(tmp_path):
+    values = [0.5, 1.5, 2.5, 0.125, 0.375, 97.25, 97.35, 1e-9, 12345.678, 0.0, -1.25, -0.375, 1 / 3, 999.5, 2.675]
+    cases = [[x, d, f"{x:.{d}f}"] for x in values for d in (0, 1, 2, 3)]
+    kinds = [[x, unit, drawing.quantity(x, unit)] for x in (0.001, 1.0, 9.995, 99.95, 999.5, 1e3, 12345.6, 7e7, 3e12)
+             for unit in drawing.PREFIXES]
+    marks = [[low, low + width, drawing.ticks(low, low + width, 6)] for low in (0, 0.3, 94.3, -7.1) for width in (0.02, 1, 3.6, 250)]
+    (tmp_path / "core.mjs").write_text(module("exit_explorer") + "\nexport { fixed, quantity, ticks };\n", "utf8")
+    (tmp_path / "check.mjs").write_text(f"""
+      import {{ fixed, quantity, ticks }} from "./core.mjs";
+      const faults = [];
+      for (const [x, d, s] of {json.dumps(cases)}) if (fixed(x, d) !== s) faults.push([x, d, s, fixed(x, d)]);
+      for (const [x, u, s] of {json.dumps(kinds)}) if (quantity(x, u) !== s) faults.push([x, u, s, quantity(x, u)]);
+      for (const [a, b, t] of {json.dumps(marks)}) if (JSON.stringify(ticks(a, b, 6)) !== JSON.stringify(t.map(Number))) faults.push([a, b, t, ticks(a, b, 6)]);
+      console.log(JSON.stringify(faults));
+    """, "utf8")
+    done = subprocess.run(["node", tmp_path / "check.mjs"], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
