@@ -1,0 +1,128 @@
+"""What the web expects of a page: description, Open Graph, sitemap, 404; and repairs of the theme."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+
+LOGGER = logging.getLogger(__name__)
+DESCRIPTION_CHARACTERS = 200
+
+# Faults of the pinned theme that axe-core reports on every page: (why, as it is, as it should be).
+REPAIRS = (
+    (
+        "a label must contain the text one sees",
+        'title="Search" aria-label="Search"',
+        'title="Search" aria-label="Search Ctrl+K"',
+    ),
+    (
+        "all content stands in a landmark",
+        '<div class="sidebar-primary-items__start sidebar-primary__section">',
+        '<div class="sidebar-primary-items__start sidebar-primary__section" role="region" aria-label="Book contents">',
+    ),
+)
+
+LOST = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>No such page: {title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+main {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; padding: 0 1rem; }}
+</style>
+</head>
+<body>
+<main>
+<h1>This page stopped before it was sure</h1>
+<p>There is nothing at this address; it may have moved.</p>
+<p><a href="{home}">Begin at the front of <em>{title}</em></a></p>
+</main>
+</body>
+</html>
+"""
+
+
+def pages_address(repository: str) -> str:
+    """Where GitHub Pages serves a repository: https://OWNER.github.io/NAME/."""
+    owner, name = urlsplit(repository).path.strip("/").split("/")
+    return f"https://{owner}.github.io/{name}/"
+
+
+def derive_addresses(app: Sphinx, config: Config) -> None:
+    """The base address, and theme options merged into those that Jupyter Book set."""
+    config["html_baseurl"] = pages_address(config.html_theme_options["repository_url"])
+    # The base theme would draw a second search bar across the top.
+    config.html_theme_options.update(navbar_start=[], navbar_persistent=[], navbar_end=[])
+
+
+def description(doctree: nodes.document | None, fallback: str) -> str:
+    """The first paragraph of a page, cut at a word."""
+    first = next(iter(doctree.findall(nodes.paragraph)), None) if doctree else None
+    text = " ".join((first.astext() if first else fallback).split())
+    if len(text) <= DESCRIPTION_CHARACTERS:
+        return text
+    return text[:DESCRIPTION_CHARACTERS].rsplit(" ", 1)[0] + " ..."
+
+
+def describe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """The page with a description and Open Graph tags in its head."""
+    is_front = pagename == app.config.root_doc
+    text = app.config.site_description if is_front else description(doctree, app.config.site_description)
+    graph = {
+        "og:type": "website" if is_front else "article",
+        "og:site_name": app.config.html_title,
+        "og:title": context.get("pagetitle") or context.get("title") or app.config.html_title,
+        "og:description": text,
+        "og:url": app.config.html_baseurl + pagename + ".html",
+    }
+    tags = [f'<meta name="description" content="{escape(text)}" />']
+    tags += [f'<meta property="{name}" content="{escape(value)}" />' for name, value in graph.items()]
+    context["metatags"] = context.get("metatags", "") + "\n    " + "\n    ".join(tags)
+
+
+def sitemap(app: Sphinx) -> str:
+    """The addresses of all pages, for search engines."""
+    places = [f"{app.config.html_baseurl}{page}.html" for page in sorted(app.env.found_docs)]
+    rows = "".join(f"  <url><loc>{escape(place)}</loc></url>\n" for place in places)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{rows}</urlset>\n'
+    )
+
+
+def repair(page: Path) -> None:
+    """A built page without the theme's faults."""
+    html = page.read_text("utf8")
+    for _, fault, mended in REPAIRS:
+        html = html.replace(fault, mended)
+    page.write_text(html, "utf8")
+
+
+def finish(app: Sphinx, failure: Exception | None) -> None:
+    """The site's own files, and the repairs."""
+    if failure or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    (out / "sitemap.xml").write_text(sitemap(app), "utf8")
+    home = escape(app.config.html_baseurl)
+    (out / "404.html").write_text(LOST.format(title=escape(app.config.html_title), home=home), "utf8")
+    (out / ".nojekyll").touch()
+    for page in out.rglob("*.html"):
+        repair(page)
+
+
+def setup(app: Sphinx) -> None:
+    """After the theme, whose page context is used here."""
+    app.add_config_value("site_description", "", "html", str)
+    app.connect("config-inited", derive_addresses)
+    app.connect("html-page-context", describe, priority=900)
+    app.connect("build-finished", finish, priority=900)
