@@ -35,7 +35,8 @@ def make_font_cache() -> None:
 
 def build() -> int:
     """Jupyter Book's exit code; only pages whose sources changed are made again."""
-    command = [sys.executable, "-m", "jupyter_book", "build", str(ROOT), "-W", "-n", "--keep-going"]
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [jupyter_book, "build", str(ROOT), "-W", "-n", "--keep-going"]
     return subprocess.run(command, cwd=ROOT).returncode
 
 

@@ -37,6 +37,7 @@ LOST = """<!DOCTYPE html>
 <title>No such page: {title}</title>
 <style>
 :root {{ color-scheme: light dark; }}
+body {{ background: Canvas; color: CanvasText; }}
 main {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; padding: 0 1rem; }}
 </style>
 </head>

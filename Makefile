@@ -1,0 +1,69 @@
+# One command builds the book, another proves it: `make help` lists them.
+#
+#   PYTHON       the python3 that makes the environment
+#   VENV         where the environment goes
+#   PYTHON_ENV   an environment that has all of requirements.txt already: nothing is installed then
+#   TORCH_INDEX  an index with PyTorch's CPU build: on Linux a plain torch brings gigabytes of CUDA
+#   PYTEST_ARGS  what to test, and how: make test PYTEST_ARGS="tests/test_exits.py -x"
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTHON_ENV ?=
+TORCH_INDEX ?=
+PYTEST_ARGS ?=
+
+ENVIRONMENT := $(if $(PYTHON_ENV),$(PYTHON_ENV),$(VENV))
+READY := $(if $(PYTHON_ENV),,$(VENV)/.ready)
+RUN := $(abspath $(ENVIRONMENT))/bin/python
+
+# nbgrader looks for its tools on PATH; kernels find the package of this tree first.
+export PATH := $(abspath $(ENVIRONMENT))/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)
+# One thread: the same numbers and timings on every machine, and quicker on a shared one.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help book test live bench offline screenshot browser constraints clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+book: $(READY) ## the book as HTML: every notebook run, every warning an error
+	@$(RUN) tools/build_book.py
+
+test: $(READY) browser ## the whole suite: package, every notebook, the built book in a browser
+	@$(RUN) tools/build_book.py
+	@STOP_WHEN_SURE_BOOK=built $(RUN) -m pytest $(PYTEST_ARGS)
+
+live: $(READY) ## the notebooks in JupyterLab
+	@$(RUN) -m jupyterlab book/intro.ipynb
+
+bench: $(READY) ## the benchmarks, as a table
+	@$(RUN) -m benchmarks
+
+offline: book ## the built book as one zip that opens from the folder
+	@$(RUN) tools/zip_book.py
+
+screenshot: book browser ## the README's picture of the exit explorer, taken from the built page
+	@$(RUN) tools/screenshot.py
+
+browser: ## Chromium for the browser tests, installed where that needs no password
+	@sh tools/find_browser.sh
+
+constraints: $(READY) ## constraints.txt from the environment as it is
+	@$(RUN) tools/freeze.py
+
+clean: ## nothing but the sources
+	rm -rf _build build dist $(VENV) .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+# Debian's python3 has no ensurepip without python3-venv: then Debian's own pip installs into the environment.
+$(VENV)/.ready: requirements.txt constraints.txt pyproject.toml
+	@echo "Making $(VENV): about two minutes, most of it downloads."
+	@$(PYTHON) -m venv --clear $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
+	@if [ -x $(VENV)/bin/pip ]; then install="$(VENV)/bin/python -m pip"; \
+	else install="$(PYTHON) -m pip --python $(VENV)/bin/python"; fi; \
+	$$install install --disable-pip-version-check -r requirements.txt -c constraints.txt \
+		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) && \
+	$$install install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
