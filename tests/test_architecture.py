@@ -1,0 +1,223 @@
+"""The shape of the project: who may import whom, what stands where, and that it stands there once."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.build_book import toc_entries
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "dtsnn_lite"
+
+# The flow of one batch, top to bottom: a file imports only files above it. A new file needs a line here.
+ORDER = (
+    "__init__",
+    "components",
+    "chip",
+    "networks",
+    "data",
+    "events",
+    "encoding",
+    "neurons",
+    "crossbar",
+    "models",
+    "losses",
+    "training",
+    "conversion",
+    "checkpoints",
+    "recording",
+    "exits",
+    "reinforce",
+    "cost",
+    "inference",
+    "recipes",
+    "facts",
+    "figures",
+    "widgets.drawing",
+    "widgets.explorer",
+    "widgets.exit_explorer",
+    "widgets",
+    "__main__",
+)
+# What runs without torch: the side of the chip that decides to stop and pays the bill.
+NUMPY_SHORE = {"components", "chip", "networks", "recording", "exits", "reinforce", "cost", "figures"}
+CODE_LINES_A_CELL = 20
+
+modules = sorted(PACKAGE.rglob("*.py"))
+notebooks = sorted(p for folder in ("book", "labs") for p in (ROOT / folder).rglob("*.ipynb")
+                   if not {"student", "key", ".ipynb_checkpoints"} & set(p.parts))
+
+
+def module_name(path: Path) -> str:
+    """`widgets.exit_explorer` of dtsnn_lite/widgets/exit_explorer.py; a folder's __init__ is the folder."""
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def our_imports(path: Path) -> set[str]:
+    """The modules of the package that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dtsnn_lite":
+            inner = node.module.removeprefix("dtsnn_lite").lstrip(".")
+            names = [f"{inner}.{alias.name}".lstrip(".") for alias in node.names]
+            found |= {name if name in ORDER else inner or "__init__" for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("dtsnn_lite.") for alias in node.names if alias.name.startswith("dtsnn_lite.")}
+    return found
+
+
+def code_cells(path: Path) -> list[dict]:
+    """The code cells of a notebook."""
+    return [cell for cell in json.loads(path.read_text("utf8"))["cells"] if cell["cell_type"] == "code"]
+
+
+def tags(cell: dict) -> set[str]:
+    return set(cell["metadata"].get("tags", []))
+
+
+def is_checked(cell: dict) -> bool:
+    """Whether nbval compares this cell's output."""
+    return "nbval-check-output" in tags(cell) or "NBVAL_CHECK_OUTPUT" in "".join(cell["source"])
+
+
+# --- the package -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", modules, ids=module_name)
+def test_a_file_imports_only_files_above_it(path):
+    name = module_name(path)
+    assert name in ORDER, f"{name} has no place in ORDER: say where in the flow it stands"
+    above = ORDER[: ORDER.index(name)]
+    assert our_imports(path) <= set(above), f"{name} imports {our_imports(path) - set(above)}, which stand below it"
+
+
+def test_the_numpy_shore_imports_without_torch():
+    shore = [m for m in map(module_name, modules) if m in NUMPY_SHORE or m.startswith("widgets")]
+    lines = [f"import dtsnn_lite.{name}" for name in shore]
+    lines += ["import sys", "assert 'torch' not in sys.modules, 'torch was imported'"]
+    ran = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_importing_the_package_prints_and_loads_nothing():
+    code = "import sys, dtsnn_lite; assert not {'numpy', 'torch'} & set(sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+def test_every_source_that_a_constant_names_stands_in_the_bibliography():
+    keys = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "references.bib").read_text("utf8"), re.M))
+    shape = re.compile(r"[a-z]+(19|20)\d\d[a-z]+")
+    named = {
+        (module_name(path), node.value)
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_text("utf8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and shape.fullmatch(node.value)
+    }
+    assert {key for _, key in named} <= keys, sorted(item for item in named if item[1] not in keys)
+
+
+def test_every_citation_in_the_book_stands_in_the_bibliography():
+    keys = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "references.bib").read_text("utf8"), re.M))
+    text = "".join(path.read_text("utf8") for path in [*notebooks, *(ROOT / "book").glob("*.md")])
+    cited = {key.strip() for group in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", text) for key in group.split(",")}
+    assert cited <= keys, cited - keys
+
+
+# --- the book ----------------------------------------------------------------------
+
+
+def test_every_entry_of_the_contents_is_a_file():
+    for entry in toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))):
+        assert any((ROOT / f"{entry}{suffix}").is_file() for suffix in (".ipynb", ".md")), entry
+
+
+def test_every_chapter_stands_in_the_contents():
+    entries = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8")))
+    chapters = {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").glob("*.ipynb")}
+    assert chapters <= set(entries), chapters - set(entries)
+
+
+@pytest.mark.parametrize("path", notebooks, ids=lambda path: path.stem)
+def test_a_notebook_is_stripped_but_for_the_outputs_that_are_checked(path):
+    for number, cell in enumerate(code_cells(path)):
+        if is_checked(cell):
+            # nbval compares nothing where the count is missing: such a check would pass on any number.
+            assert cell["outputs"] and cell["execution_count"], f"cell {number} is checked against nothing"
+        else:
+            assert not cell["outputs"] and cell["execution_count"] is None, f"cell {number} keeps its output: nbstripout"
+
+
+@pytest.mark.parametrize("path", notebooks, ids=lambda path: path.stem)
+def test_a_code_cell_fits_on_a_phone(path):
+    for number, cell in enumerate(code_cells(path)):
+        lines = "".join(cell["source"]).splitlines()
+        assert len(lines) <= CODE_LINES_A_CELL, f"cell {number} has {len(lines)} lines"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_chapter_begins_with_the_cell_that_installs_the_package_in_colab(path):
+    address = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["url"]
+    first = "".join(code_cells(path)[0]["source"])
+    assert 'if "google.colab" in sys.modules:' in first
+    assert f'%pip install -q "git+{address}"' in first
+
+
+# --- one address, one version --------------------------------------------------------
+
+
+def test_the_address_of_the_repository_is_the_same_everywhere():
+    address = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["url"]
+    owner, name = address.removeprefix("https://github.com/").split("/")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))
+    assert citation["repository-code"] == address
+    assert citation["url"] == f"https://{owner}.github.io/{name}/"
+    readme = (ROOT / "README.md").read_text("utf8")
+    assert f"colab.research.google.com/github/{owner}/{name}/blob/main/book/intro.ipynb" in readme
+    assert f"mybinder.org/v2/gh/{owner}/{name}/main" in readme
+    texts = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *notebooks, *(ROOT / "book").glob("*.md"), *(ROOT / "labs").glob("*.md")]
+    for path in texts:
+        for found in re.findall(r"github\.com/[\w.-]+/stop-when-sure[\w-]*", path.read_text("utf8")):
+            assert found == f"github.com/{owner}/{name}", f"{path.name} names {found}"
+
+
+def test_the_version_is_the_same_everywhere():
+    assignment = re.search(r'__version__ = "(.+)"', (PACKAGE / "__init__.py").read_text("utf8"))
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))["version"] == assignment[1]
+
+
+def test_requirements_are_pinned_and_agree_with_the_constraints():
+    def pins(name: str) -> dict[str, str]:
+        lines = (ROOT / name).read_text("utf8").splitlines()
+        return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+    required, constrained = pins("requirements.txt"), pins("constraints.txt")
+    assert required.items() <= constrained.items()
+    assert required["jupyter-book"] < "2", "Jupyter Book 2 builds no pages from these files"
+
+
+def test_the_package_asks_loosely_for_what_notebook_services_bring():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    assert not [need for need in project["dependencies"] if re.search(r"==|<|~=", need)]
+
+
+def test_no_file_of_the_project_asks_a_content_network():
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "book", "dtsnn_lite", "labs"], cwd=ROOT,
+                            capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    hosts = re.compile(r"jsdelivr|unpkg\.com|cdnjs\.|googleapis\.com|gstatic\.com")
+    for name in listed.stdout.split("\n"):
+        path = ROOT / name
+        if path.suffix in {".py", ".js", ".css", ".ipynb", ".md", ".html"} and path.is_file():
+            assert not hosts.search(path.read_text("utf8")), name

@@ -1,0 +1,59 @@
+"""The wheel: what a reader gets who installs the package and not the repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The python of an empty environment with the wheel in it, and nothing of this tree."""
+    work = tmp_path_factory.mktemp("wheel")
+    tree = work / "tree"
+    shutil.copytree(ROOT / "dtsnn_lite", tree / "dtsnn_lite", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", work, tree], check=True)
+    venv.create(work / "empty", with_pip=False, symlinks=True)
+    python = work / "empty" / "bin" / "python"
+    (wheel,) = work.glob("*.whl")
+    subprocess.run([*pip, "--python", python, "install", "-q", "--no-deps", wheel], check=True)
+    return python
+
+
+def run_outside(python: Path, code: str, work: Path) -> str:
+    """What the code prints there; third-party packages are lent from this environment, after its own."""
+    lent = f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})\n"
+    plain = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    ran = subprocess.run([python, "-c", lent + code], cwd=work, env=plain, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_the_wheel_brings_every_file_of_the_package(installed, tmp_path):
+    code = "import pathlib, dtsnn_lite; print(pathlib.Path(dtsnn_lite.__file__).parent)"
+    there = Path(run_outside(installed, code, tmp_path).strip())
+    assert ROOT not in there.parents
+    wanted = {p.relative_to(ROOT / "dtsnn_lite") for p in (ROOT / "dtsnn_lite").rglob("*")
+              if p.is_file() and "__pycache__" not in p.parts}
+    assert wanted <= {p.relative_to(there) for p in there.rglob("*")}
+
+
+def test_the_installed_package_finds_its_recordings_and_scripts(installed, tmp_path):
+    code = (
+        "from dtsnn_lite.recording import shipped\n"
+        "from dtsnn_lite.widgets.exit_explorer import ExitExplorer\n"
+        "print(shipped('digits-test').images, len(ExitExplorer._esm) > 1000)\n"
+    )
+    assert run_outside(installed, code, tmp_path).split() == ["1000", "True"]
