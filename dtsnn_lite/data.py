@@ -35,6 +35,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def to(self, device: str) -> Split:
+        """The same split in another device's memory."""
+        return Split(self.images.to(device), self.labels.to(device))
+
     def sha256(self) -> str:
         """Fingerprint of images and labels, in this order."""
         digest = hashlib.sha256(self.images.contiguous().numpy().tobytes())

@@ -9,7 +9,9 @@ else             | s = 0, and u = h
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from snntorch import surrogate
@@ -85,14 +87,14 @@ class _Sequence(torch.autograd.Function):
     def forward(ctx, i: Tensor, u: Tensor | None, lif: LIF, compiled: bool) -> tuple[Tensor, Tensor]:
         ctx.lif, ctx.compiled = lif, compiled
         ctx.save_for_backward(i, u)
-        s, u_last = (_compiled(_forward) if compiled else _forward_in_place)(i, u, lif)
+        s, u_last = (_forward_compiled if compiled else _forward_in_place)(i, u, lif)
         ctx.mark_non_differentiable(u_last)
         return s, u_last
 
     @staticmethod
     def backward(ctx, grad_s: Tensor, _grad_u: Tensor) -> tuple[Tensor, None, None, None]:
         i, u = ctx.saved_tensors
-        backward = _compiled(_backward) if ctx.compiled else _backward_in_place
+        backward = _backward_compiled if ctx.compiled else _backward_in_place
         return backward(i, u, grad_s, ctx.lif), None, None, None
 
 
@@ -107,10 +109,9 @@ def _slope(x: Tensor, lif: LIF) -> Tensor:
     return (lif.alpha / 2) / (1 + (math.pi / 2 * lif.alpha * x) ** 2)
 
 
-# --- pure versions, for torch.compile ----------------------------------------
+# --- pure versions in memory order, (T, M), for torch.compile -----------------
 
-def _forward(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
-    u = _state_like(i) if u is None else u
+def _forward(i: Tensor, u: Tensor, lif: LIF) -> tuple[Tensor, Tensor]:
     spikes = []
     for i_t in i.unbind(0):
         h = lif.beta * u + i_t
@@ -120,8 +121,7 @@ def _forward(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
     return torch.stack(spikes), u
 
 
-def _backward(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
-    u = _state_like(i) if u is None else u
+def _backward(i: Tensor, u: Tensor, grad_s: Tensor, lif: LIF) -> Tensor:
     hs = []
     for i_t in i.unbind(0):
         h = lif.beta * u + i_t
@@ -138,13 +138,31 @@ def _backward(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
     return torch.stack(grads[::-1])
 
 
-_COMPILED: dict = {}
+@lru_cache(maxsize=None)
+def _compiled(function: Callable) -> Callable:
+    return torch.compile(function)
 
 
-def _compiled(function):
-    if function not in _COMPILED:
-        _COMPILED[function] = torch.compile(function)
-    return _COMPILED[function]
+def _forward_compiled(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
+    start = _start(i, u)
+    s, last = _compiled(_forward)(_flat(i), _flat(start[None])[0], lif)
+    return _shaped(s, i), _shaped(last[None], i[:1])[0]
+
+
+def _backward_compiled(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
+    grad = _compiled(_backward)(_flat(i), _flat(_start(i, u)[None])[0], _flat(_laid_out(grad_s, i)), lif)
+    return _shaped(grad, i)
+
+
+def _shaped(flat: Tensor, i: Tensor) -> Tensor:
+    """A (T, M) result seen as i (T, ...)."""
+    return flat.contiguous().as_strided(i.shape, (flat.shape[1], *torch.empty_like(i[0]).stride()))
+
+
+def _laid_out(x: Tensor, i: Tensor) -> Tensor:
+    """x (T, ...) in the memory order of i."""
+    like = _like(i)
+    return x if x.stride() == like.stride() else like.copy_(x)
 
 
 # --- in place, with no compiler ----------------------------------------------
@@ -195,9 +213,7 @@ def _reset(h: Tensor, s_t: Tensor, lif: LIF) -> None:
 
 def _backward_in_place(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
     grad_i = _like(i)
-    if grad_s.stride() != grad_i.stride():
-        grad_s = _like(i).copy_(grad_s)
-    flat_i, flat_s, flat_g = _flat(i), _flat(grad_s), _flat(grad_i)
+    flat_i, flat_s, flat_g = _flat(i), _flat(_laid_out(grad_s, i)), _flat(grad_i)
     flat_u = _flat(_start(i, u)[None])[0]
     u_dtype = flat_u.dtype
     for c in _chunks(i):

@@ -50,10 +50,11 @@ def make(recipe: Recipe, checkpoint: Path | None = None, device: str = "cpu", co
          progress: bool = True, max_epochs: int | None = None) -> tuple[SpikingNet, History, float]:
     """Train the recipe's network from its seed: the network, its history, seconds taken."""
     torch.manual_seed(recipe.training.seed)
+    torch.backends.cudnn.benchmark = True           # no effect on a CPU
     net = build(recipe.net).to(device)
     net.compiled = compiled
     began = time.perf_counter()
-    history = fit(net, recipe.data().train, recipe.training, checkpoint=checkpoint, progress=progress,
+    history = fit(net, recipe.data().train.to(device), recipe.training, checkpoint=checkpoint, progress=progress,
                   max_epochs=max_epochs)
     net.compiled = False
     return net.eval(), history, time.perf_counter() - began
