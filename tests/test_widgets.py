@@ -178,7 +178,7 @@ def test_quantities_have_three_digits_and_a_prefix():
     assert drawing.quantity(999.4, "pJ") == "999 pJ"
     assert drawing.quantity(12_345, "pJ") == "12.3 nJ"
     assert drawing.quantity(1.0e6, "ns") == "1.00 ms"
-    assert drawing.quantity(5, "pJ", like=20_000) == "0.0 nJ"
+    assert drawing.quantity(85, "pJ", like=20_000) == "0.085 nJ"
 
 
 # --- JavaScript = Python -----------------------------------------------------------------

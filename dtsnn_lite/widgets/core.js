@@ -50,22 +50,32 @@ const PREFIXES = {
   "pJ ns": ["pJ ns", "nJ ns", "nJ \u00b5s", "\u00b5J \u00b5s", "\u00b5J ms", "mJ ms"],
 };
 
-// Three significant digits with the prefix that fits: { scale, digits, unit }.
-function unitFor(value, unit) {
+// The prefix that fits `like`, and the decimals that leave three digits: { scale, digits, unit }.
+function unitFor(value, unit, like = value) {
   const names = PREFIXES[unit];
   let k = 0;
-  while (k + 1 < names.length && Math.abs(value) >= 999.5 * Number(`1e${3 * k}`)) k++;
-  const scaled = Math.abs(value) / Number(`1e${3 * k}`);
-  return { scale: Number(`1e${3 * k}`), digits: scaled < 9.995 ? 2 : scaled < 99.95 ? 1 : 0, unit: names[k] };
+  while (k + 1 < names.length && Math.abs(like) >= 999.5 * Number(`1e${3 * k}`)) k++;
+  const scale = Number(`1e${3 * k}`);
+  return { scale, digits: decimals(Math.abs(value) / scale), unit: names[k] };
+}
+
+function decimals(size) {
+  return size < 0.9995 ? 3 : size < 9.995 ? 2 : size < 99.95 ? 1 : 0;
 }
 
 function quantity(value, unit, like = value) {
-  const { scale, digits, unit: name } = unitFor(like, unit);
+  const { scale, digits, unit: name } = unitFor(value, unit, like);
   return `${fixed(value / scale, digits)} ${name}`;
 }
 
 function ratio(value) {
-  return `${fixed(value, value < 9.995 ? 2 : 1)}\u00d7`;
+  return `${fixed(value, value < 0.0995 ? 3 : value < 9.995 ? 2 : 1)}\u00d7`;
+}
+
+// "92 % less", "3 % more"
+function change(value) {
+  const percent = fixed(Math.abs(100 * (value - 1)), 0);
+  return `${percent} % ${value > 1 ? "more" : "less"}`;
 }
 
 // The multiples of 1, 2 or 5 times a power of ten that cover [low, high] in at most `count` steps.

@@ -31,19 +31,22 @@ def tag(name: str, *children: str, **attributes: object) -> str:
 
 
 def quantity(value: float, unit: str, like: float | None = None) -> str:
-    """Three significant digits with the prefix that fits `like`: 12345 pJ is 12.3 nJ."""
+    """Three digits with the prefix that fits `like`: 12345 pJ is 12.3 nJ."""
     like = abs(value if like is None else like)
     k = 0
     while k + 1 < len(PREFIXES[unit]) and like >= 999.5 * float(f"1e{3 * k}"):
         k += 1
-    scaled = like / float(f"1e{3 * k}")
-    digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
-    return f"{value / float(f'1e{3 * k}'):.{digits}f} {PREFIXES[unit][k]}"
+    scaled = value / float(f"1e{3 * k}")
+    return f"{scaled:.{_decimals(abs(scaled))}f} {PREFIXES[unit][k]}"
+
+
+def _decimals(size: float) -> int:
+    return 3 if size < 0.9995 else 2 if size < 9.995 else 1 if size < 99.95 else 0
 
 
 def ratio(value: float) -> str:
-    """A ratio with two decimals, 0.17x."""
-    return f"{value:.{2 if value < 9.995 else 1}f}\u00d7"
+    """A ratio as a factor, 0.17x."""
+    return f"{value:.{3 if value < 0.0995 else 2 if value < 9.995 else 1}f}\u00d7"
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:

@@ -121,12 +121,12 @@ function edpRows(set, chip, now) {
   ];
 }
 
-function exitPython(set, chip, state) {
-  const { policy, symbol } = SCORES[state.score], { step, check } = chip, T = set.timesteps;
+function exitPython(set, chip, state, now) {
+  const { policy, symbol } = SCORES[state.score], { step, check } = chip;
   const digits = set.images > 2000 ? 2 : 1;
-  const money = (name, expression, value, unit) => {
-    const like = unitFor(value, unit);
-    return `print(f"${name} {${expression}${like.scale > 1 ? ` / ${like.scale}` : ""}:.${like.digits}f} ${like.unit.replaceAll("\u00b5", "u")}")`;
+  const money = (name, expression, field, unit) => {
+    const { scale, digits, unit: symbol } = unitFor(now[field], unit, chip.static[field]);
+    return `print(f"${name} {${expression}${scale > 1 ? ` / ${scale}` : ""}:.${digits}f} ${symbol.replaceAll("\u00b5", "u")}")`;
   };
   return [
     "from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost",
@@ -139,16 +139,17 @@ function exitPython(set, chip, state) {
     "bill = inference_cost(run.t_hat, step, check)",
     `print(f"accuracy {100 * run.accuracy:.${digits}f} %")`,
     'print(f"timesteps {run.mean_timesteps:.3f}")',
-    money("energy", "bill.energy_pj.mean()", chip.static.energy_pj, "pJ"),
-    money("delay", "bill.latency_ns.mean()", chip.static.latency_ns, "ns"),
-    money("EDP", "bill.edp_pj_ns.mean()", chip.static.edp_pj_ns, "pJ ns"),
+    money("energy", "bill.energy_pj.mean()", "energy_pj", "pJ"),
+    money("delay", "bill.latency_ns.mean()", "latency_ns", "ns"),
+    money("EDP", "bill.edp_pj_ns.mean()", "edp_pj_ns", "pJ ns"),
     "",
   ].join("\n");
 }
 
 // --- pictures ---------------------------------------------------------------------
 
-// The exact curve, the static network at 1..T steps, and a point that moves.
+// The exact curve, the static network at fixed numbers of steps, and a point that moves.
+// Where the curve is flat from early on, the axis ends early and the point waits at its end.
 function curvePanel() {
   const root = html("div", { class: "panel" });
   let shown = "", picture, point, tag;
@@ -157,21 +158,23 @@ function curvePanel() {
       shown = `${set.name} ${score}`;
       const [low, high] = [set.ticks[0], set.ticks.at(-1)];
       picture = plot({ title: "Accuracy against mean timesteps", label: "",
-        x: { low: 1, high: Math.max(2, set.timesteps), ticks: set.steps, label: "mean timesteps" },
+        x: { low: 1, high: set.xticks.at(-1), ticks: set.xticks, label: `mean timesteps, of at most ${set.timesteps}` },
         y: { low, high, ticks: set.ticks, label: "images right (%)" } });
-      const pairs = set.curves[score].map(([steps, right]) => [steps / set.images, (100 * right) / set.images]);
-      picture.under.append(line(picture, set.static.map((a, t) => [t + 1, 100 * a]), { class: "line other" }),
-        ...set.static.map((a, t) => dot(picture, t + 1, 100 * a, { class: "dot other", r: 3 })), line(picture, pairs));
-      const [words, at] = [`always ${set.timesteps}`, 100 * set.accuracy];
-      picture.over.append(note(picture, set.timesteps, at, words, { dy: at > (low + high) / 2 ? 18 : -10, "text-anchor": "end", class: "note other" }));
+      const inside = ([steps]) => steps <= set.xticks.at(-1);
+      const pairs = set.curves[score].map(([steps, right]) => [steps / set.images, (100 * right) / set.images]).filter(inside);
+      const still = set.static.map((a, t) => [t + 1, 100 * a]).filter(inside), at = 100 * set.accuracy;
+      picture.under.append(line(picture, [[1, at], [set.xticks.at(-1), at]], { class: "line other" }), line(picture, pairs),
+        ...still.map(([t, a]) => dot(picture, t, a, { class: "dot other", r: 3.5 })));
+      picture.over.append(note(picture, set.xticks.at(-1), at, `always ${set.timesteps}: ${percent(set.accuracy, set.images)}`,
+        { dy: at > (low + high) / 2 ? 16 : -7, "text-anchor": "end", class: "note other" }));
       point = dot(picture, 1, low, { class: "dot now" });
       tag = text(0, 0, "", { class: "note now", "text-anchor": "middle" });
       picture.over.append(point, tag);
       root.replaceChildren(picture.root);
     }
-    const x = picture.x(now.timesteps), y = picture.y(100 * now.accuracy), { left, right, bottom } = picture.box;
+    const x = picture.x(Math.min(now.timesteps, set.xticks.at(-1))), y = picture.y(100 * now.accuracy), { left, right, bottom } = picture.box;
     furnish(point, { cx: fixed(x, 1), cy: fixed(y, 1) }, []);
-    furnish(tag, { x: fixed(Math.min(right - 62, Math.max(left + 62, x)), 1), y: fixed(y + 22 < bottom ? y + 22 : y - 12, 1) }, []);
+    furnish(tag, { x: fixed(Math.min(right - 62, Math.max(left + 68, x)), 1), y: fixed(y + 34 < bottom ? y + 34 : y - 14, 1) }, []);
     tag.textContent = `${fixed(now.timesteps, 2)} steps, ${percent(now.accuracy, set.images)}`;
     picture.root.setAttribute("aria-label", curveWords(set, now));
   } };
@@ -192,7 +195,7 @@ function exitsPanel() {
       shown = set.name;
       picture = plot({ title: "When images leave", label: "",
         x: { low: 0.5, high: T + 0.5, ticks: set.steps, label: "timestep" },
-        y: { low: 0, high: 100, ticks: [0, 25, 50, 75, 100], label: "images that leave (%)" } });
+        y: { low: 0, high: 112, ticks: [0, 25, 50, 75, 100], label: "images that leave (%)" } });
       bars = set.steps.map((t) => [svg("rect", { class: "bar" }), text(picture.x(t), 0, "", { class: "note", "text-anchor": "middle" })]);
       picture.over.append(...bars.flat());
       root.replaceChildren(picture.root);
@@ -303,8 +306,8 @@ function render({ model, el }) {
     exits.draw(set, tables, j);
     pictures.draw(set, state.score, j);
     const brief = `accuracy ${fixed(100 * now.accuracy, 1)} percent, ${fixed(now.timesteps, 2)} timesteps`;
-    return { brief, sentence: `Stopping when sure answers ${rows[0][1]} right in ${fixed(now.timesteps, 2)} timesteps on average, `
-      + `with ${rows[2][3]} the energy and ${rows[4][3]} the EDP of always running ${set.timesteps}.` };
+    return { brief, sentence: `Stopping when sure answers ${rows[0][1]} right in ${fixed(now.timesteps, 2)} timesteps on average, with `
+      + `${change(now.energy_pj / chip.static.energy_pj)} energy and ${change(now.edp_pj_ns / chip.static.edp_pj_ns)} EDP than always running ${set.timesteps}.` };
   }
 
   const row = (state) => {
@@ -315,7 +318,7 @@ function render({ model, el }) {
   const adjust = (name, value, state) =>
     (name === "score" ? sameTimesteps(at(state).set, at(state).chip, state, value) : { [name]: value });
   const shownExplorer = explorer({ model, el, title: model.get("heading"), fields, view, draw, row, adjust,
-    python: (state) => { const { set, chip } = at(state); return exitPython(set, chip, state); } });
+    python: (state) => { const { set, chip, now } = at(state); return exitPython(set, chip, state, now); } });
   return shownExplorer.close;
 }
 

@@ -50,7 +50,8 @@ class ExitData:
 def _check_images(data: ExitData) -> None:
     images = data.images
     if images.dtype != np.uint8 or not (images.ndim == 3 or images.ndim == 4 and images.shape[3] == 3):
-        raise ValueError(f"images is uint8 (M, H, W) or (M, H, W, 3), 0 to 255; got {images.dtype} {images.shape}")
+        raise ValueError(f"images is uint8 (M, H, W) or (M, H, W, 3), 0 to 255; got {images.dtype} "
+                         f"{images.shape}: for floats in [0, 1] pass (255 * images).round().astype('uint8')")
     wanted = data.recording.images if data.index is None else len(data.index)
     if len(images) != wanted:
         raise ValueError(f"{len(images)} images for {wanted} places: pass `index`, one a picture, or all images")
@@ -130,7 +131,7 @@ def _packed(name: str, data: ExitData, shelf: _Shelf) -> dict:
     seen = data.recording
     return {
         "name": name, "images": seen.images, "timesteps": seen.timesteps, "caption": data.caption or caption_of(data),
-        "steps": list(range(1, seen.timesteps + 1)), "ticks": accuracy_ticks(data),
+        "steps": list(range(1, seen.timesteps + 1)), "ticks": accuracy_ticks(data), "xticks": timestep_ticks(seen),
         "accuracy": float(seen.accuracy[-1]), "static": seen.accuracy.tolist(),
         "codes": {score: shelf.put(exit_codes(seen, score)) for score in POLICIES},
         "right": shelf.put(np.packbits(seen.correct, bitorder="little")),
@@ -159,7 +160,7 @@ def _shown_images(data: ExitData) -> tuple[np.ndarray, np.ndarray]:
 
 def caption_of(data: ExitData) -> str:
     seen = data.recording
-    return f"{seen.images:,} images, at most {seen.timesteps} timesteps; means an image, EDP as the mean of E\u00d7D, exit check billed"
+    return f"{seen.images:,} images, at most {seen.timesteps} timesteps. Means over images; EDP is the mean of E\u00d7D; the exit check is billed."
 
 
 def accuracy_ticks(data: ExitData) -> list[float]:
@@ -170,6 +171,13 @@ def accuracy_ticks(data: ExitData) -> list[float]:
     high = max(max(right) / seen.images, seen.accuracy.max())
     marks = ticks(100 * low, 100 * high, 6)
     return marks if len(marks) > 1 else [marks[0] - 1, marks[0] + 1]
+
+
+def timestep_ticks(seen: Recording) -> list[float]:
+    """The whole range 1..T, or its first part where every curve is as good as all T steps that early."""
+    T, early = seen.timesteps, 1 + (seen.timesteps - 1) / 3
+    settled = max(min(steps for steps, right in thin_curve(seen, score) if right >= seen.correct[-1].sum()) for score in POLICIES)
+    return ticks(1, early, 5) if T > 2 and settled / seen.images <= 1 + (early - 1) / 2 else list(range(1, max(T, 2) + 1))
 
 
 # --- the view without a script --------------------------------------------------------
@@ -211,18 +219,21 @@ def curve_picture(data: ExitData, score: str, run: Run) -> str:
     digits = 2 if seen.images > 2000 else 1
     label = (f"Accuracy against mean timesteps. The point stands at {run.mean_timesteps:.2f} timesteps and {accuracy:.{digits}f} %; "
              f"the static network needs {T} for {static:.{digits}f} %.")
-    plot = Plot("Accuracy against mean timesteps", label, Axis(1, max(T, 2), range(1, T + 1), "mean timesteps"),
+    xticks = timestep_ticks(seen)
+    plot = Plot("Accuracy against mean timesteps", label, Axis(1, xticks[-1], xticks, f"mean timesteps, of at most {T}"),
                 Axis(marks[0], marks[-1], marks, "images right (%)"))
     pairs = [(steps / seen.images, 100 * right / seen.images) for steps, right in thin_curve(seen, score)]
-    still = [(t + 1, 100 * float(a)) for t, a in enumerate(seen.accuracy)]
+    still = [(t + 1, 100 * float(a)) for t, a in enumerate(seen.accuracy) if t + 1 <= xticks[-1]]
     high = static > (marks[0] + marks[-1]) / 2
-    x, y, box = plot.to_x(run.mean_timesteps), plot.to_y(accuracy), plot.box
-    words = tag("text", f"{run.mean_timesteps:.2f} steps, {accuracy:.{digits}f} %", class_="note now",
-                text_anchor="middle", x=f"{min(box['right'] - 62, max(box['left'] + 62, x)):.1f}",
-                y=f"{y + 22 if y + 22 < box['bottom'] else y - 12:.1f}")
-    return plot.svg([line(plot, still, "line other"), *(dot(plot, *pair, "dot other", 3) for pair in still), line(plot, pairs)],
-                    [note(plot, T, static, f"always {T}", dy=18 if high else -10, text_anchor="end", class_="note other"),
-                     dot(plot, run.mean_timesteps, accuracy, "dot now"), words])
+    at = min(run.mean_timesteps, xticks[-1])
+    x, y, box = plot.to_x(at), plot.to_y(accuracy), plot.box
+    words = tag("text", f"{run.mean_timesteps:.2f} steps, {accuracy:.{digits}f} %", class_="note now", text_anchor="middle",
+                x=f"{min(box['right'] - 62, max(box['left'] + 68, x)):.1f}", y=f"{y + 34 if y + 34 < box['bottom'] else y - 14:.1f}")
+    return plot.svg([line(plot, [(1, static), (xticks[-1], static)], "line other"),
+                     line(plot, [pair for pair in pairs if pair[0] <= xticks[-1]]), *(dot(plot, *pair, "dot other", 3.5) for pair in still)],
+                    [note(plot, xticks[-1], static, f"always {T}: {static:.{digits}f} %", dy=16 if high else -7,
+                          text_anchor="end", class_="note other"),
+                     dot(plot, at, accuracy, "dot now"), words])
 
 
 def exits_picture(data: ExitData, run: Run) -> str:
@@ -230,7 +241,7 @@ def exits_picture(data: ExitData, run: Run) -> str:
     seen, counts = data.recording, run.histogram
     label = "Images that leave at each timestep: " + ", ".join(f"{count} at {t}" for t, count in enumerate(counts, 1)) + "."
     plot = Plot("When images leave", label, Axis(0.5, seen.timesteps + 0.5, range(1, seen.timesteps + 1), "timestep"),
-                Axis(0, 100, (0, 25, 50, 75, 100), "images that leave (%)"))
+                Axis(0, 112, (0, 25, 50, 75, 100), "images that leave (%)"))
     marks = []
     for t, count in enumerate(counts, 1):
         share = 100 * count / seen.images
