@@ -1,0 +1,167 @@
+"""The learned exits: rewards by hand, exact gradients by difference, sampled gradients by their mean."""
+
+import numpy as np
+import pytest
+
+from dtsnn_lite.exits import EntropyExit, first_right, replay, run_of, trade_off
+from dtsnn_lite.recording import Recording, shipped
+from dtsnn_lite.reinforce import (LogisticExit, exact_gradient, expected_reward, features, hard_weight, learn_logistic,
+                                  reward, sampled_gradient, stepwise_gradient, stepwise_sample, stop_probabilities)
+
+T, N = 4, 5
+
+
+def a_table(seed=0, beta=0.7):
+    """Policy logits (N, T) and rewards (T, N)."""
+    dice = np.random.default_rng(seed)
+    return dice.normal(size=(N, T)), reward(dice.random((T, N)) < 0.6, beta)
+
+
+def difference(function, at, h=1e-6):
+    """The central difference of a scalar function of an array."""
+    slope = np.zeros_like(at)
+    for i in np.ndindex(at.shape):
+        step = np.zeros_like(at)
+        step[i] = h
+        slope[i] = (function(at + step) - function(at - step)) / (2 * h)
+    return slope
+
+
+def test_a_right_answer_halves_with_every_step_and_a_wrong_one_costs_beta():
+    right = np.array([[True, False], [True, False], [False, True]])
+    assert reward(right, beta=3.0).tolist() == [[1.0, -3.0], [1 / 2, -3.0], [-3.0, 1 / 4]]
+
+
+def test_the_best_certain_choice_is_the_first_right_step():
+    dice = np.random.default_rng(2)
+    seen = Recording(dice.normal(size=(T, 50, 3)), dice.integers(0, 3, 50), np.zeros((T, 1)))
+    solvable = seen.correct.any(axis=0)
+    best = reward(seen.correct, beta=0.5).argmax(axis=0) + 1
+    assert (best == first_right(seen))[solvable].all()
+
+
+def test_the_expectation_is_the_sum_over_all_actions():
+    logits, rewards = a_table()
+    v = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    by_loop = [sum(v[n, t] * rewards[t, n] for t in range(T)) for n in range(N)]
+    np.testing.assert_allclose(expected_reward(logits, rewards), by_loop)
+
+
+def test_the_exact_gradient_is_the_finite_difference():
+    logits, rewards = a_table()
+    found = difference(lambda z: expected_reward(z, rewards).sum(), logits)
+    np.testing.assert_allclose(exact_gradient(logits, rewards), found, atol=1e-8)
+
+
+@pytest.mark.parametrize("baseline", ["none", "expected reward", "far off"])
+def test_the_mean_of_the_sampled_gradient_is_the_exact_gradient(baseline):
+    logits, rewards = a_table()
+    b = {"none": 0.0, "expected reward": expected_reward(logits, rewards), "far off": 5.0}[baseline]
+    dice = np.random.default_rng(3)
+    samples = np.stack([sampled_gradient(logits, rewards, dice, b) for _ in range(20_000)])
+    error = samples.std(axis=0) / np.sqrt(len(samples))
+    assert (np.abs(samples.mean(axis=0) - exact_gradient(logits, rewards)) < 5 * error + 1e-12).all()
+
+
+def test_a_good_baseline_quietens_the_samples():
+    logits, rewards = a_table()
+    spread = []
+    for b in (0.0, expected_reward(logits, rewards), 5.0):
+        dice = np.random.default_rng(4)
+        spread.append(np.stack([sampled_gradient(logits, rewards, dice, b) for _ in range(4000)]).var(axis=0).sum())
+    assert spread[1] < spread[0] < spread[2]
+
+
+def test_images_that_step_1_gets_wrong_weigh_as_much_as_the_rest():
+    correct = np.array([[1, 1, 1, 0], [1, 1, 1, 1]], dtype=bool)
+    weight = hard_weight(correct)
+    assert weight.tolist() == [1, 1, 1, 3]
+    assert weight[correct[0]].sum() == weight[~correct[0]].sum()
+
+
+def test_a_network_that_never_errs_teaches_a_policy_nothing():
+    with pytest.raises(ValueError, match="100 % of the images.*has not seen"):
+        hard_weight(np.ones((T, N), dtype=bool))
+
+
+def test_a_policy_for_another_number_of_timesteps_is_refused():
+    logits, rewards = a_table()
+    with pytest.raises(ValueError, match="among T = 3 timesteps.*for T = 4"):
+        expected_reward(logits[:, :3], rewards)
+
+
+@pytest.mark.parametrize("beta", [-1.0, float("nan"), float("inf")])
+def test_an_impossible_beta_is_refused(beta):
+    with pytest.raises(ValueError, match="beta is the price"):
+        reward(np.ones((T, N), dtype=bool), beta)
+
+
+# --- the stepwise exit --------------------------------------------------------------------
+
+def a_walk(seed=0):
+    dice = np.random.default_rng(seed)
+    x = features(dice.normal(size=(T, N, 3)))
+    return np.array([-2.0, 0.8, 0.5]), x, reward(dice.random((T, N)) < 0.6, 0.7)
+
+
+def test_every_image_leaves_exactly_once():
+    w, x, _ = a_walk()
+    P = stop_probabilities(w, x)
+    np.testing.assert_allclose(P.sum(axis=0), 1.0)
+    q1 = 1 / (1 + np.exp(-x[0] @ w))
+    q2 = 1 / (1 + np.exp(-x[1] @ w))
+    np.testing.assert_allclose(P[1], (1 - q1) * q2)
+
+
+def test_the_value_is_the_reward_weighted_by_the_chance_of_leaving():
+    w, x, rewards = a_walk()
+    assert stepwise_gradient(w, x, rewards)[0] == pytest.approx((stop_probabilities(w, x) * rewards).sum(axis=0).mean())
+
+
+def test_the_gradient_by_hand_is_the_finite_difference():
+    w, x, rewards = a_walk()
+    found = difference(lambda w: stepwise_gradient(w, x, rewards)[0], w)
+    np.testing.assert_allclose(stepwise_gradient(w, x, rewards)[1], found, atol=1e-8)
+
+
+@pytest.mark.parametrize("baseline", [0.0, 0.4])
+def test_the_mean_of_the_sampled_walks_is_the_gradient_by_hand(baseline):
+    w, x, rewards = a_walk()
+    dice = np.random.default_rng(5)
+    samples = np.stack([stepwise_sample(w, x, rewards, dice, baseline).mean(axis=0) for _ in range(20_000)])
+    error = samples.std(axis=0) / np.sqrt(len(samples))
+    assert (np.abs(samples.mean(axis=0) - stepwise_gradient(w, x, rewards)[1]) < 5 * error).all()
+
+
+def test_a_logistic_exit_that_ignores_time_is_an_entropy_threshold():
+    seen = shipped("digits-test")
+    theta = 0.07
+    assert (replay(seen, LogisticExit((-10.0, 0.0, 10 * theta), seen.timesteps)).t_hat
+            == replay(seen, EntropyExit(theta)).t_hat).all()
+
+
+def test_learning_raises_the_reward_and_stays_near_the_thresholds():
+    seen = shipped("digits-calibration")
+    x, rewards = features(seen.f), reward(seen.correct, 5.0)
+    learned = learn_logistic(seen, beta=5.0)
+    start = stepwise_gradient(np.array([-5.0, 0.0, 1.0]), x, rewards)[0]
+    assert stepwise_gradient(np.array(learned.w), x, rewards)[0] > start
+    run, curve = replay(seen, learned), trade_off(seen, EntropyExit)
+    rival = curve.accuracy[curve.mean_timesteps <= run.mean_timesteps + 0.02].max()
+    assert run.accuracy >= rival - 0.01
+
+
+def test_the_stepwise_exit_refuses_another_number_of_timesteps():
+    seen = shipped("digits-test")
+    with pytest.raises(ValueError, match="learned for T = 2"):
+        replay(seen, LogisticExit((-10.0, 0.0, 0.0), 2))
+    with pytest.raises(ValueError, match="three finite weights"):
+        LogisticExit((1.0, 2.0), 4)
+
+
+def test_an_oracle_in_expectation_is_the_aet():
+    seen = shipped("digits-test")
+    sure = 50.0 * np.eye(seen.timesteps)[first_right(seen) - 1]
+    J = expected_reward(sure, reward(seen.correct, 0.0)).mean()
+    run = run_of(first_right(seen), seen)
+    assert J == pytest.approx((run.correct * 0.5 ** (run.t_hat - 1.0)).mean())
