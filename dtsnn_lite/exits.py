@@ -278,7 +278,8 @@ def calibrate(recording: Recording, policy: type, max_drop: float | None = None,
               mean_timesteps: float | None = None) -> ExitPolicy:
     """The threshold that a calibration recording asks for, as a policy.
 
-    max_drop        the fewest timesteps whose accuracy falls at most this far below full T (0.01 = one point)
+    max_drop        walk from the safe end and stop before the accuracy first falls further than this
+                    below full T (0.01 = one point): a lucky rise later on is not trusted
     mean_timesteps  the best accuracy that needs at most this many timesteps on average
     """
     if (max_drop is None) == (mean_timesteps is None):
@@ -286,8 +287,8 @@ def calibrate(recording: Recording, policy: type, max_drop: float | None = None,
     curve = trade_off(recording, policy)
     if max_drop is not None:
         _in_range("max_drop", max_drop, 0.0, 1.0, "a fraction: 0.01 is one point")
-        allowed = curve.accuracy >= recording.accuracy[-1] - max_drop - 1e-12
-        best = np.flatnonzero(allowed)[-1]                      # mean timesteps fall along the curve
+        fallen = curve.accuracy < recording.accuracy[-1] - max_drop - 1e-12
+        best = fallen.argmax() - 1 if fallen.any() else len(fallen) - 1     # the first entry is full T itself
     else:
         _in_range("mean_timesteps", mean_timesteps, 1.0, recording.timesteps, "between 1 and T")
         allowed = curve.mean_timesteps <= mean_timesteps + 1e-12
