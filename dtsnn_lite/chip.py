@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dtsnn_lite.components import AffineSteps, Constant, ExitUnit, PECycle, Tag
+from dtsnn_lite.components import AffineSteps, Constant, ExitUnit, Parts65nm, PECycle, Tag
 
 __all__ = ["AffineSteps", "Chip", "Constant", "ExitUnit", "HPADC", "Ideal", "LayerShape", "PECycle",
-           "Readout", "SenseAmp", "Tag", "Ternary", "dtsnn_2023", "spikesim_rram_64"]
+           "Parts65nm", "Readout", "SARADC", "SenseAmp", "Tag", "Ternary",
+           "adc_less_65nm", "dtsnn_2023", "hp_adc_65nm", "spikesim_rram_64"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,18 @@ class Ternary:
     """Two comparators a column: -1, 0 or +1 (1.5 bit)."""
 
 
-Readout = Ideal | HPADC | SenseAmp | Ternary
+@dataclass(frozen=True)
+class SARADC:
+    """A converter that finds its `bits` bits one after the other: small, slow; rounds like HPADC."""
+
+    bits: int = 5
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= 16:
+            raise ValueError(f"an ADC has 1 to 16 bits; got {self.bits}")
+
+
+Readout = Ideal | HPADC | SARADC | SenseAmp | Ternary
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ class LayerShape:
         return self.rows * self.neurons
 
 
-Charges = PECycle | AffineSteps
+Charges = PECycle | AffineSteps | Parts65nm
 
 
 @dataclass(frozen=True)
@@ -83,8 +95,11 @@ class Chip:
     weight_bits   bits of a weight, stored cell_bits a cell in neighbouring columns
     readout       how a column's partial sum becomes a number
     mux           columns that share one converter
+    first_readout the first layer's own converter (its input is an image, not spikes); None: as the others
+    timesteps     the longest run the accumulators are built for
     charges       the price list; None for a chip that only computes
     exit_unit     the block that decides to stop
+    neurons, scales, leakage: also bill LIF updates, scale factors of 1-bit sums, leakage (only 65 nm)
     """
 
     name: str
@@ -94,17 +109,35 @@ class Chip:
     cell_bits: int = 1
     readout: Readout = HPADC(5)
     mux: int = 8
+    first_readout: Readout | None = None
+    timesteps: int = 4
     charges: Charges | None = None
     exit_unit: ExitUnit = ExitUnit()
+    neurons: bool = False
+    scales: bool = False
+    leakage: bool = False
 
     def __post_init__(self) -> None:
-        for what in ("rows", "cols", "weight_bits", "cell_bits", "mux"):
+        for what in ("rows", "cols", "weight_bits", "cell_bits", "mux", "timesteps"):
             if getattr(self, what) < 1:
                 raise ValueError(f"{what} is a whole number from 1 up; got {getattr(self, what)}")
         if self.cell_bits > self.weight_bits:
             raise ValueError(f"a cell holds part of a weight: cell_bits <= weight_bits; "
                              f"got {self.cell_bits} > {self.weight_bits}")
 
+    @property
+    def planes(self) -> int:
+        """Physical columns a weight: ceil(weight_bits / cell_bits)."""
+        return -(-self.weight_bits // self.cell_bits)
+
+    def of_layer(self, layer: int) -> Chip:
+        """The chip as layer number `layer` sees it: the first one may keep its own converter, 8 columns each."""
+        if layer > 0 or self.first_readout is None:
+            return self
+        return replace(self, readout=self.first_readout, mux=8)
+
 
 spikesim_rram_64 = Chip("SpikeSim, 64 x 64 RRAM", cell_bits=4, readout=HPADC(4), charges=PECycle())
 dtsnn_2023 = Chip("DT-SNN, 64 x 64 RRAM, as published", cell_bits=4, readout=HPADC(4), charges=AffineSteps())
+hp_adc_65nm = Chip("HP-ADC, 65 nm", readout=HPADC(5), mux=8, charges=Parts65nm())
+adc_less_65nm = Chip("ADC-less, 65 nm", readout=SenseAmp(), mux=1, charges=Parts65nm())

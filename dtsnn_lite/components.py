@@ -94,6 +94,51 @@ class AffineSteps:
     scale: PECycle = PECycle()
 
 
+def _part(value: float, unit: str, tag: Tag = "derived", source: str = "adcless_code",
+          spread: float = 1.3) -> Constant:
+    return Constant(value, unit, source, tag, value / spread, value * spread, 65)
+
+
+@dataclass(frozen=True)
+class Parts65nm:
+    """Prices of the parts of an HP-ADC or ADC-less chip at 65 nm, fitted to re-runs of the authors' program.
+
+    One conversion: (comparator_power x comparators + column_power (active rows)^column_exponent) x sensing time.
+    The sensing time is sense_time for one comparator and flash_time for a flash converter, less for a column
+    whose strongest current stays under weak_column of the array; a SAR converter takes sar_time a bit.
+    """
+
+    comparator_power: Constant = _part(8.4147, "uW", "code", "peng2021neurosim", 1.2)
+    column_power: Constant = _part(28.5, "uW")
+    column_exponent: Constant = _part(0.575, "1", spread=1.1)
+    sense_time: Constant = _part(1.0, "ns", "code", "peng2021neurosim", 1.2)
+    flash_time: Constant = _part(10.0, "ns", "code", "peng2021neurosim", 1.5)
+    sar_time: Constant = _part(1.46, "ns a bit")
+    weak_column: Constant = _part(0.119, "1", spread=1.2)
+    clock_register: Constant = _part(0.189, "ns")
+    clock_mux: Constant = _part(0.761, "ns")
+    clock_encoder: Constant = _part(2.5e-4, "ns a level and row")
+    clock_sar: Constant = _part(1.166, "ns a bit")
+    shift_add: Constant = _part(0.114, "pJ a conversion and bit")
+    mux_latch: Constant = _part(0.443, "pJ a multiplexed conversion")
+    array_sum: Constant = _part(14.6, "pJ an array read")
+    final_merge: Constant = _part(33.3, "pJ an output and inference")
+    wire: Constant = _part(0.1185, "pJ a bit and mm")
+    mux_line: Constant = _part(0.259, "pJ a multiplexed conversion")
+    comparator_area: Constant = _part(60.0, "um2")
+    sar_area: Constant = _part(205.0, "um2 a bit")
+    accumulator_area: Constant = _part(31.4, "um2 a bit")
+    accumulator_bits: Constant = _part(2.3, "bits")
+    row_area: Constant = _part(398.0, "um2 a row")
+    tile_side: Constant = Constant(1024, "cells", "adcless_code", "derived", node_nm=65)
+    merge_cycles: Constant = _part(0.939, "cycles a row tile")
+    wire_cycles: Constant = _part(9.51e-4, "cycles a bit and mm")
+    mux_cycles: Constant = _part(7.46, "cycles a column")
+    array_leakage: Constant = _part(62.0, "uW an array of 64 rows", spread=2.0)
+    lif_update: Constant = _part(6.0, "pJ", "derived", spread=1.5)
+    scale_multiply: Constant = Constant(0.35, "pJ", "horowitz2014energy", "estimate", 0.1, 1.0, 65)
+
+
 def _unit(value: float, unit: str, low: float, high: float, source: str = "horowitz2014energy") -> Constant:
     return Constant(value, unit, source, "estimate", low, high, 45)
 

@@ -8,7 +8,9 @@ from math import ceil
 
 import numpy as np
 
-from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, PECycle
+from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle
+from dtsnn_lite.floorplan import accumulation_pj, area_mm2, converter_pj, layer_times_ns, leakage_uw, transport_pj
+from dtsnn_lite.mapping import place
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ def steps_squared_ratio(t_hat: np.ndarray, timesteps: int) -> float:
 def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndarray | None = None) -> StepCost:
     """What one image pays on a chip: the affine bill of its layers, by part.
 
-    spike_rates  spikes a neuron and timestep, (L,) or (T, L); price lists that are blind to spikes ignore it
+    spike_rates  share of a layer's inputs that spike, (L,) or (T, L), one a layer; with one less, as a
+                 `Recording` has them, the first layer's input is an image: every row conducts.
+                 Half of all inputs where nothing is given. Price lists blind to spikes ignore it.
     """
     if not shapes:
         raise ValueError("a network has at least one layer; got no layer shapes")
@@ -86,6 +90,8 @@ def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndar
             return _pe_cycle_cost(shapes, chip, prices)
         case AffineSteps() as prices:
             return _affine_cost(shapes, chip, prices)
+        case Parts65nm() as prices:
+            return _parts_cost(shapes, chip, prices, input_densities(spike_rates, len(shapes)))
         case _:
             raise ValueError(f"{chip.name} has no price list: give the Chip its charges")
 
@@ -132,6 +138,42 @@ def _affine_cost(shapes: Sequence[LayerShape], chip: Chip, prices: AffineSteps) 
               "interconnect and neurons": prices.network_and_neurons}
     parts = {part: share.value * step_pj for part, share in shares.items()}
     return StepCost(prices.fixed.value * one.step_pj, step_pj, 0.0, one.step_ns, parts)
+
+
+def input_densities(spike_rates: np.ndarray | None, layers: int) -> np.ndarray:
+    """Share of each layer's inputs that spike, (T, L), from what `timestep_cost` accepts."""
+    rates = np.atleast_2d(np.full(layers, 0.5) if spike_rates is None else np.asarray(spike_rates, dtype=float))
+    if rates.ndim == 2 and rates.shape[1] == layers - 1:
+        rates = np.column_stack([np.ones(len(rates)), rates])
+    if rates.ndim != 2 or rates.shape[1] != layers or len(rates) == 0:
+        raise ValueError(f"spike_rates holds {layers} densities (or {layers - 1}) a timestep; got {np.shape(spike_rates)}")
+    if not (np.isfinite(rates).all() and (rates >= 0).all() and (rates <= 1).all()):
+        raise ValueError("a density is a share of spikes, in [0, 1]")
+    return rates
+
+
+def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, densities: np.ndarray) -> StepCost:
+    side_mm = area_mm2(shapes, chip, prices) ** 0.5
+    step_ns = max(layer_times_ns(shapes, chip, prices))
+    parts = dict.fromkeys(("converters", "accumulation", "buffers and wires"), 0.0)
+    outputs = conversions = 0
+    for n, shape in enumerate(shapes):
+        own = chip.of_layer(n)
+        layer = place(shape, own)
+        values, counts = np.unique(densities[:, n], return_counts=True)
+        energies_pj = [converter_pj(layer, density, own, prices) for density in values]
+        parts["converters"] += np.average(energies_pj, weights=counts)
+        parts["accumulation"] += accumulation_pj(layer, own, prices)
+        parts["buffers and wires"] += transport_pj(layer, side_mm, own, prices)
+        outputs, conversions = outputs + layer.outputs, conversions + layer.conversions
+    if chip.neurons:
+        parts["neurons"] = outputs * prices.lif_update.value
+    if chip.scales:
+        parts["scale factors"] = conversions * prices.scale_multiply.value
+    if chip.leakage:
+        parts["leakage"] = leakage_uw(shapes, chip, prices) * step_ns * 1e-3
+    parts = {part: float(energy_pj) for part, energy_pj in parts.items()}
+    return StepCost(outputs * prices.final_merge.value, sum(parts.values()), 0.0, step_ns, parts)
 
 
 def exit_check_cost(chip: Chip, classes: int = 10) -> ExitCheckCost:

@@ -41,3 +41,22 @@ def vgg16() -> list[LayerShape]:
 def resnet19() -> list[LayerShape]:
     """DT-SNN's and SEENN's ResNet-19, CIFAR-10, 3 x 3 convolutions only (li2023seenn)."""
     return conv_chain(3, [(7, 128, 32), (6, 256, 16), (4, 512, 8)])
+
+
+def dvsnet() -> list[LayerShape]:
+    """Gesture network of the ADC-less paper's program: 64 x 64 x 2 in, eleven convolutions (adcless_code)."""
+    return conv_chain(2, [(3, 32, 64), (2, 32, 32), (2, 32, 16), (2, 32, 8), (2, 32, 4)]) + [linear("fc", 128, 11)]
+
+
+def snn_vgg16() -> list[LayerShape]:
+    """VGG-16 of the ADC-less paper's program, CIFAR-100, three linear layers (adcless_code)."""
+    return vgg16() + [linear("fc1", 2048, 4096), linear("fc2", 4096, 4096), linear("fc3", 4096, 100)]
+
+
+def fireflownet() -> list[LayerShape]:
+    """Optical-flow network of seven 32-channel convolutions at 256 x 256, 4 channels in (adcless_code)."""
+    return conv_chain(4, [(7, 32, 256)])
+
+
+NETWORKS = {"vgg9": vgg9, "vgg16": vgg16, "resnet19": resnet19, "dvsnet": dvsnet, "snn-vgg16": snn_vgg16,
+            "fireflownet": fireflownet}

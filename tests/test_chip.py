@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from dtsnn_lite.chip import HPADC, Chip, Constant, dtsnn_2023, spikesim_rram_64
+from dtsnn_lite.chip import HPADC, Chip, Constant, SARADC, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
 from dtsnn_lite.components import constants
 
 
@@ -15,6 +15,8 @@ def test_a_chip_refuses_impossible_shapes_and_says_why():
         Chip("wide cells", weight_bits=2, cell_bits=4)
     with pytest.raises(ValueError, match="1 to 16 bits; got 0"):
         HPADC(0)
+    with pytest.raises(ValueError, match="1 to 16 bits; got 17"):
+        SARADC(17)
 
 
 def test_a_constant_lies_in_its_own_range():
@@ -29,7 +31,8 @@ def test_another_chip_is_one_changed_word():
     assert (small.rows, small.charges) == (32, spikesim_rram_64.charges)
 
 
-@pytest.mark.parametrize("table", [spikesim_rram_64.charges, dtsnn_2023.charges, dtsnn_2023.exit_unit])
+@pytest.mark.parametrize("table", [spikesim_rram_64.charges, dtsnn_2023.charges, dtsnn_2023.exit_unit,
+                                   hp_adc_65nm.charges])
 def test_every_constant_has_a_unit_a_source_and_an_honest_tag(table):
     for name, constant in constants(table):
         assert constant.unit and constant.source, name

@@ -5,10 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dtsnn_lite.chip import Chip, dtsnn_2023, spikesim_rram_64
-from dtsnn_lite.cost import (ExitCheckCost, StepCost, exit_check_cost, inference_cost, pe_cycle_parts_pj,
-                             static_cost, steps_squared_ratio, timestep_cost)
-from dtsnn_lite.networks import resnet19, vgg9, vgg16
+from benchmarks.fit_65nm import conversion_pj, left_out, measured, modelled
+from dtsnn_lite import floorplan
+from dtsnn_lite.chip import (HPADC, Chip, SARADC, SenseAmp, adc_less_65nm, dtsnn_2023, hp_adc_65nm,
+                             spikesim_rram_64)
+from dtsnn_lite.components import Parts65nm
+from dtsnn_lite.cost import (ExitCheckCost, StepCost, exit_check_cost, inference_cost, input_densities,
+                             pe_cycle_parts_pj, static_cost, steps_squared_ratio, timestep_cost)
+from dtsnn_lite.floorplan import clock_ns, converter_area_um2, layer_times_ns, leakage_uw
+from dtsnn_lite.mapping import place
+from dtsnn_lite.networks import NETWORKS, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
+from dtsnn_lite.published import CONVERTERS, RATIOS, RUNS, SPARSE_RUNS
 
 
 def exit_steps(shares: list[float], images: int = 10_000) -> np.ndarray:
@@ -120,3 +127,120 @@ def test_another_converter_moves_the_bill():
     dear = replace(spikesim_rram_64, charges=replace(spikesim_rram_64.charges, adc=doubled))
     gain = timestep_cost(vgg9(), dear).step_pj / timestep_cost(vgg9(), spikesim_rram_64).step_pj
     assert gain == pytest.approx(1 + 0.157, abs=1e-3)
+
+
+# --- the 65 nm pair: one price list, checked against the authors' program --------
+
+def name_of(run) -> str:
+    return run.name
+
+
+@pytest.mark.parametrize("run", RUNS + SPARSE_RUNS, ids=name_of)
+def test_the_65_nm_model_reproduces_every_printed_run(run):
+    ours = modelled(run, Parts65nm())
+    within = {"energy_mj": 0.10, "latency_ms": 0.15, "area_mm2": 0.27, "clock_ns": 0.02}
+    for name, value in measured(run).items():
+        if name in within:
+            assert ours[name] == pytest.approx(value, rel=within[name]), name
+        else:                                                   # a part of the energy, against the whole
+            assert ours[name] == pytest.approx(value, abs=0.06 * run.energy_mj), name
+
+
+@pytest.mark.parametrize("network, array, energy, latency", RATIOS)
+def test_hp_adc_costs_several_times_what_adc_less_does(network, array, energy, latency):
+    less, more = [modelled(run, Parts65nm()) for run in RUNS
+                  if (run.network, run.array) == (network, array) and (run.readout, run.mux) in
+                  ((SenseAmp(), 1), (HPADC(5), 8))]
+    ours_energy, ours_latency = more["energy_mj"] / less["energy_mj"], more["latency_ms"] / less["latency_ms"]
+    assert ours_energy == pytest.approx(energy, rel=0.10) and 2 <= ours_energy <= 7
+    assert ours_latency == pytest.approx(latency, rel=0.25) and 8.9 <= ours_latency <= 24.6
+
+
+@pytest.mark.parametrize("run", RUNS, ids=name_of)
+def test_a_price_list_that_never_saw_a_run_still_predicts_it(run):
+    ratios = left_out(run, RUNS + SPARSE_RUNS, Parts65nm())
+    assert ratios["energy_mj"] == pytest.approx(1.0, abs=0.15)
+    assert ratios["latency_ms"] == pytest.approx(1.0, abs=0.25)
+
+
+@pytest.mark.parametrize("array, readout, mux, area_um2, energy_pj", CONVERTERS)
+def test_a_converter_costs_what_the_component_table_says(array, readout, mux, area_um2, energy_pj):
+    assert conversion_pj(array, readout, mux, Parts65nm()) == pytest.approx(energy_pj, rel=0.20)
+    chip = replace(hp_adc_65nm, rows=array, cols=array, readout=readout, mux=mux)
+    assert converter_area_um2(chip, Parts65nm()) == pytest.approx(area_um2, rel=0.10)
+
+
+def test_a_sar_baseline_shrinks_the_gain_of_adc_less():
+    sar = replace(hp_adc_65nm, readout=SARADC(5), timesteps=20)
+    rates = np.full(12, 0.475)
+    less, flash, slow = (timestep_cost(dvsnet(), replace(chip, timesteps=20), rates).step_pj
+                         for chip in (adc_less_65nm, hp_adc_65nm, sar))
+    assert slow / less == pytest.approx(2.3, rel=0.15)
+    assert flash / less > 1.6 * slow / less
+
+
+@pytest.mark.parametrize("chip, published", [(adc_less_65nm, 3.9), (hp_adc_65nm, 5.2)])
+def test_energy_is_affine_in_t_because_the_final_merge_is_paid_once(chip, published):
+    built = replace(chip, timesteps=4)
+    step = timestep_cost(dvsnet(), built, np.full(12, 0.1))
+    one, eight = (static_cost(t, step).energy_pj[0] for t in (1, 8))
+    assert eight / one == pytest.approx(published, rel=0.15)
+    assert static_cost(8, step).latency_ns[0] == pytest.approx(8 * static_cost(1, step).latency_ns[0])
+
+
+def test_spike_density_moves_the_converters_and_nothing_else():
+    low, high = (timestep_cost(dvsnet(), hp_adc_65nm, np.full(12, density)) for density in (0.1, 0.5))
+    changed = [part for part in low.parts if low.parts[part] != high.parts[part]]
+    assert changed == ["converters"] and low.parts["converters"] < high.parts["converters"]
+
+
+def test_silence_costs_no_conversion_and_more_bits_never_cost_less():
+    prices = Parts65nm()
+    assert floorplan.conversion_pj(64, 0.0, hp_adc_65nm, prices) == 0.0
+    energies = [floorplan.conversion_pj(64, 0.3, replace(hp_adc_65nm, readout=HPADC(bits)), prices) for bits in range(2, 9)]
+    assert energies == sorted(energies)
+    periods = [clock_ns(replace(hp_adc_65nm, readout=HPADC(bits)), prices) for bits in range(2, 9)]
+    assert periods == sorted(periods)
+
+
+def test_the_interval_is_the_slowest_stage_and_an_image_passes_them_all():
+    chip = replace(hp_adc_65nm, timesteps=20)
+    times = layer_times_ns(dvsnet(), chip, chip.charges)
+    assert timestep_cost(dvsnet(), chip).step_ns == max(times) < sum(times)
+    assert np.argmax(times) in (1, 2)
+
+
+def test_the_first_layer_may_keep_its_own_converter():
+    mixed = replace(adc_less_65nm, first_readout=HPADC(5))
+    less, between, more = (timestep_cost(dvsnet(), chip).step_pj for chip in (adc_less_65nm, mixed, hp_adc_65nm))
+    assert less < between < more
+
+
+def test_neurons_scales_and_leakage_are_billed_only_when_asked_for():
+    plain = timestep_cost(dvsnet(), adc_less_65nm)
+    full = timestep_cost(dvsnet(), replace(adc_less_65nm, neurons=True, scales=True, leakage=True))
+    assert set(full.parts) - set(plain.parts) == {"neurons", "scale factors", "leakage"}
+    outputs = sum(place(shape, adc_less_65nm).outputs for shape in dvsnet())
+    assert full.parts["neurons"] == pytest.approx(6.0 * outputs)
+
+
+@pytest.mark.parametrize("chip, latency_ms, leakage_mj", [(hp_adc_65nm, 4.789, 11.7), (adc_less_65nm, 0.422, 1.05)])
+def test_idle_linear_layers_of_vgg16_leak_more_than_its_convolutions_compute(chip, latency_ms, leakage_mj):
+    ours_mj = leakage_uw(snn_vgg16(), chip, chip.charges) * latency_ms * 1e-6
+    assert ours_mj == pytest.approx(leakage_mj, rel=0.05)
+
+
+def test_recorded_spike_rates_price_the_image_as_the_first_input():
+    assert input_densities(np.array([[.1, .2], [.3, .4]]), 3).tolist() == [[1, .1, .2], [1, .3, .4]]
+    with pytest.raises(ValueError, match="share of spikes"):
+        input_densities(np.array([0.5, 1.5]), 2)
+    with pytest.raises(ValueError, match="12 densities"):
+        timestep_cost(dvsnet(), hp_adc_65nm, np.full(5, 0.1))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("chip", [spikesim_rram_64, dtsnn_2023, hp_adc_65nm, adc_less_65nm], ids=lambda c: c.name)
+def test_every_network_has_a_price_on_every_chip(network, chip):
+    step = timestep_cost(NETWORKS[network](), chip)
+    assert np.isfinite([step.step_pj, step.step_ns]).all() and min(step.step_pj, step.step_ns) > 0
+    assert sum(step.parts.values()) == pytest.approx(step.step_pj)
