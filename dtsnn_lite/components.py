@@ -46,7 +46,7 @@ def constants(table: object) -> Iterator[tuple[str, Constant]]:
 
 
 def _spikesim(value: float, unit: str, node_nm: int | None = 65) -> Constant:
-    return Constant(value, unit, "spikesim_code", "code", node_nm=node_nm)
+    return Constant(value, unit, "moitra2022spikesimcode", "code", node_nm=node_nm)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class AffineSteps:
     scale: PECycle = PECycle()
 
 
-def _part(value: float, unit: str, tag: Tag = "derived", source: str = "adcless_code",
+def _part(value: float, unit: str, tag: Tag = "derived", source: str = "apolinario2022adclesscode",
           spread: float = 1.3) -> Constant:
     return Constant(value, unit, source, tag, value / spread, value * spread, 65)
 
@@ -130,7 +130,7 @@ class Parts65nm:
     accumulator_area: Constant = _part(31.4, "um2 a bit")
     accumulator_bits: Constant = _part(2.3, "bits")
     row_area: Constant = _part(398.0, "um2 a row")
-    tile_side: Constant = Constant(1024, "cells", "adcless_code", "derived", node_nm=65)
+    tile_side: Constant = Constant(1024, "cells", "apolinario2022adclesscode", "derived", node_nm=65)
     merge_cycles: Constant = _part(0.939, "cycles a row tile")
     wire_cycles: Constant = _part(9.51e-4, "cycles a bit and mm")
     mux_cycles: Constant = _part(7.46, "cycles a column")

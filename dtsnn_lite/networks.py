@@ -27,7 +27,7 @@ def conv_chain(in_channels: int, stages: list[tuple[int, int, int]]) -> list[Lay
 
 
 def vgg9() -> list[LayerShape]:
-    """SpikeSim's example, CIFAR-10, convolutions only (moitra2023spikesim)."""
+    """SpikeSim's example, CIFAR-10, convolutions only (moitra2022spikesimcode)."""
     outputs = [(64, 32), (64, 16), (128, 16), (128, 8), (256, 8), (256, 8), (256, 4)]
     inputs = [3] + [channels for channels, _ in outputs]
     return [conv(f"conv{i + 1}", inputs[i], channels, size) for i, (channels, size) in enumerate(outputs)]
@@ -44,17 +44,17 @@ def resnet19() -> list[LayerShape]:
 
 
 def dvsnet() -> list[LayerShape]:
-    """Gesture network of the ADC-less paper's program: 64 x 64 x 2 in, eleven convolutions (adcless_code)."""
+    """Gesture network of the ADC-less paper's program: 64 x 64 x 2 in, eleven convolutions (apolinario2022adclesscode)."""
     return conv_chain(2, [(3, 32, 64), (2, 32, 32), (2, 32, 16), (2, 32, 8), (2, 32, 4)]) + [linear("fc", 128, 11)]
 
 
 def snn_vgg16() -> list[LayerShape]:
-    """VGG-16 of the ADC-less paper's program, CIFAR-100, three linear layers (adcless_code)."""
+    """VGG-16 of the ADC-less paper's program, CIFAR-100, three linear layers (apolinario2022adclesscode)."""
     return vgg16() + [linear("fc1", 2048, 4096), linear("fc2", 4096, 4096), linear("fc3", 4096, 100)]
 
 
 def fireflownet() -> list[LayerShape]:
-    """Optical-flow network of seven 32-channel convolutions at 256 x 256, 4 channels in (adcless_code)."""
+    """Optical-flow network of seven 32-channel convolutions at 256 x 256, 4 channels in (apolinario2022adclesscode)."""
     return conv_chain(4, [(7, 32, 256)])
 
 

@@ -12,7 +12,7 @@ from dtsnn_lite.networks import dvsnet, snn_vgg16
 
 @dataclass(frozen=True)
 class Run65nm:
-    """One run of the ADC-less authors' program, all T steps (adcless_code); None: not printed.
+    """One run of the ADC-less authors' program, all T steps (apolinario2022adclesscode); None: not printed.
 
     density  share of inputs that spike; None: as the program feeds them (nothing in the first step, then half)
     """

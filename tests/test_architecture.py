@@ -24,6 +24,8 @@ ORDER = (
     "components",
     "chip",
     "networks",
+    "mapping",
+    "floorplan",
     "data",
     "drift",
     "events",
@@ -40,6 +42,7 @@ ORDER = (
     "calibration",
     "reinforce",
     "cost",
+    "published",
     "inference",
     "policy",
     "recipes",
@@ -52,7 +55,7 @@ ORDER = (
     "__main__",
 )
 # What runs without torch: the side of the chip that decides to stop and pays the bill.
-NUMPY_SHORE = {"components", "chip", "networks", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
+NUMPY_SHORE = {"components", "chip", "networks", "mapping", "floorplan", "published", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
 CODE_LINES_A_CELL = 20
 
 modules = sorted(PACKAGE.rglob("*.py"))

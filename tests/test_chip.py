@@ -1,6 +1,7 @@
 """The chip as data: legal values, honest sources."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,14 @@ def test_every_constant_has_a_unit_a_source_and_an_honest_tag(table):
         assert constant.unit and constant.source, name
         if constant.tag == "estimate":
             assert constant.range[0] < constant.value < constant.range[1], f"{name}: an estimate has a range"
+
+
+@pytest.mark.parametrize("table", [spikesim_rram_64.charges, dtsnn_2023.charges, dtsnn_2023.exit_unit,
+                                   hp_adc_65nm.charges])
+def test_every_source_of_a_constant_stands_in_the_bibliography(table):
+    entries = (Path(__file__).parents[1] / "references.bib").read_text("utf8")
+    for name, constant in constants(table):
+        assert f"{{{constant.source}," in entries, name
 
 
 def test_the_shares_of_dtsnn_add_up_to_one():
