@@ -49,6 +49,11 @@ def ratio(value: float) -> str:
     return f"{value:.{3 if value < 0.0995 else 2 if value < 9.995 else 1}f}\u00d7"
 
 
+def change(value: float) -> str:
+    """A ratio as a saving: 0.08 is 92 % less."""
+    return f"{abs(100 * (value - 1)):.0f} % {'more' if value > 1 else 'less'}"
+
+
 def ticks(low: float, high: float, count: int) -> list[float]:
     """Multiples of 1, 2 or 5 times a power of ten that cover [low, high] in at most `count` steps."""
     for k in range(-9, 13):

@@ -11,10 +11,12 @@ import traitlets
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost, steps_squared_ratio
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, MarginExit, Run, replay, trade_off
 from dtsnn_lite.recording import Recording
-from dtsnn_lite.widgets.drawing import Axis, Plot, bar, dot, line, note, number_table, picture, quantity, ratio, tag, ticks
+from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, tag, ticks
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
 
 POLICIES = {"entropy": EntropyExit, "confidence": ConfidenceExit, "margin": MarginExit}
+LABELS = {"entropy": "threshold \u03b8: leave when entropy < \u03b8", "confidence": "threshold \u03b1: leave when confidence > \u03b1",
+          "margin": "threshold: leave when the margin > it"}
 POSITIONS = 201
 THRESHOLDS = np.arange(POSITIONS) / (POSITIONS - 1)     # 0, 0.005, ..., 1: every place the slider can stand
 SHOWN = 8                                               # pictures in a row
@@ -274,13 +276,21 @@ def static_html(data: ExitData, theta: float, score: str, chip: str, heading: st
     """The explorer at one state, as plain HTML and SVG."""
     seen, costs = data.recording, data.cost_models[chip]
     run = replay(seen, POLICIES[score](theta))
-    words = tag("p", f"At {score} threshold {theta:g} on {chip}:", class_="sentence")
+    controls = [("how sure?", score, "choice"), ("hardware", chip, "choice"), (LABELS[score], f"{theta:.3f}", "number")]
     numbers = number_table(data.caption or caption_of(data), ["", "stops when sure", f"always {seen.timesteps}", "ratio"],
                            exit_rows(run, seen, *costs))
     ways = number_table(f"EDP against always {seen.timesteps} steps", ["", "ratio"], edp_rows(run, seen, *costs))
-    return static_view(heading, words, tag("div", numbers, class_="numbers"),
+    return static_view(heading, controls, _sentence(run, seen, *costs), tag("div", numbers, class_="numbers"),
                        panels(curve_picture(data, score, run), exits_picture(data, run)),
                        tag("details", tag("summary", "EDP in three ways"), ways, class_="fold"), pictures_html(data, run))
+
+
+def _sentence(run: Run, seen: Recording, step: StepCost, check: ExitCheckCost) -> str:
+    bill, still = inference_cost(run.t_hat, step, check), static_cost(seen.timesteps, step)
+    digits = 2 if seen.images > 2000 else 1
+    return (f"Stopping when sure answers {100 * run.accuracy:.{digits}f} % right in {run.mean_timesteps:.2f} timesteps on average, with "
+            f"{change(float(bill.energy_pj.mean()) / float(still.energy_pj[0]))} energy and "
+            f"{change(float(bill.edp_pj_ns.mean()) / float(still.edp_pj_ns[0]))} EDP than always running {seen.timesteps}.")
 
 
 # --- the widget -------------------------------------------------------------------------

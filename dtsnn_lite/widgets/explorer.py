@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import anywidget
@@ -40,10 +41,17 @@ class Explorer(anywidget.AnyWidget):
     min_height = traitlets.Int(600).tag(sync=True)
 
 
-def static_view(heading: str, *parts: str) -> str:
-    """The box around a view without a script; its own style sheet rides in its first picture."""
-    sheet = tag("svg", tag("style", style()), width="0", height="0", aria_hidden="true", focusable="false")
-    return tag("div", sheet, *parts, class_="dtsnn dtsnn-static", role="group", aria_label=heading)
+def static_view(heading: str, controls: Sequence[tuple[str, str, str]], sentence: str, *parts: str) -> str:
+    """The box around a view without a script; its own style sheet rides in a picture of no size.
+
+    controls  (words, value, kind) of each control, kind "number" or "choice": shown, but still
+    """
+    sheet = tag("svg", tag("style", style()), width="0", height="0", aria_hidden="true", focusable="false", style="width:0;height:0")
+    rows = (tag("div", tag("span", escape(words), class_="name"), tag("span", escape(value), class_="still"), class_=f"control {kind}")
+            for words, value, kind in controls)
+    return tag("div", sheet, tag("div", *rows, class_="controls"), tag("p", escape(sentence), class_="sentence"), *parts,
+               tag("p", "This is the default state; in a browser with scripts the controls move it.", class_="still-note"),
+               class_="dtsnn dtsnn-static", role="group", aria_label=heading)
 
 
 def panels(*pictures: str) -> str:

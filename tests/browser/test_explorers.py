@@ -108,6 +108,15 @@ def test_the_static_view_shows_the_same_strings_as_the_live_default(stage, seen)
     assert page.evaluate(labels, "static0") == page.evaluate(labels, "live0")
 
 
+@pytest.mark.parametrize("width", [360, 760])
+def test_the_live_view_is_as_tall_as_the_still_one_so_that_the_text_stays_put(stage, width):
+    page = stage(exit_explorer(), width=width)
+    page.wait_for_function("document.querySelector('#live0 output').textContent")
+    still, live = page.evaluate("['static0', 'live0'].map(id => document.getElementById(id).offsetHeight)")
+    assert abs(still - live) < 30
+    assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
+
+
 # --- JavaScript = Python ----------------------------------------------------------------
 
 def test_the_browser_computes_pythons_numbers_at_every_slider_position(stage):
