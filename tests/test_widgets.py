@@ -19,6 +19,7 @@ from dtsnn_lite.widgets.exit_explorer import (
     static_html, thin_curve,
 )
 from dtsnn_lite.widgets.explorer import module
+from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
 
 JS = Path(__file__).parent / "js"
 AFFINE = (StepCost(fixed_pj=4430.5, step_pj=5571.25, fixed_ns=40.0, step_ns=812.5), ExitCheckCost(1.3, 4.2))
@@ -160,6 +161,37 @@ def test_a_threshold_moves_to_the_nearest_place_of_the_slider():
 def test_explorers_need_no_torch():
     code = "import sys, dtsnn_lite.widgets.exit_explorer as m; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0
+
+
+# --- the LIF explorer ---------------------------------------------------------------------
+
+def test_the_explorers_neuron_equals_the_packages_step_by_step():
+    torch = pytest.importorskip("torch")
+    from dtsnn_lite.neurons import LIF, lif_step
+
+    rng = np.random.default_rng(0)
+    for reset in ("hard", "soft"):
+        beta, v_th, current = float(rng.random()), float(0.2 + rng.random()), rng.random(50)
+        _, u, s = lif_trace(current, Neuron("A", beta, v_th, reset))
+        now = torch.zeros(1, dtype=torch.float64)
+        for t, i in enumerate(current):
+            fired, now = lif_step(torch.tensor([i]), now, LIF(beta=beta, v_th=v_th, hard_reset=reset == "hard"))
+            assert (float(fired), float(now)) == pytest.approx((s[t], u[t]), abs=1e-6)
+
+
+def test_a_neuron_by_hand_fires_at_the_third_step():
+    h, u, s = lif_trace([0.6, 0.6, 0.6, 0.6], Neuron("A", 0.5, 1.0, "hard"))
+    assert h == pytest.approx([0.6, 0.9, 0.5 * 0.9 + 0.6, 0.6])
+    assert s.tolist() == [0, 0, 1, 0] and u[2] == 0
+    assert lif_trace([1.5], Neuron("A", 0.5, 1.0, "soft"))[1] == pytest.approx([1.5 - 1.0])
+    assert lif_trace([1.0], Neuron("A", 0.5, 1.0, "hard"))[2].tolist() == [0]        # strict: u = v_th is silent
+
+
+@pytest.mark.parametrize("wrong, words", [({"beta": 1.2}, "beta lies in"), ({"reset": "none"}, "reset is one of"),
+                                          ({"spikes": [30]}, "steps from 0 to 29")])
+def test_bad_input_to_the_lif_explorer_is_refused_with_a_reason(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        LIFExplorer(**wrong)
 
 
 # --- the drawing core ------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 
 from tests.test_widgets import AFFINE, CHIPS, PROPORTIONAL, RECORDINGS, drawings, golden, recording  # noqa: F401
 from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer
+from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
 
 STAGE = (Path(__file__).parent / "stage.js").read_text("utf8")
 OWN = ("_", "layout", "tabbable", "tooltip", "comm", "static_html")
@@ -109,11 +110,29 @@ def test_the_static_view_shows_the_same_strings_as_the_live_default(stage, seen)
 
 
 @pytest.mark.parametrize("width", [360, 760])
-def test_the_live_view_is_as_tall_as_the_still_one_so_that_the_text_stays_put(stage, width):
-    page = stage(exit_explorer(), width=width)
+@pytest.mark.parametrize("make", [lambda: exit_explorer(), lambda: LIFExplorer()])
+def test_the_live_view_is_as_tall_as_the_still_one_so_that_the_text_stays_put(stage, make, width):
+    page = stage(make(), width=width)
     page.wait_for_function("document.querySelector('#live0 output').textContent")
     still, live = page.evaluate("['static0', 'live0'].map(id => document.getElementById(id).offsetHeight)")
     assert abs(still - live) < 30
+    assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
+
+
+SAME = """() => {
+  const names = ['class','points','x','y','x1','x2','y1','y2','cx','cy','r','width','height','aria-label'];
+  return ['static0', 'live0'].map((box) => [...document.querySelectorAll(`#${box} .panel svg, #${box} .panel svg *`)]
+    .filter((e) => e.tagName !== 'g').map((e) => [e.tagName, e.children.length ? '' : e.textContent, ...names.map((a) => e.getAttribute(a))].join(' ')).sort());
+}"""
+
+
+@pytest.mark.parametrize("state", [{}, {"spikes": [2, 3, 9], "current": 0.0, "weight": 0.8}, {"beta": 1.0, "reset_b": "soft", "v_th": 0.45, "current": 1.0}])
+def test_the_static_lif_view_draws_and_prints_what_the_live_one_does(stage, state):
+    page = stage(LIFExplorer(**state))
+    assert cells(page, "static0") == cells(page, "live0")
+    still, live = page.evaluate(SAME)
+    assert still == live
+    page.wait_for_function("document.querySelector('#live0 output').textContent")
     assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
 
 
@@ -136,6 +155,20 @@ def test_the_browser_computes_pythons_numbers_at_every_slider_position(stage):
       return faults.slice(0, 3);
     }""", golden())
     assert faults == []
+
+
+def test_the_browsers_neuron_equals_pythons_to_the_last_bit(stage):
+    rng = random.Random(2)
+    cases = []
+    for _ in range(200):
+        current = [rng.choice([0.0, 0.3, 0.6, 1.1]) for _ in range(30)]
+        neuron = Neuron("A", rng.randint(0, 100) / 100, rng.randint(4, 40) / 20, rng.choice(["hard", "soft"]))
+        cases.append([current, vars(neuron), [values.tolist() for values in lif_trace(current, neuron)]])
+    page = stage(LIFExplorer())
+    assert page.evaluate("""cases => cases.filter(([current, neuron, [h, u, s]]) => {
+        const found = MODULE[0].lifTrace(current, neuron);
+        return JSON.stringify([found.h, found.u, found.s]) !== JSON.stringify([h, u, s]);
+    }).length""", cases) == 0
 
 
 # --- controls ---------------------------------------------------------------------------
@@ -206,6 +239,36 @@ def test_several_recordings_are_chosen_in_one_explorer(stage):
     field(page, "recording").select_option("few")
     assert page.evaluate("[MODELS[0].get('recording'), MODELS[0].get('chip')]") == ["few", "only"]
     assert "97 images" in page.locator("#live0 caption").first.text_content()
+
+
+def test_spikes_are_made_by_click_and_by_keyboard_and_travel_in_the_link(stage):
+    page = stage(LIFExplorer(current=0.0))
+    page.get_by_label("input spike at step 3", exact=True).click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    assert page.evaluate("MODELS[0].get('spikes')") == [2, 3, 29]
+    assert page.locator("#live0 .strip [tabindex='0']").count() == 1
+    page.get_by_role("button", name="Copy link").click()
+    assert "spikes=2.3.29" in page.evaluate("copied[0]")
+    again = stage(LIFExplorer(), hash="#" + page.evaluate("copied[0]").split("#")[1])
+    assert cells(again, "live0") == cells(page, "live0")
+
+
+def test_the_copied_python_of_the_lif_explorer_prints_its_spikes_and_rates(stage):
+    page, rng = stage(LIFExplorer()), random.Random(3)
+    for _ in range(8):
+        state = {"current": rng.randint(0, 60) / 40, "beta": rng.randint(0, 100) / 100, "beta_b": rng.randint(0, 100) / 100,
+                 "v_th": rng.randint(4, 40) / 20, "reset": rng.choice(["hard", "soft"]), "spikes": rng.sample(range(30), 3)}
+        page.evaluate("state => Object.entries(state).forEach(([name, value]) => MODELS[0].set(name, value))", state)
+        page.get_by_text("Copy as Python").click()
+        page.wait_for_function("copied.length > 0")
+        code, printed = page.evaluate("copied.pop()"), io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "copied", "exec"), {})
+        spikes, rates = page.eval_on_selector_all("#live0 tbody tr", "rows => rows.slice(0, 2).map(r => [...r.querySelectorAll('td')].map(c => c.textContent))")
+        assert printed.getvalue().splitlines() == [f"{name}: {n} spikes, rate {r}" for name, n, r in zip("AB", spikes, rates)]
 
 
 # --- links --------------------------------------------------------------------------------
@@ -305,9 +368,10 @@ def test_the_copied_table_row_is_markdown_with_the_numbers_of_the_table(stage):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_an_explorer_is_accessible_and_fits_the_window(stage, theme, width):
+@pytest.mark.parametrize("make", [exit_explorer, LIFExplorer])
+def test_an_explorer_is_accessible_and_fits_the_window(stage, make, theme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page = stage(exit_explorer(), theme=theme, width=width)
+    page = stage(make(), theme=theme, width=width)
     for fold in page.locator("#live0 summary").all():
         fold.click()
     found = axe.run(page).response["violations"]
