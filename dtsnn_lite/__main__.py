@@ -12,9 +12,9 @@ def train(a: argparse.Namespace) -> dict:
     """Train a recipe and write weights, card and recordings."""
     import torch
 
-    from dtsnn_lite.recipes import RECIPES, make, ship
+    from dtsnn_lite.recipes import make, recipe_of, ship
 
-    recipe = RECIPES[a.name].seeded(a.seed)
+    recipe = recipe_of(a.name).seeded(a.seed)
     a.out.mkdir(parents=True, exist_ok=True)
     checkpoint = a.out / f"{a.name}-seed{a.seed}.training"
     net, history, seconds = make(recipe, checkpoint, a.device, a.compile, not a.quiet, a.max_epochs)
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     a = parser().parse_args(argv)
     try:
         result = a.run(a)
-    except (ValueError, FileNotFoundError, KeyError, TypeError, FloatingPointError) as error:
+    except (ValueError, OSError, TypeError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(json.dumps(result, indent=None if a.json else 1))

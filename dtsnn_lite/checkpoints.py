@@ -42,11 +42,18 @@ def load_net(path: str | Path) -> SpikingNet:
         with safe_open(path, "pt") as file:
             config = _config_of(json.loads(file.metadata()["config"]))
             tensors = {k: file.get_tensor(k) for k in file.keys()}
-    except Exception as error:       # header, JSON, missing field: each means a damaged file
+        net = build(config)
+        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+        _check_fingerprint(path)
+    except Exception as error:       # header, JSON, missing field, shapes: each means a damaged file
         raise ValueError(f"{path} is not a whole checkpoint ({error}); make it again or fetch it again") from error
-    net = build(config)
-    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     return net.eval()
+
+
+def _check_fingerprint(path: Path) -> None:
+    card = path.with_suffix(".json")
+    if card.exists() and json.loads(card.read_text())["sha256"] != hashlib.sha256(path.read_bytes()).hexdigest():
+        raise ValueError(f"its sha256 is not the one on {card.name}")
 
 
 def load_shipped(name: str) -> SpikingNet:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tarfile
 import urllib.request
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -97,33 +99,41 @@ def cifar10(home: Path | None = None) -> Splits:
     if not folder.is_dir():
         raise FileNotFoundError(f"no CIFAR-10 at {folder}; `python -m dtsnn_lite download cifar10` fetches it "
                                 "(170 MB), or set DTSNN_DATA to the folder that holds " + CIFAR_FOLDER)
-    images, labels = _read_batches([folder / name for name in CIFAR_TRAIN])
-    per_class = len(labels) // 10
-    keep, held_out = stratified(labels.numpy(), (per_class * 9 // 10, per_class // 10))
-    return Splits(Split(images[keep], labels[keep]), Split(images[held_out], labels[held_out]),
-                  Split(*_read_batches([folder / name for name in CIFAR_TEST])))
+    train, test = _read_folder(folder)
+    per_class = len(train) // 10
+    keep, held_out = stratified(train.labels.numpy(), (per_class * 9 // 10, per_class // 10))
+    return Splits(Split(train.images[keep], train.labels[keep]), Split(train.images[held_out], train.labels[held_out]), test)
 
 
-def _read_batches(paths: list[Path]) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, 32, 32) uint8 and labels (N,) of files of 1 + 3072 byte records."""
-    records = [_read_batch(path) for path in paths]
-    if len({len(r) for r in records}) > 1:
-        sizes = ", ".join(f"{p.name}: {len(r)}" for p, r in zip(paths, records))
-        raise ValueError(f"the CIFAR-10 files differ in length ({sizes} images): one is cut short; fetch them again")
+def _read_folder(folder: Path) -> tuple[Split, Split]:
+    """The publisher's train and test images, uint8 (N, 3, 32, 32): files of 1 + 3072 byte records, all of one length."""
+    records = {name: _read_batch(folder / name) for name in CIFAR_TRAIN + CIFAR_TEST}
+    if len({len(r) for r in records.values()}) > 1:
+        sizes = ", ".join(f"{name}: {len(r)}" for name, r in records.items())
+        raise ValueError(f"the CIFAR-10 files differ in length ({sizes} images): one is cut short; {_again(folder)}")
+    return _split([records[name] for name in CIFAR_TRAIN]), _split([records[name] for name in CIFAR_TEST])
+
+
+def _split(records: list[np.ndarray]) -> Split:
     whole = np.concatenate(records)
-    return (torch.from_numpy(whole[:, 1:].reshape(-1, 3, 32, 32).copy()),
-            torch.from_numpy(whole[:, 0].astype(np.int64)))
+    return Split(torch.from_numpy(whole[:, 1:].reshape(-1, 3, 32, 32).copy()),
+                 torch.from_numpy(whole[:, 0].astype(np.int64)))
+
+
+def _again(folder: Path) -> str:
+    return f"delete {folder} and run `python -m dtsnn_lite download cifar10` again"
 
 
 def _read_batch(path: Path) -> np.ndarray:
     if not path.exists():
-        raise FileNotFoundError(f"{path.name} is missing in {path.parent}; fetch CIFAR-10 again")
+        raise FileNotFoundError(f"{path.name} is missing in {path.parent}; {_again(path.parent)}")
     raw = np.fromfile(path, dtype=np.uint8)
     if raw.size == 0 or raw.size % RECORD_BYTES:
-        raise ValueError(f"{path} is truncated: {raw.size} bytes are no whole number of {RECORD_BYTES}-byte records")
+        raise ValueError(f"{path} is truncated: {raw.size} bytes are no whole number of "
+                         f"{RECORD_BYTES}-byte records; {_again(path.parent)}")
     records = raw.reshape(-1, RECORD_BYTES)
     if records[:, 0].max() > 9:
-        raise ValueError(f"{path} is corrupt: it holds the label {records[:, 0].max()}, beyond 9")
+        raise ValueError(f"{path} is corrupt: it holds the label {records[:, 0].max()}, beyond 9; {_again(path.parent)}")
     return records
 
 
@@ -141,18 +151,11 @@ def download_cifar10(home: Path | None = None, url: str = CIFAR_URL, md5: str = 
             raise ValueError(f"the archive from {url} has MD5 {found}, not {md5}: a broken download; try again")
         with tarfile.open(archive) as tar:
             tar.extractall(unpacked, filter="data")
-        _read_batches([unpacked / CIFAR_FOLDER / name for name in CIFAR_TRAIN])
-        _read_batches([unpacked / CIFAR_FOLDER / name for name in CIFAR_TEST])
+        _read_folder(unpacked / CIFAR_FOLDER)
         (unpacked / CIFAR_FOLDER).rename(home / CIFAR_FOLDER)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise ValueError(f"the archive from {url} is damaged ({error}); try again") from error
     finally:
         archive.unlink(missing_ok=True)
-        _remove_tree(unpacked)
+        shutil.rmtree(unpacked, ignore_errors=True)
     return home / CIFAR_FOLDER
-
-
-def _remove_tree(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from snntorch import spikegen
 from torch import Tensor
@@ -19,7 +21,7 @@ def direct(images: Tensor, timesteps: int) -> Tensor:
 def rate(images: Tensor, timesteps: int, seed: int = 0) -> Tensor:
     """Bernoulli spikes with probability equal to the intensity: (B, C, H, W) in [0, 1] -> (T, B, C, H, W)."""
     _check(images, timesteps)
-    if images.min() < 0 or images.max() > 1:
+    if not (images.min() >= 0 and images.max() <= 1):      # NaN fails too
         raise ValueError("rate coding reads intensities as probabilities, in [0, 1]; scale the images first")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -32,7 +34,7 @@ def is_constant(x: Tensor) -> bool:
 
 
 def _check(images: Tensor, timesteps: int) -> None:
-    if not isinstance(timesteps, int) or timesteps < 1:
+    if not isinstance(timesteps, Integral) or timesteps < 1:
         raise ValueError(f"timesteps is a whole number, 1 or more; got {timesteps!r}")
     if images.dim() != 4 or 0 in images.shape:
         raise ValueError(f"images are (B, C, H, W), none of them 0; got shape {tuple(images.shape)}")

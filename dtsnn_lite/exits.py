@@ -16,9 +16,18 @@ from dtsnn_lite.recording import Recording
 
 # --- scores: how sure is f_t? ------------------------------------------------
 
+def _logits(f: np.ndarray) -> np.ndarray:
+    f = np.asarray(f, dtype=np.float64)
+    if f.ndim == 0 or f.shape[-1] < 2:
+        raise ValueError(f"f is (..., classes) with 2 classes or more; got shape {f.shape}")
+    if not np.isfinite(f).all():
+        raise ValueError("f holds NaN or infinity, about which no score is sure: the network diverged")
+    return f
+
+
 def softmax(f: np.ndarray) -> np.ndarray:
     """Class probabilities p_k = exp(f_k) / sum_j exp(f_j), float64, same shape as f."""
-    f = np.asarray(f, dtype=np.float64)
+    f = _logits(f)
     e = np.exp(f - f.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -29,7 +38,7 @@ def entropy(f: np.ndarray) -> np.ndarray:
     E = -(1 / log K) sum_k p_k log p_k,  with log p_k = z_k - log S, z = f - max f
       = (log S - sum_k p_k z_k) / log K                              (DT-SNN)
     """
-    f = np.asarray(f, dtype=np.float64)
+    f = _logits(f)
     z = np.ascontiguousarray(np.moveaxis(f - f.max(axis=-1, keepdims=True), -1, 0))  # (K, ...): sums run along memory
     e = np.exp(z)
     s = e.sum(axis=0)
@@ -40,7 +49,7 @@ def entropy(f: np.ndarray) -> np.ndarray:
 
 def confidence(f: np.ndarray) -> np.ndarray:
     """Largest class probability, in [1/K, 1]. Shape (..., K) -> (...). (SEENN-I)"""
-    f = np.asarray(f, dtype=np.float64)
+    f = _logits(f)
     return 1.0 / np.exp(f - f.max(axis=-1, keepdims=True)).sum(axis=-1)
 
 
@@ -118,7 +127,7 @@ class PatienceExit:
     steps: int
 
     def __post_init__(self) -> None:
-        if self.steps != int(self.steps) or self.steps < 1:
+        if not isinstance(self.steps, (int, np.integer)) or self.steps < 1:
             raise ValueError(f"steps counts equal predictions in a row, 1 or more; got {self.steps!r}")
 
     def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
@@ -143,7 +152,7 @@ class OracleExit:
     labels: np.ndarray
 
     def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
-        return f_seen[-1].argmax(axis=1) == np.asarray(self.labels)[image]
+        return f_seen[-1].argmax(axis=1) == _of(self.labels, image, "label")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +167,15 @@ class ChosenSteps:
             raise ValueError("t_hat holds whole timesteps, 1 or more, one an image")
 
     def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
-        return len(f_seen) >= np.asarray(self.t_hat)[image]
+        return len(f_seen) >= _of(self.t_hat, image, "chosen step")
+
+
+def _of(values: np.ndarray, image: np.ndarray, what: str) -> np.ndarray:
+    """The values of some images; one must stand there for each."""
+    values = np.asarray(values)
+    if image.size and image.max() >= len(values):
+        raise ValueError(f"image {image.max()} has no {what}: the policy was made for {len(values)} images")
+    return values[image]
 
 
 # --- a run -------------------------------------------------------------------
@@ -292,15 +309,17 @@ def calibrate(recording: Recording, policy: type, max_drop: float | None = None,
     else:
         _in_range("mean_timesteps", mean_timesteps, 1.0, recording.timesteps, "between 1 and T")
         allowed = curve.mean_timesteps <= mean_timesteps + 1e-12
-        if not allowed.any():
-            raise ValueError(f"no threshold reaches {mean_timesteps} timesteps: some images are never surer")
         best = np.flatnonzero(allowed)[curve.accuracy[allowed].argmax()]
     return policy(_midway(curve.thresholds, best, policy))
 
 
 def _midway(thresholds: np.ndarray, best: int, policy: type) -> float:
     """The middle of the interval of thresholds that act alike: it carries over best."""
+    first = thresholds[best]
     if best == 0:
-        return float(thresholds[0])
-    edge = (1.0 if policy.falls else 0.0) if best + 1 == len(thresholds) else thresholds[best + 1]
-    return float((thresholds[best] + edge) / 2)
+        last = first
+    elif best + 1 < len(thresholds):
+        last = np.nextafter(thresholds[best + 1], first)        # the next breakpoint itself still acts alike
+    else:
+        last = max(first, 1.0) if policy.falls else min(first, 0.0)
+    return float((first + last) / 2)

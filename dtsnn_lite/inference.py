@@ -17,7 +17,7 @@ from dtsnn_lite.recording import Recording
 def record(net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
            batch: int = 100, about: dict | None = None) -> Recording:
     """Everything an exit can ask of a network: f_t(x) of all images and timesteps."""
-    _check_set(images, labels)
+    _check_set(images, labels, batch)
     net.eval()
     device = net.head.weight.device
     f, rates = [], []
@@ -35,7 +35,7 @@ def dynamic_inference(net: SpikingNet, images: Tensor, labels: Tensor, policy: E
 
     Equal to `replay(record(net, ...), policy)`, in about mean(T_hat) / T of the time.
     """
-    _check_set(images, labels)
+    _check_set(images, labels, batch)
     net.eval()
     t_hat, answers = np.zeros(len(images), dtype=np.int64), np.zeros(len(images), dtype=np.int64)
     for start in range(0, len(images), batch):
@@ -75,8 +75,12 @@ def keep(state: State, index: Tensor) -> State:
     return tuple(u.index_select(0, index) for u in state)
 
 
-def _check_set(images: Tensor, labels: Tensor) -> None:
+def _check_set(images: Tensor, labels: Tensor, batch: int) -> None:
     if len(images) == 0:
         raise ValueError("the split is empty: there is no image to run")
     if len(images) != len(labels):
         raise ValueError(f"{len(images)} images but {len(labels)} labels")
+    if batch < 1:
+        raise ValueError(f"batch is a number of images, 1 or more; got {batch}")
+    if not torch.isfinite(images).all():        # a NaN current never fires, so the logits would look sound
+        raise ValueError("the images hold NaN or infinity")

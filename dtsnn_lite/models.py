@@ -77,7 +77,10 @@ class SpikingNet(nn.Module):
 
     def step(self, x_t: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """One timestep: (B, C, H, W) and the state before it -> logits (B, K) and the state after it."""
-        logits, _, state = self.advance(self._checked(x_t[None]), state or self.empty_state())
+        state = self.empty_state() if state is None else state
+        if len(state) != self.layers:
+            raise ValueError(f"state holds one membrane potential a spiking layer, {self.layers}; got {len(state)}")
+        logits, _, state = self.advance(self._checked(x_t[None]), state)
         return logits[0], state
 
     def fire(self, current: Tensor, u: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -77,6 +77,8 @@ def lif_sequence(i: Tensor, lif: LIF, u: Tensor | None = None, compiled: bool = 
     """
     if i.dim() < 2 or i.shape[0] < 1:
         raise ValueError(f"i is (T, ...) with T at least 1; got shape {tuple(i.shape)}")
+    if not i.is_floating_point():
+        raise TypeError(f"i is an input current, floating point; got {i.dtype}")
     if u is not None and u.shape != i.shape[1:]:
         raise ValueError(f"u is {tuple(i.shape[1:])}, as one timestep of i; got {tuple(u.shape)}")
     return _Sequence.apply(i, u, lif, compiled)

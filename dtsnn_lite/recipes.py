@@ -49,6 +49,13 @@ RECIPES = {
 }
 
 
+def recipe_of(name: str) -> Recipe:
+    """The recipe of a shipped network, for example `digits`."""
+    if name not in RECIPES:
+        raise ValueError(f"no recipe {name!r}; there are {sorted(RECIPES)}")
+    return RECIPES[name]
+
+
 def make(recipe: Recipe, checkpoint: Path | None = None, device: str = "cpu", compiled: bool = False,
          progress: bool = True, max_epochs: int | None = None) -> tuple[SpikingNet, History, float]:
     """Train the recipe's network from its seed: the network, its history, seconds taken."""
@@ -77,7 +84,8 @@ def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, seconds: 
     seen = recordings(recipe, net, about)
     for split, recording in seen.items():
         recording.save(folder / f"{name}-{split}.npz")
-    card = {**about, "command": f"python -m dtsnn_lite train {name} --seed {recipe.training.seed}",
+    seed = recipe.training.seed
+    card = {**about, "command": f"python -m dtsnn_lite train {name.removesuffix(f'-seed{seed}')} --seed {seed}",
             "phases": recipe.training.phases, "seconds": round(seconds, 1), "device": _device_name(net),
             "versions": {p: version(p) for p in ("torch", "snntorch", "numpy")},
             "accuracy": {s: [round(float(a), 4) for a in r.accuracy] for s, r in seen.items()},

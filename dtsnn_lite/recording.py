@@ -7,6 +7,7 @@ t and x is all that thresholds, learned policies, costs and widgets need.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class Recording:
         rates = np.asarray(self.spike_rates, dtype=np.float32)
         if rates.ndim != 2 or rates.shape[0] != f.shape[0]:
             raise ValueError(f"spike_rates is (timesteps={f.shape[0]}, layers); got shape {rates.shape}")
+        if not ((rates >= 0) & (rates <= 1 + 1e-6)).all():     # NaN fails too
+            raise ValueError(f"spike_rates are spikes a neuron and timestep, in [0, 1]; got {rates.min()} to {rates.max()}")
         for name, value in (("f", f), ("labels", labels), ("spike_rates", rates)):
             object.__setattr__(self, name, value)
 
@@ -78,11 +81,15 @@ class Recording:
 
     def save(self, path: str | Path) -> None:
         """One .npz file: f as float16, labels, spike rates, and `about` as JSON."""
-        half = self.f.astype(np.float16)
+        with np.errstate(over="ignore"):
+            half = self.f.astype(np.float16)
         if not np.isfinite(half).all():
             raise ValueError("logits beyond 65504 do not fit float16; scale the classifier down")
-        np.savez_compressed(path, f=half, labels=self.labels.astype(np.int16),
-                            spike_rates=self.spike_rates, about=json.dumps(self.about))
+        path, about = Path(path), json.dumps(self.about)
+        part = path.with_name(path.name + ".part")
+        with open(part, "wb") as file:
+            np.savez_compressed(file, f=half, labels=self.labels.astype(np.int16), spike_rates=self.spike_rates, about=about)
+        os.replace(part, path)              # a kill leaves the old file or the new one, never half
 
     @classmethod
     def load(cls, path: str | Path) -> Recording:

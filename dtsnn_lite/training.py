@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -63,6 +64,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.phases or any(t < 1 or n < 1 for t, n in self.phases):
             raise ValueError(f"phases are (timesteps, epochs) pairs, each 1 or more; got {self.phases}")
+        if self.batch < 1:
+            raise ValueError(f"batch is a number of images, 1 or more; got {self.batch}")
+        if not (self.lr > 0 and math.isfinite(self.lr)):
+            raise ValueError(f"lr is a finite learning rate above 0; got {self.lr}")
 
     @property
     def epochs(self) -> int:
@@ -99,15 +104,15 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
                 and ends with the same bits as if it had never stopped (on a CPU)
     max_epochs  stop after this many epochs in total, to be continued later
     """
-    if len(train) == 0:
-        raise ValueError("the training split is empty")
+    if len(train) == 0 or validation is not None and len(validation) == 0:
+        raise ValueError("the training or the validation split is empty")
     device = net.head.weight.device
     net.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(_groups(net, config.weight_decay), lr=config.lr, momentum=config.momentum)
     history, first = History(), 0
     if checkpoint and Path(checkpoint).exists():
         history, first = _resume(Path(checkpoint), net, optimizer, config)
-    last = min(config.epochs, max_epochs or config.epochs)
+    last = min(config.epochs, config.epochs if max_epochs is None else max_epochs)
     bar = tqdm(range(first, last), initial=first, total=config.epochs, unit="epoch", disable=not progress)
     for epoch in bar:
         history.loss.append(_epoch(net, train, config, epoch, optimizer, device))
@@ -149,7 +154,7 @@ def _epoch(net: SpikingNet, train: Split, config: TrainConfig, epoch: int,
 
 
 def _finite(loss: float, epoch: int) -> float:
-    if loss != loss or loss == float("inf"):
+    if not math.isfinite(loss):
         raise FloatingPointError(f"the loss is {loss} in epoch {epoch}: lower lr (or give it a longer warmup)")
     return loss
 
@@ -166,6 +171,8 @@ def _batch(train: Split, index: Tensor, augment: Callable | None, dice: torch.Ge
 @torch.no_grad()
 def accuracy(net: SpikingNet, split: Split, timesteps: int, batch: int = 250) -> float:
     """Share of right answers from f_T."""
+    if len(split) == 0:
+        raise ValueError("the split is empty: there is no accuracy")
     net.eval()
     device = net.head.weight.device
     right = 0

@@ -1,0 +1,188 @@
+"""A recording keeps what the network said, and a damaged one says so without running anything."""
+
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from dtsnn_lite.recording import ASSETS, Recording, shipped
+
+RNG = np.random.default_rng(3)
+
+
+def a_recording(timesteps: int = 3, images: int = 7, classes: int = 4) -> Recording:
+    return Recording(RNG.normal(size=(timesteps, images, classes)), RNG.integers(0, classes, images),
+                     RNG.random((timesteps, 2)), {"network": "random", "seed": 3})
+
+
+class Bomb:
+    """Unpickling this writes a file."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+# --- what it is -----------------------------------------------------------------
+
+def test_predictions_and_accuracy_by_hand():
+    f = np.array([[[2, 1], [0, 3]], [[1, 2], [0, 3]]], float)      # T = 2, N = 2, K = 2
+    seen = Recording(f, np.array([1, 1]), np.zeros((2, 1)))
+    assert (seen.timesteps, seen.images, seen.classes) == (2, 2, 2)
+    assert seen.predictions.tolist() == [[0, 1], [1, 1]]
+    assert seen.correct.tolist() == [[False, True], [True, True]]
+    assert seen.accuracy.tolist() == [1 / 2, 2 / 2]
+
+
+def test_a_subset_keeps_its_images_together():
+    seen, index = a_recording(), np.array([5, 0, 2])
+    part = seen.subset(index)
+    assert np.array_equal(part.f, seen.f[:, index])
+    assert np.array_equal(part.labels, seen.labels[index])
+    assert np.array_equal(part.correct, seen.correct[:, index])
+
+
+# --- on disk --------------------------------------------------------------------
+
+def test_saving_and_loading_changes_only_the_rounding_to_half_precision(tmp_path):
+    seen = a_recording()
+    seen.save(tmp_path / "a.npz")
+    back = Recording.load(tmp_path / "a.npz")
+    assert np.array_equal(back.f, seen.f.astype(np.float16))
+    assert np.array_equal(back.labels, seen.labels)
+    assert np.array_equal(back.spike_rates, seen.spike_rates)
+    assert back.about == seen.about
+
+
+def test_a_second_round_trip_changes_nothing(tmp_path):
+    a_recording().save(tmp_path / "a.npz")
+    once = Recording.load(tmp_path / "a.npz")
+    once.save(tmp_path / "b.npz")
+    assert np.array_equal(Recording.load(tmp_path / "b.npz").f, once.f)
+
+
+def test_the_file_is_written_under_the_name_that_was_asked_for(tmp_path):
+    a_recording().save(tmp_path / "named-without-ending")
+    assert [p.name for p in tmp_path.iterdir()] == ["named-without-ending"]
+    assert Recording.load(tmp_path / "named-without-ending").images == 7
+
+
+def test_a_recording_that_cannot_be_saved_leaves_the_old_file_whole(tmp_path):
+    seen = a_recording()
+    seen.save(tmp_path / "a.npz")
+    before = (tmp_path / "a.npz").read_bytes()
+    with pytest.raises(ValueError, match="logits beyond 65504 do not fit float16"):
+        Recording(1e6 * np.ones((1, 1, 2)), np.array([0]), np.zeros((1, 1))).save(tmp_path / "a.npz")
+    assert (tmp_path / "a.npz").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_a_missing_recording_names_the_command_that_makes_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="python -m dtsnn_lite record"):
+        Recording.load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200, 0.5, -1])
+def test_a_truncated_recording_is_refused(tmp_path, keep):
+    path = tmp_path / "a.npz"
+    a_recording(images=200).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:int(keep * len(whole)) if isinstance(keep, float) else keep])
+    with pytest.raises(ValueError, match="is not a whole recording .* make it again or fetch it again"):
+        Recording.load(path)
+
+
+def test_a_flipped_byte_in_the_logits_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    a_recording(images=200).save(path)
+    raw = bytearray(path.read_bytes())
+    raw[1000] ^= 0xFF
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match="is not a whole recording"):
+        Recording.load(path)
+
+
+@pytest.mark.parametrize("missing", ["f", "labels", "spike_rates", "about"])
+def test_a_recording_without_one_of_its_parts_is_refused(tmp_path, missing):
+    parts = dict(f=np.zeros((1, 2, 2)), labels=np.array([0, 1]), spike_rates=np.zeros((1, 1)), about=json.dumps({}))
+    np.savez(tmp_path / "a.npz", **{k: v for k, v in parts.items() if k != missing})
+    with pytest.raises(ValueError, match=f"is not a whole recording .*{missing}"):
+        Recording.load(tmp_path / "a.npz")
+
+
+def test_a_pickle_hidden_in_a_recording_never_runs(tmp_path):
+    path, mark = tmp_path / "a.npz", tmp_path / "the bomb went off"
+    np.savez(path, f=np.array([Bomb(mark)], dtype=object), labels=np.array([0]),
+             spike_rates=np.zeros((1, 1)), about=json.dumps({}))
+    with pytest.raises(ValueError, match="is not a whole recording"):
+        Recording.load(path)
+    assert not mark.exists()
+    with np.load(path, allow_pickle=True) as z:      # the bomb is real: who unpickles it sets it off
+        z["f"]
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("wrap", ["plain", "zip"])
+def test_a_pickle_in_the_place_of_a_recording_never_runs(tmp_path, wrap):
+    path, mark = tmp_path / "a.npz", tmp_path / "the bomb went off"
+    payload = pickle.dumps(Bomb(mark))
+    if wrap == "plain":
+        path.write_bytes(payload)
+    else:
+        with zipfile.ZipFile(path, "w") as z:
+            z.writestr("f.npy", payload)
+    with pytest.raises(ValueError, match="is not a whole recording"):
+        Recording.load(path)
+    assert not mark.exists()
+
+
+# --- bad input ------------------------------------------------------------------
+
+GOOD = dict(f=np.zeros((2, 3, 4)), labels=np.array([0, 1, 2]), spike_rates=np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize("change, message", [
+    (dict(f=np.zeros((3, 4))), r"f is \(timesteps, images, classes\).* got shape \(3, 4\)"),
+    (dict(f=np.zeros((0, 3, 4))), r"each at least 1; got shape \(0, 3, 4\)"),
+    (dict(f=np.zeros((2, 0, 4)), labels=np.zeros(0, int)), r"each at least 1; got shape \(2, 0, 4\)"),
+    (dict(f=np.full((2, 3, 4), np.nan)), "f holds NaN or infinity"),
+    (dict(f=np.full((2, 3, 4), np.inf)), "f holds NaN or infinity"),
+    (dict(labels=np.array([0, 1])), r"labels is \(3,\), one an image; got shape \(2,\)"),
+    (dict(labels=np.array([0, 1, 4])), r"labels lie in \[0, 4\); got 0 to 4"),
+    (dict(labels=np.array([0, 1, -1])), r"labels lie in \[0, 4\); got -1 to 1"),
+    (dict(spike_rates=np.zeros((3, 1))), r"spike_rates is \(timesteps=2, layers\); got shape \(3, 1\)"),
+    (dict(spike_rates=np.full((2, 1), np.nan)), r"in \[0, 1\]; got nan"),
+    (dict(spike_rates=np.full((2, 1), 1.5)), r"in \[0, 1\]; got 1.5 to 1.5"),
+])
+def test_wrong_arrays_are_refused_with_their_reason(change, message):
+    with pytest.raises(ValueError, match=message):
+        Recording(**{**GOOD, **change})
+
+
+def test_labels_that_are_no_whole_numbers_are_refused():
+    with pytest.raises(TypeError, match="labels are class numbers .* got float64"):
+        Recording(**{**GOOD, "labels": np.array([0.0, 1.0, 2.0])})
+
+
+# --- what ships -----------------------------------------------------------------
+
+def test_an_unknown_shipped_recording_is_answered_with_the_known_ones():
+    with pytest.raises(FileNotFoundError, match="no shipped recording 'digit'; there are .*'digits-test'"):
+        shipped("digit")
+
+
+@pytest.mark.parametrize("path", sorted(ASSETS.glob("*.npz")), ids=lambda p: p.stem)
+def test_every_shipped_recording_says_where_it_comes_from(path):
+    if not {"f.npy", "labels.npy"} <= set(zipfile.ZipFile(path).namelist()):
+        pytest.skip("images, not a recording")
+    seen = Recording.load(path)
+    assert {"network", "dataset", "seed", "split"} <= set(seen.about)
+    assert path.stem == f"{seen.about['network']}-{seen.about['split']}"
+
+
+def test_the_shipped_digits_are_the_500_and_1000_held_out_images():
+    assert (shipped("digits-calibration").images, shipped("digits-test").images) == (500, 1000)
