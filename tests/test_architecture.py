@@ -21,6 +21,7 @@ PACKAGE = ROOT / "dtsnn_lite"
 # The flow of one batch, top to bottom: a file imports only files above it. A new file needs a line here.
 ORDER = (
     "__init__",
+    "seals",
     "components",
     "chip",
     "networks",
@@ -55,7 +56,7 @@ ORDER = (
     "__main__",
 )
 # What runs without torch: the side of the chip that decides to stop and pays the bill.
-NUMPY_SHORE = {"components", "chip", "networks", "mapping", "floorplan", "published", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
+NUMPY_SHORE = {"seals", "components", "chip", "networks", "mapping", "floorplan", "published", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
 CODE_LINES_A_CELL = 20
 
 modules = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,138 @@
+"""Sealed answers: what is accepted, what cannot be read, and that the page's script agrees with Python."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+import shutil
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from dtsnn_lite.seals import (
+    Answer, lock, parse_number, round_width, seal, seal_question, token, unlock)
+
+ROOT = Path(__file__).resolve().parents[1]
+EDP = seal_question("edp", "number", Answer(16.0, "EDP grows as T squared \u2014 16 times."),
+                    [Answer(4.0, "You multiplied energy by T but not delay.")], tolerance=0.01)
+PICK = seal_question("pick", "choice", Answer("b", "Yes."), [Answer("c", "That is the sum.")])
+TICK = seal_question("tick", "several", Answer(("a", "c"), "Both."))
+SORT = seal_question("sort", "order", Answer(("c", "a", "b"), "In this order."))
+
+
+# --- what is accepted ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    ("1.5", 1.5), (" 1,5 ", 1.5), ("\u22122", -2.0), ("3e-4", 3e-4), ("1/3", 1 / 3), (".5", 0.5), ("7.", 7.0),
+    ("", None), ("abc", None), ("1/0", None), ("1/2/3", None), ("0x10", None), ("nan", None), ("1e999", None), ("1 2", None),
+])
+def test_a_number_is_read_as_people_write_it(text, value):
+    assert parse_number(text) == value
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e3), st.floats(-0.999, 0.999))
+def test_everything_within_one_width_is_accepted(answer, tolerance, away):
+    question = seal_question("any", "number", Answer(answer, "Right."), tolerance=tolerance)
+    assert question.check(repr(answer + away * question.width)).right
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e3), st.floats(2.001, 1e3), st.sampled_from([-1, 1]))
+def test_nothing_two_widths_away_is_accepted(answer, tolerance, away, side):
+    question = seal_question("any", "number", Answer(answer, "Right."), tolerance=tolerance)
+    assert not question.check(repr(answer + side * away * question.width)).right
+
+
+@given(st.floats(1e-9, 1e9))
+def test_a_width_has_one_digit_and_is_not_below_the_tolerance(tolerance):
+    width = round_width(tolerance)
+    assert f"{width:e}"[0] in "125" and float(f"{width:.0e}") == width
+    assert tolerance * (1 - 1e-9) <= width <= 2.5 * tolerance
+
+
+@pytest.mark.parametrize("tolerance", [0.0, -1.0, math.inf, math.nan])
+def test_a_tolerance_is_positive(tolerance):
+    with pytest.raises(ValueError, match="positive number"):
+        round_width(tolerance)
+
+
+def test_a_choice_a_set_and_an_order_are_compared_as_such():
+    assert PICK.check("b").right and not PICK.check("a").right
+    assert TICK.check("c,a").right and not TICK.check("a").right and not TICK.check("a,b,c").right
+    assert SORT.check("c,a,b").right and not SORT.check("a,b,c").right
+
+
+def test_a_named_wrong_answer_gets_its_own_reply():
+    verdict = EDP.check("4.0")
+    assert (verdict.right, verdict.known) == (False, True)
+    assert verdict.reply == "You multiplied energy by T but not delay."
+    assert EDP.check("5").reply == "" and not EDP.check("5").known
+
+
+def test_something_that_is_no_number_is_not_called_wrong_without_a_word():
+    assert "like 0.25" in EDP.check("sixteen").reply
+
+
+def test_a_wrong_answer_within_the_tolerance_of_the_right_one_is_refused():
+    with pytest.raises(ValueError, match="within the tolerance"):
+        seal_question("near", "number", Answer(1.0, ""), [Answer(1.04, "")], tolerance=0.05)
+    with pytest.raises(ValueError, match="the same"):
+        seal_question("twice", "choice", Answer("a", ""), [Answer("a", "")])
+
+
+# --- what cannot be read ---------------------------------------------------------------
+
+
+def test_neither_the_answer_nor_a_reply_stands_in_the_sealed_question():
+    words = json.dumps(asdict(EDP)).replace("edp", "")
+    for secret in ("squared", "delay", "number:", token("number", 16.0, EDP.width).removeprefix("number:") + '"'):
+        assert secret not in words
+
+
+def test_the_width_tells_the_size_of_the_tolerance_only():
+    assert round_width(0.02 * 37.1) == round_width(0.02 * 44.9) == 1.0
+
+
+def test_the_same_answer_to_two_questions_has_two_seals():
+    assert seal("a", "choice:b") != seal("b", "choice:b")
+
+
+@given(st.text(max_size=200), st.text(max_size=9))
+def test_a_reply_opens_with_its_own_answer(text, salt):
+    assert unlock(lock(text, salt, "choice:a"), salt, "choice:a") == text
+
+
+# --- the page's script = Python -----------------------------------------------------------
+
+
+def golden() -> dict:
+    """What the script must find as well."""
+    rng = random.Random(3)
+    texts = ["", "abc", "\u00b5J \u2014 \U0001f600", *("x" * n for n in (55, 56, 63, 64, 65, 119, 120, 1000))]
+    numbers = ["1.5", "1,5", "\u22122", "3E-4", "1/3", ".5", "7.", "", "a", "1/0", "1/2/3", "0x10", "1e999", " 4 ", "5e-324", "0.1/0.3"]
+    numbers += [repr(rng.uniform(-1, 1) * 10 ** rng.randint(-9, 9)) for _ in range(300)]
+    asked = [(EDP, text) for text in ("16", "15.99", "16.02", "4", "32/2", "five", "-0", "1e300")]
+    asked += [(question, text) for question in (PICK, TICK, SORT) for text in ("a", "b", "c", "a,c", "c,a", "c,a,b", "")]
+    for _ in range(300):
+        width, answer = 10 ** rng.uniform(-5, 2), rng.uniform(-100, 100)
+        question = seal_question(f"q{answer}", "number", Answer(answer, f"It is {answer}."), tolerance=width)
+        asked.append((question, repr(answer + rng.uniform(-2.5, 2.5) * question.width)))
+    return {"digests": [(text, hashlib.sha256(text.encode()).hexdigest()) for text in texts],
+            "numbers": [(text, parse_number(text)) for text in numbers],
+            "checks": [(asdict(question), text, asdict(question.check(text))) for question, text in asked]}
+
+
+def test_the_pages_script_agrees_with_python():
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node: tests/browser/test_questions.py compares them in Chromium")
+    ran = subprocess.run([node, ROOT / "tests/js/seals_golden.mjs", ROOT / "book/assets/seals.js"],
+                         input=json.dumps(golden()), capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    assert found["faults"] == [] and found["compared"] > 500
