@@ -52,6 +52,7 @@ ORDER = (
     "widgets.drawing",
     "widgets.explorer",
     "widgets.exit_explorer",
+    "widgets.lif_explorer",
     "widgets",
     "__main__",
 )
