@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,8 @@ def build() -> int:
     """Jupyter Book's exit code; only pages whose sources changed are made again."""
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", str(ROOT), "-W", "-n", "--keep-going"]
-    return subprocess.run(command, cwd=ROOT).returncode
+    # The kernels run the package of this tree, whatever is installed.
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}).returncode
 
 
 def main() -> int:

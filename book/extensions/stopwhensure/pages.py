@@ -23,6 +23,11 @@ REPAIRS = (
         'title="Search" aria-label="Search Ctrl+K"',
     ),
     (
+        "an entry of a bibliography is an item of a list: its own role has been given up",
+        'role="doc-biblioentry"',
+        'role="listitem"',
+    ),
+    (
         "all content stands in a landmark",
         '<div class="sidebar-primary-items__start sidebar-primary__section">',
         '<div class="sidebar-primary-items__start sidebar-primary__section" role="region" aria-label="Book contents">',

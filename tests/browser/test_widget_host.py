@@ -1,0 +1,146 @@
+"""The host of anywidgets on a static page, with widgets small enough to see through."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = ROOT / "book" / "assets" / "widget-host.js"
+STATE_TYPE = "application/vnd.jupyter.widget-state+json"
+VIEW_TYPE = "application/vnd.jupyter.widget-view+json"
+
+COUNTER = """
+function render({ model, el }) {
+  const button = document.createElement("button");
+  const show = () => { button.textContent = `count ${model.get("count")}`; };
+  button.addEventListener("click", () => { model.set("count", model.get("count") + 1); model.save_changes(); });
+  model.on("change:count", show);
+  el.append(button);
+  show();
+  return () => { model.off("change:count", show); document.title = "cleaned up"; };
+}
+export default { render };
+"""
+BYTES = """
+export default {
+  initialize({ model }) { model.set("greeting", "prepared"); },
+  render({ model, el }) {
+    const view = model.get("data").raw;
+    const copy = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+    el.textContent = `${model.get("greeting")} ${[...new Int16Array(copy)].join(" ")}`;
+  },
+};
+"""
+BROKEN = "export default { render() { throw new Error('the recording is damaged'); } };"
+
+
+def model(esm: str, **state: object) -> dict:
+    """A record as Jupyter embeds it."""
+    return {"model_module": "anywidget", "state": {"_esm": esm, **state}}
+
+
+def box(model_id: str) -> str:
+    view = json.dumps({"model_id": model_id})
+    still = f'<div class="afm-still"><svg role="img" aria-label="still {model_id}"></svg><p>still {model_id}</p></div>'
+    return f'<div class="afm" id="{model_id}">{still}<script type="{VIEW_TYPE}">{view}</script></div>'
+
+
+def write_page(folder: Path, models: dict[str, dict], body: str) -> Path:
+    """A page two folders deep, as the extension would leave it."""
+    shutil.copy(HOST, folder)
+    page = folder / "a" / "b" / "page.html"
+    page.parent.mkdir(parents=True)
+    state = json.dumps({"state": models}).replace("</", "<\\/")
+    page.write_text(
+        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,"><body>{body}'
+        f'<script type="{STATE_TYPE}">{state}</script><script src="../../widget-host.js"></script>'
+    )
+    return page
+
+
+@pytest.fixture
+def tab(browser):
+    """An empty page whose errors are kept in `tab.errors`."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_a_widget_comes_alive_in_place_of_its_still_view(tab, serve, tmp_path, scheme):
+    page = write_page(tmp_path, {"one": model(COUNTER, count=3, _css="button { color: rgb(1, 2, 3); }")}, box("one"))
+    tab.goto(page.as_uri() if scheme == "file" else f"{serve(tmp_path)}/a/b/page.html")
+    button = tab.get_by_role("button", name="count 3")
+    button.press("Enter")
+    assert tab.locator("#one").inner_text() == "count 4"
+    assert tab.locator("#one button").evaluate("it => getComputedStyle(it).color") == "rgb(1, 2, 3)"
+    assert tab.errors == []
+
+
+def test_binary_traits_arrive_as_in_jupyter(tab, tmp_path):
+    raw = (-2).to_bytes(2, "little", signed=True) + (300).to_bytes(2, "little")
+    record = model(BYTES, data={})
+    record["buffers"] = [{"path": ["data", "raw"], "encoding": "base64", "data": base64.b64encode(raw).decode()}]
+    tab.goto(write_page(tmp_path, {"one": record}, box("one")).as_uri())
+    tab.get_by_text("prepared -2 300").wait_for()
+
+
+def test_two_views_share_one_model(tab, tmp_path):
+    body = box("one") + box("one").replace('id="one"', 'id="other"')
+    tab.goto(write_page(tmp_path, {"one": model(COUNTER, count=0)}, body).as_uri())
+    tab.locator("#one button").click()
+    assert tab.locator("#other button").inner_text() == "count 1"
+
+
+def test_a_widget_far_below_waits_until_the_reader_comes_near(tab, tmp_path):
+    body = f'<div style="height: 6000px"></div>{box("one")}'
+    tab.goto(write_page(tmp_path, {"one": model(COUNTER, count=0)}, body).as_uri())
+    tab.wait_for_timeout(200)
+    assert tab.locator("#one").get_attribute("data-view") is None
+    tab.locator("#one").scroll_into_view_if_needed()
+    tab.locator("#one[data-view=live]").wait_for()
+
+
+@pytest.mark.parametrize("when", ["loading", "following a link"])
+def test_a_link_to_a_state_wakes_every_widget(tab, tmp_path, when):
+    body = f'<a href="#one?v=1&amp;count=5">at five</a><div style="height: 6000px"></div>{box("one")}'
+    page = write_page(tmp_path, {"one": model(COUNTER, count=0)}, body).as_uri()
+    tab.goto(page + ("#one?v=1&count=5" if when == "loading" else ""))
+    if when == "following a link":
+        tab.get_by_role("link").click()
+    tab.locator("#one[data-view=live]").wait_for()
+
+
+def test_leaving_the_page_cleans_up(tab, tmp_path):
+    tab.goto(write_page(tmp_path, {"one": model(COUNTER, count=0)}, box("one")).as_uri())
+    tab.locator("#one[data-view=live]").wait_for()
+    tab.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    assert tab.title() == "page", "a page kept for the way back keeps its views"
+    tab.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: false }))")
+    assert tab.title() == "cleaned up"
+
+
+def test_a_widget_that_fails_says_so_and_leaves_the_still_view(tab, tmp_path):
+    models = {"bad": model(BROKEN), "good": model(COUNTER, count=1)}
+    tab.goto(write_page(tmp_path, models, box("bad") + box("good")).as_uri())
+    assert "the recording is damaged" in tab.get_by_role("alert").inner_text()
+    assert tab.locator("#bad svg").is_visible()
+    tab.get_by_role("button", name="count 1").wait_for()
+    assert len(tab.errors) == 1
+
+
+def test_without_scripts_the_still_view_stays(browser, tmp_path):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(write_page(tmp_path, {"one": model(COUNTER, count=0)}, box("one")).as_uri())
+    assert page.get_by_text("still one").is_visible()
+    context.close()
