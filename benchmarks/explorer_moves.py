@@ -1,0 +1,79 @@
+"""G7: what a move of the exit threshold costs in the page, and what the page carries. Run by hand:
+
+    python benchmarks/explorer_moves.py
+
+Ten thousand images, four timesteps, in headless Chromium: building the exit tables, one move of the
+threshold (arithmetic alone), one move with everything drawn, and from an input event to the next paint.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import statistics
+import tempfile
+from base64 import b64encode
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from dtsnn_lite.widgets.exit_explorer import ExitExplorer
+from tests.browser.test_explorers import write_page
+from tests.test_widgets import CHIPS, recording
+
+MEASURE = """async () => {
+  const { exitNumbers, exitTables, positionOf, unpack } = MODULE[0], [set] = unpack(MODELS[0]);
+  const T = set.timesteps, N = set.images, chip = set.chips[0], median = (all) => all.sort((a, b) => a - b)[all.length >> 1];
+  const timed = (work) => { const start = performance.now(); work(); return performance.now() - start; };
+  let tables, sum = 0;
+  const build = median(Array.from({ length: 41 }, () => timed(() => { tables = exitTables(set.codes.entropy, set.right, T, N); })));
+  const move = median(Array.from({ length: 41 }, () => timed(() => {
+    for (let k = 0; k < 20100; k++) sum += exitNumbers(tables, chip, positionOf((k % 201) / 200, "entropy"), T, N).edp_pj_ns;
+  }))) / 20100;
+  const slider = document.querySelector("#live0 input[type=range]");
+  const moved = (k) => { slider.value = (k * 37 % 201) / 200; slider.dispatchEvent(new Event("input", { bubbles: true })); };
+  const draw = median(Array.from({ length: 200 }, (_, k) => timed(() => moved(k))));
+  const paints = [];
+  for (let k = 0; k < 120; k++) {
+    await new Promise((done) => setTimeout(done, 5));
+    const start = performance.now();
+    moved(k);
+    await new Promise((done) => requestAnimationFrame(() => { const port = new MessageChannel(); port.port1.onmessage = done; port.port2.postMessage(0); }));
+    paints.push(performance.now() - start);
+  }
+  paints.sort((a, b) => a - b);
+  return { build_ms: build, move_us: 1000 * move, draw_ms: draw, paint_median_ms: paints[60], paint_p95_ms: paints[114], sum };
+}"""
+
+
+def in_chromium(explorer: ExitExplorer) -> dict:
+    """The timings of one explorer on a page opened from a file."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page()
+        page.goto(write_page(Path(folder) / "page.html", [explorer]))
+        page.wait_for_function("window.ready")
+        runs = [page.evaluate(MEASURE) for _ in range(3)]
+        browser.close()
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+
+
+def main() -> None:
+    explorer = ExitExplorer(recording(10_000), CHIPS)
+    found = in_chromium(explorer)
+    data = b64encode(explorer.bytes) + json.dumps(explorer.data).encode()
+    rows = [
+        ("build the exit tables, 10,000 images x 4 steps", f"{found['build_ms']:.2f} ms", "1 ms"),
+        ("one move, arithmetic", f"{found['move_us']:.2f} us", "1 us"),
+        ("one move, drawn", f"{found['draw_ms']:.2f} ms", ""),
+        ("input to paint, median (p95)", f"{found['paint_median_ms']:.1f} ms ({found['paint_p95_ms']:.1f} ms)", "16.7 ms"),
+        ("data, three scores, gzipped", f"{len(gzip.compress(data)) / 1e3:.0f} kB", "200 kB"),
+        ("script with core, gzipped", f"{len(gzip.compress(explorer._esm.encode())) / 1e3:.1f} kB", ""),
+    ]
+    for name, value, goal in rows:
+        print(f"{name:50} {value:>22}   {goal}")
+
+
+if __name__ == "__main__":
+    main()
