@@ -47,6 +47,7 @@ ORDER = (
     "inference",
     "policy",
     "recipes",
+    "recipes_seenn",
     "facts",
     "figures",
     "widgets.drawing",
