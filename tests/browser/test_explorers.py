@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_widgets import AFFINE, CHIPS, PROPORTIONAL, RECORDINGS, drawings, golden, recording  # noqa: F401
+from dtsnn_lite.widgets import explorer
 from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
 
@@ -362,6 +363,32 @@ def test_the_copied_table_row_is_markdown_with_the_numbers_of_the_table(stage):
     head, rule, row = page.evaluate("copied[0]").splitlines()
     assert head.count("|") == rule.count("|") == row.count("|")
     assert page.locator("#live0 .numbers tbody tr").first.locator("td").first.text_content() in row
+
+
+# --- the page for contributors ---------------------------------------------------------------
+
+def blocks(language: str) -> list[str]:
+    page = (Path(__file__).parents[2] / "book" / "adding_an_explorer.md").read_text("utf8")
+    return [block.split("```")[0] for block in page.split(f"```{language}\n")[1:]]
+
+
+def test_the_explorer_of_the_contributors_page_works_as_printed(stage, tmp_path, monkeypatch):
+    for name in ("core.js", "core.css"):
+        shutil.copy(explorer.HERE / name, tmp_path / name)
+    (tmp_path / "affine_explorer.js").write_text(blocks("javascript")[0], "utf8")
+    monkeypatch.setattr(explorer, "HERE", tmp_path)
+    written = {"__name__": "affine_explorer"}
+    exec(compile(blocks("python")[0], "affine_explorer.py", "exec"), written)
+    page = stage(written["AffineExplorer"](), text='<a id="phrase" href="#affine?v=1&timesteps=8">at T = 8</a>')
+    assert cells(page, "static0") == cells(page, "live0")
+    still, live = page.evaluate(SAME)
+    assert still == live
+    states = [(timesteps, share / 100) for timesteps in range(1, 9) for share in range(0, 91, 7)]
+    assert page.evaluate("states => states.map(([timesteps, fixed]) => MODULE[0].affineRows({ timesteps, fixed }))", states) \
+        == [written["affine_rows"](*state) for state in states]
+    page.click("#phrase")
+    assert page.evaluate("MODELS[0].get('timesteps')") == 8
+    page.wait_for_selector("#phrase[aria-current=true]")
 
 
 # --- looks -----------------------------------------------------------------------------------
