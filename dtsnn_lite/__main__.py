@@ -13,11 +13,7 @@ def train(a: argparse.Namespace) -> dict:
     import torch
 
     from dtsnn_lite.recipes import make, recipe_of, ship
-    from dtsnn_lite.recipes_seenn import MAKERS
 
-    if a.name in MAKERS:
-        a.out.mkdir(parents=True, exist_ok=True)
-        return MAKERS[a.name](a.out, a.seed, not a.quiet)
     recipe = recipe_of(a.name).seeded(a.seed)
     a.out.mkdir(parents=True, exist_ok=True)
     checkpoint = a.out / f"{a.name}-seed{a.seed}.training"
@@ -39,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser("python -m dtsnn_lite", description=__doc__)
     commands = p.add_subparsers(dest="command", required=True)
     t = commands.add_parser("train", help="train a shipped network again")
-    t.add_argument("name", help="digits, digits-hard, digits-ann, digits-policy, cifar10-small, cifar10-vgg16 or cifar10-resnet19")
+    t.add_argument("name", help="digits, cifar10-small, cifar10-vgg16 or cifar10-resnet19")
     t.add_argument("--seed", type=int, default=0)
     t.add_argument("--out", type=Path, default=Path("build/assets"))
     t.add_argument("--device", default="cpu")

@@ -47,7 +47,6 @@ ORDER = (
     "inference",
     "policy",
     "recipes",
-    "recipes_seenn",
     "facts",
     "figures",
     "widgets.drawing",

@@ -1,0 +1,215 @@
+"""{fact} and {paper}: a number of the prose that can say where it comes from.
+
+{fact}`digits.test.accuracy|.1%`                    measured: printed from book/facts.json
+{paper}`li2023dtsnn:abstract|1.46 timesteps`        published: a key of references.bib, the place, the words
+
+Both become links with a note that opens on hover and on focus; without scripts and style sheets the link still
+leads to the table of facts, or to the bibliography.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from pybtex.database import Entry, parse_file
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+FACTS = "book/facts.json"
+FACTS_PAGE = "book/facts"
+BIBLIOGRAPHY = "references.bib"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A measured number as `python -m dtsnn_lite facts --json` writes it."""
+
+    name: str
+    value: float | int | str
+    unit: str
+    how: str
+    test: str
+
+    def show(self, pattern: str = "") -> str:
+        """The value in Python's format language; by default four digits."""
+        if not pattern:
+            pattern = ".4g" if isinstance(self.value, float) else ""
+        # A space before the percent sign, as the book writes it.
+        return format(self.value, pattern).replace("%", "\u202f%")
+
+
+@functools.lru_cache(maxsize=2)
+def _read(path: Path, changed_ns: int) -> dict[str, Fact]:
+    entries = json.loads(path.read_text("utf8"))
+    rows = [{"name": name, **entry} for name, entry in entries.items()] if isinstance(entries, dict) else entries
+    kept = ("name", "value", "unit", "how", "test")
+    return {row["name"]: Fact(**{key: row[key] for key in kept}) for row in rows}
+
+
+def facts(root: Path) -> dict[str, Fact]:
+    """Every fact by name."""
+    path = root / FACTS
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=2)
+def _parse(path: Path, changed_ns: int) -> dict[str, Entry]:
+    return dict(parse_file(str(path)).entries)
+
+
+def sources(root: Path) -> dict[str, Entry]:
+    """Every entry of the bibliography by key."""
+    path = root / BIBLIOGRAPHY
+    return _parse(path, path.stat().st_mtime_ns)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that does not exist."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
+    return f"; did you mean {', '.join(found)}?" if found else ""
+
+
+# --- nodes ----------------------------------------------------------------------------
+
+
+class sourced(nodes.Inline, nodes.TextElement):
+    """A number with a note: attributes `note` (lines), `kind` (fact or paper), `target`, `number`."""
+
+
+def address(translator: Any, node: sourced) -> str:
+    """Where the link leads: the row of the table of facts, or the entry of the bibliography."""
+    builder, here = translator.builder, translator.builder.current_docname
+    if node["kind"] == "fact":
+        return builder.get_relative_uri(here, FACTS_PAGE) + "#" + make_fact_id(node["target"])
+    for citation in builder.env.get_domain("cite").citations:
+        if citation.key == node["target"]:
+            return builder.get_relative_uri(here, citation.bibliography_key.docname) + "#" + citation.citation_id
+    return ""
+
+
+def make_fact_id(name: str) -> str:
+    """The anchor of a fact's row."""
+    return "fact-" + name.replace(".", "-").replace("_", "-")
+
+
+def visit_sourced(translator: Any, node: sourced) -> None:
+    href = escape(address(translator, node), quote=True)
+    link = f'href="{href}"' if href else 'tabindex="0"'
+    translator.body.append(
+        f'<span class="sourced sourced-{node["kind"]}"><a {link} aria-describedby="note-{node["number"]}">'
+    )
+
+
+def depart_sourced(translator: Any, node: sourced) -> None:
+    lines = "".join(f'<span class="sourced-line">{escape(line)} </span>' for line in node["note"])
+    translator.body.append(f'</a><span class="sourced-note" role="tooltip" id="note-{node["number"]}">{lines}</span></span>')
+
+
+def pass_by(translator: Any, node: nodes.Node) -> None:
+    """Other builders print the number alone."""
+
+
+# --- roles ----------------------------------------------------------------------------
+
+
+class _Sourced(SphinxRole):
+    def complain(self, message: str) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """A build error with the place of the role."""
+        report = self.inliner.reporter.error(message, line=self.lineno)
+        return [nodes.problematic(self.rawtext, self.rawtext)], [report]
+
+    def number(self, text: str, kind: str, target: str, note: list[str]) -> tuple[list[nodes.Node], list]:
+        node = sourced("", "", nodes.Text(text), kind=kind, target=target, note=note,
+                       number=self.env.new_serialno("sourced"))
+        return [node], []
+
+
+class FactRole(_Sourced):
+    """A measured number."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        name, _, pattern = self.text.partition("|")
+        root = Path(self.env.srcdir)
+        self.env.note_dependency(str(root / FACTS))
+        known = facts(root)
+        if name not in known:
+            return self.complain(f"no fact {name!r} in {FACTS}{nearest(name, known)}")
+        fact = known[name]
+        try:
+            text = fact.show(pattern)
+        except ValueError as error:
+            return self.complain(f"fact {name!r} is {fact.value!r}: {error}")
+        unit = "" if fact.unit in ("", "1") else f" Unit: {fact.unit}."
+        return self.number(text, "fact", name, [f"{fact.how}.".replace("..", ".") + unit, f"Held by {fact.test}."])
+
+
+class PaperRole(_Sourced):
+    """A published number, marked as such."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        place, bar, text = self.text.partition("|")
+        key, colon, where = place.partition(":")
+        if not (bar and colon and where.strip() and text.strip()):
+            return self.complain(f"{{paper}} is written `key:where|words`, like `li2023dtsnn:abstract|1.46 timesteps`; got {self.text!r}")
+        root = Path(self.env.srcdir)
+        self.env.note_dependency(str(root / BIBLIOGRAPHY))
+        known = sources(root)
+        if key not in known:
+            return self.complain(f"no source {key!r} in {BIBLIOGRAPHY}{nearest(key, known)}")
+        note = [f"Published by {who(known[key])}, {where.strip()}.", "Quoted, not measured here."]
+        return self.number(text.strip(), "paper", key, note)
+
+
+def who(entry: Entry) -> str:
+    """Li et al. 2023."""
+    people = entry.persons.get("author", [])
+    names = [" ".join(person.last_names).strip("{}") for person in people]
+    several = len(names) > 2 or "others" in names
+    name = f"{names[0]} et al." if several else " and ".join(names)
+    return f"{name or entry.fields.get('title', '')} {entry.fields.get('year', '')}".strip()
+
+
+# --- the table of facts ---------------------------------------------------------------
+
+
+class FactsTable(SphinxDirective):
+    """{facts-table}: every fact with its unit, how it was made and the test that holds it."""
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir)
+        self.env.note_dependency(str(root / FACTS))
+        rows = "".join(_row(fact) for fact in facts(root).values())
+        head = "".join(f'<th scope="col">{title}</th>' for title in ("Fact", "Value", "Unit", "How it was made", "Held by"))
+        html = (f'<div class="pst-scrollable-table-container" tabindex="0" role="region" aria-label="All facts">'
+                f'<table class="table facts"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
+        return [nodes.raw("", html, format="html")]
+
+
+def _row(fact: Fact) -> str:
+    cells = (fact.show(), fact.unit, fact.how, fact.test)
+    name = escape(fact.name).replace(".", ".<wbr>")
+    return (f'<tr id="{make_fact_id(fact.name)}"><th scope="row"><code>{name}</code></th>'
+            + "".join(f"<td>{escape(str(cell)).replace('::', '::<wbr>')}</td>" for cell in cells) + "</tr>")
+
+
+def add_script(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """A page with notes gets the script that lets Escape close them."""
+    if doctree is not None and any(doctree.findall(sourced)):
+        context["body"] += f'\n<script src="{context["pathto"]("_static/numbers.js", 1)}"></script>\n'
+
+
+def setup(app: Sphinx) -> None:
+    app.add_node(sourced, html=(visit_sourced, depart_sourced), text=(pass_by, pass_by), latex=(pass_by, pass_by))
+    app.add_role("fact", FactRole())
+    app.add_role("paper", PaperRole())
+    app.add_directive("facts-table", FactsTable)
+    app.connect("html-page-context", add_script, priority=800)
