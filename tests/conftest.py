@@ -1,9 +1,14 @@
 """One thread, and no display: the suite gives the same numbers on every machine it shares."""
 
 import os
+from importlib.util import find_spec
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+
+# Playwright brings a node of its own: JavaScript is compared with Python where no other is installed.
+os.environ["PATH"] += os.pathsep + str(Path(find_spec("playwright").origin).parent / "driver")
 
 import pytest
 import torch

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = """\
-# Every package of the tested environment (Python 3.11), so that the build does not rot.
+# Every package of the tested environment (Python 3.11, from 3.11.2 of Debian 12 on), so that the build does not rot.
 # Direct needs stand in requirements.txt; remake this file with `make constraints`.
 """
 NOT_PINNED = {"coverage", "dtsnn-lite", "pip", "wheel"}

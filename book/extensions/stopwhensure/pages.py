@@ -71,8 +71,9 @@ def derive_addresses(app: Sphinx, config: Config) -> None:
 
 
 def description(doctree: nodes.document | None, fallback: str) -> str:
-    """The first paragraph of a page, cut at a word."""
-    first = next(iter(doctree.findall(nodes.paragraph)), None) if doctree else None
+    """The first paragraph of a page's text, not of a box or a list in it, cut at a word."""
+    paragraphs = doctree.findall(nodes.paragraph) if doctree else ()
+    first = next((it for it in paragraphs if isinstance(it.parent, nodes.section)), None)
     text = " ".join((first.astext() if first else fallback).split())
     if len(text) <= DESCRIPTION_CHARACTERS:
         return text
@@ -82,17 +83,27 @@ def description(doctree: nodes.document | None, fallback: str) -> str:
 def describe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """The page with a description and Open Graph tags in its head."""
     is_front = pagename == app.config.root_doc
-    text = app.config.site_description if is_front else description(doctree, app.config.site_description)
+    title = context.get("pagetitle") or context.get("title") or app.config.html_title
+    text = app.config.site_description
+    if not is_front:
+        text = description(doctree, f"{title}. {text}")
     graph = {
         "og:type": "website" if is_front else "article",
         "og:site_name": app.config.html_title,
-        "og:title": context.get("pagetitle") or context.get("title") or app.config.html_title,
+        "og:title": title,
         "og:description": text,
         "og:url": app.config.html_baseurl + pagename + ".html",
     }
     tags = [f'<meta name="description" content="{escape(text)}" />']
     tags += [f'<meta property="{name}" content="{escape(value)}" />' for name, value in graph.items()]
     context["metatags"] = context.get("metatags", "") + "\n    " + "\n    ".join(tags)
+
+
+def drop_source_button(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """A page without the button that downloads its source: sources are not published, the repository has them."""
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "download-buttons":
+            group["buttons"] = [it for it in group["buttons"] if "_sources" not in it.get("url", "")]
 
 
 def sitemap(app: Sphinx) -> str:
@@ -131,4 +142,5 @@ def setup(app: Sphinx) -> None:
     app.add_config_value("site_description", "", "html", str)
     app.connect("config-inited", derive_addresses)
     app.connect("html-page-context", describe, priority=900)
+    app.connect("html-page-context", drop_source_button, priority=900)
     app.connect("build-finished", finish, priority=900)

@@ -1,0 +1,145 @@
+"""What the web expects of the whole site: links that lead somewhere, addresses, search without a server."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from fontTools.ttLib import TTFont
+
+from tools.build_book import toc_entries
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8")))
+OWNER, NAME = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["url"].split("/")[-2:]
+HOME = f"https://{OWNER}.github.io/{NAME}/"
+MATHJAX_MB = 2
+SITE_MB = 30
+every_page = pytest.mark.parametrize("name", PAGES)
+
+
+class Reader(HTMLParser):
+    """The addresses, anchors and meta data of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.anchors: set[str] = set()
+        self.repeated: set[str] = set()
+        self.meta: dict[str, str] = {}
+        self.feed(path.read_text("utf8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {key: value or "" for key, value in attrs}
+        self.links |= {given[key] for key in ("href", "src") if key in given}
+        if "id" in given:
+            if given["id"] in self.anchors:
+                self.repeated.add(given["id"])
+            self.anchors.add(given["id"])
+        if tag == "meta" and "content" in given:
+            self.meta[given.get("name") or given.get("property") or ""] = given["content"]
+
+
+@pytest.fixture(scope="module")
+def readers(book) -> dict[Path, Reader]:
+    return {path.resolve(): Reader(path) for path in book.rglob("*.html") if "_static" not in path.parts}
+
+
+@every_page
+def test_every_link_inside_the_book_leads_somewhere(book, readers, name):
+    here = (book / f"{name}.html").resolve()
+    for link in readers[here].links:
+        parts = urlsplit(link)
+        if parts.scheme or parts.netloc:
+            continue
+        there = (here.parent / unquote(parts.path)).resolve() if parts.path else here
+        assert there.is_file(), f"{name} links to {link}, which is no file"
+        # A fragment with a question mark is the state of an explorer, not a place.
+        if parts.fragment and "?" not in parts.fragment and there in readers:
+            assert unquote(parts.fragment) in readers[there].anchors, f"{name} links to {link}, which has no such place"
+
+
+@every_page
+def test_no_page_names_two_places_alike(book, readers, name):
+    assert readers[(book / f"{name}.html").resolve()].repeated == set()
+
+
+@every_page
+def test_every_page_describes_itself(book, readers, name):
+    meta = readers[(book / f"{name}.html").resolve()].meta
+    assert 20 <= len(meta["description"]) <= 300
+    assert meta["og:description"] == meta["description"]
+    assert meta["og:url"] == f"{HOME}{name}.html"
+    assert meta["og:title"]
+
+
+def test_no_two_pages_describe_themselves_alike(book, readers):
+    told = [readers[(book / f"{name}.html").resolve()].meta["description"] for name in PAGES]
+    assert len(set(told)) == len(told)
+
+
+def test_the_sitemap_names_every_page(book):
+    tree = ElementTree.parse(book / "sitemap.xml")
+    places = {element.text for element in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")}
+    assert places == {f"{HOME}{name}.html" for name in PAGES}
+
+
+def test_a_lost_reader_is_led_home(browser, book):
+    page = browser.new_page()
+    page.goto((book / "404.html").as_uri())
+    assert page.get_by_role("link").get_attribute("href") == HOME
+    page.close()
+
+
+def test_the_front_door_opens_the_first_page(browser, book):
+    page = browser.new_page()
+    page.goto((book / "index.html").as_uri())
+    page.wait_for_url(f"**/{PAGES[0]}.html")
+    page.close()
+
+
+def test_search_answers_from_a_folder(browser, book):
+    page = browser.new_page()
+    page.goto(f"{(book / 'search.html').as_uri()}?q=timesteps")
+    page.locator("#search-results a").first.wait_for()
+    page.close()
+
+
+@every_page
+def test_only_notebooks_offer_to_be_launched(book, name):
+    html = (book / f"{name}.html").read_text("utf8")
+    is_notebook = (ROOT / f"{name}.ipynb").is_file()
+    assert (f"/blob/main/{name}.ipynb" in html) == is_notebook
+    assert (f"urlpath=lab/tree/{name}.ipynb" in html) == is_notebook
+
+
+def test_no_source_is_published_with_the_pages(book):
+    assert not (book / "_sources").exists()
+    assert not list(book.rglob("*.ipynb"))
+
+
+def test_every_icon_that_a_page_shows_is_in_the_fonts(book):
+    static = book / "_static"
+    css = (static / "styles" / "pydata-sphinx-theme.css").read_text("utf8")
+    drawn = {code for font in static.rglob("fa-*.woff") for code in TTFont(font).getBestCmap()}
+    shown = {name for page in book.rglob("*.html") for name in re.findall(r"\bfa-[a-z0-9-]+", page.read_text("utf8"))}
+    for name in shown:
+        rule = re.search(rf'\.{name}:before[^{{]*{{content:"\\?([^"]+)"}}', css)
+        if rule:
+            code = int(rule[1], 16) if len(rule[1]) > 1 else ord(rule[1])
+            assert code in drawn, name
+    assert "fa-magnifying-glass" in shown
+
+
+def test_the_site_carries_no_dead_weight(book):
+    def megabytes(folder: Path) -> float:
+        return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+
+    assert megabytes(book / "_static" / "mathjax") < MATHJAX_MB
+    assert megabytes(book) < SITE_MB
+    assert not list(book.rglob("*.map"))
