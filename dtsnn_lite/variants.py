@@ -1,0 +1,102 @@
+"""A student's own constants: drawn from the id, so that two students' numbers differ and anyone can check them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from dtsnn_lite.cost import ExitCheckCost, StepCost
+from dtsnn_lite.recording import Recording
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The constants of one student in one course.
+
+    x = low + (high - low) H(course, student, name), H uniform in [0, 1) from SHA-256, rounded
+    The ranges are chosen so that every draw has a solution: tests/test_variants.py tries hundreds.
+    """
+
+    student: str
+    course: str = "open"
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.student):
+            raise ValueError(f"a student id is 1 to 64 letters, digits or . _ @ + -; got {self.student!r}: "
+                             "write yours in the cell that says STUDENT")
+
+    def draw(self, name: str, low: float, high: float, digits: int = 2) -> float:
+        """A number in [low, high] that belongs to this student and name."""
+        text = f"{self.course}/{self.student.lower()}/{name}"
+        share = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2 ** 64
+        return round(low + (high - low) * share, digits)
+
+    def pick(self, name: str, choices: tuple) -> object:
+        """One of the choices."""
+        return choices[min(int(self.draw(name, 0, len(choices), 9)), len(choices) - 1)]
+
+    # --- the neuron ---
+
+    @property
+    def beta(self) -> float:
+        """Leak of the neuron: the fraction of u kept each step."""
+        return self.draw("beta", 0.55, 0.9)
+
+    @property
+    def current(self) -> float:
+        """A constant input that fires the neuron within four steps, not at once, and never by a hair."""
+        tries = (self.draw(f"current {n}", 0.52, 0.72) for n in range(100))
+        return next(i for i in tries if self._clear_of_threshold(i))
+
+    def _clear_of_threshold(self, i: float, hair: float = 0.01) -> bool:
+        h = 0.0
+        for _ in range(4):
+            h = self.beta * (h if h <= 1 else 0.0) + i
+            if abs(h - 1) < hair:
+                return False
+        return True
+
+    # --- the exit ---
+
+    @property
+    def max_drop(self) -> float:
+        """How much accuracy may be given up against full T, as a fraction."""
+        return self.draw("max_drop", 0.002, 0.012, 3)
+
+    @property
+    def wrong_costs(self) -> float:
+        """SEENN-II's penalty for a wrong answer."""
+        return self.draw("wrong_costs", 2.0, 12.0, 1)
+
+    def sample(self, recording: Recording, share: float = 0.8) -> Recording:
+        """This student's own part of a recording's images."""
+        seed = int(self.draw("sample", 0, 2 ** 32 - 1, 0))
+        index = np.random.default_rng(seed).permutation(recording.images)
+        return recording.subset(np.sort(index[:round(share * recording.images)]))
+
+    # --- the chip ---
+
+    @property
+    def step(self) -> StepCost:
+        """Energy and delay of a timestep, with a fixed part."""
+        return StepCost(self.draw("fixed_pj", 200, 600, 0), self.draw("step_pj", 700, 1300, 0),
+                        self.draw("fixed_ns", 0, 40, 0), self.draw("step_ns", 80, 160, 0))
+
+    @property
+    def check(self) -> ExitCheckCost:
+        """One run of the exit check."""
+        return ExitCheckCost(self.draw("check_pj", 20, 80, 1), self.draw("check_ns", 2, 8, 1))
+
+    @property
+    def rows(self) -> int:
+        """Rows of a crossbar."""
+        return self.pick("rows", (48, 56, 72, 80, 96, 112))
+
+    @property
+    def weight_bits(self) -> int:
+        return self.pick("weight_bits", (3, 4, 5, 6))

@@ -1,0 +1,143 @@
+"""The labs from both sides: references pass, stubs and mistakes fail and are told why, no solution leaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from dtsnn_lite.checks import SEALS, as_json
+from labs.tools.editions import student_edition
+from labs.tools.masters import LABS, Exercise, attempt, code_cells, exercises, masters, mistakes, solution_lines, states
+
+ROOT = LABS.parent
+ALL = [exercise for path in masters() for exercise in exercises(path)]
+KNOWN = {f"{path.stem}.{name}": entry for path in masters() for name, entry in mistakes(path).items()}
+each_exercise = pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.question)
+each_master = pytest.mark.parametrize("path", masters(), ids=lambda p: p.stem)
+
+
+@lru_cache(maxsize=2)
+def names_before(lab: str) -> dict[str, dict]:
+    """For each exercise of a lab, what its notebook has defined before it."""
+    return {exercise.name: names for exercise, names in states(LABS / f"{lab}.ipynb")}
+
+
+def said(solution: str, exercise: Exercise) -> str:
+    """What the tests say of a solution; nothing when it passes."""
+    return attempt(solution, exercise, names_before(exercise.lab)[exercise.name])
+
+
+# --- each exercise from both sides ----------------------------------------------------
+
+
+@each_exercise
+def test_the_reference_passes(exercise):
+    assert said(exercise.solution, exercise) == ""
+
+
+@each_exercise
+def test_the_untouched_stub_fails_and_says_what_to_do(exercise):
+    assert "still to be" in said(exercise.stub, exercise) or "fill in" in said(exercise.stub, exercise)
+
+
+@each_exercise
+def test_mistakes_fail_and_misconceptions_are_called_by_name(exercise):
+    known = KNOWN[exercise.question]["mistake"]
+    assert len(known) >= 5, "at least five mistakes an exercise"
+    verdicts = [(mistake, said(mistake.of(exercise), exercise)) for mistake in known]
+    failed = [mistake for mistake, words in verdicts if words]
+    assert len(failed) >= 0.9 * len(known), [m.new for m, words in verdicts if not words]
+    for mistake, words in verdicts:
+        assert mistake.says in words, f"{mistake.new!r} should be told {mistake.says!r}; it is told {words!r}"
+
+
+def test_every_exercise_knows_its_mistakes_and_every_mistake_its_exercise():
+    assert set(KNOWN) == {exercise.question for exercise in ALL}
+    entries = tomllib.loads((LABS / "mistakes.toml").read_text("utf8"))
+    assert set(entries) == {path.stem for path in masters()}
+
+
+def test_the_sealed_answers_are_those_of_the_masters():
+    from labs.tools.seals import all_seals
+
+    assert SEALS.read_text("utf8") == as_json(all_seals()), "python -m labs.tools.seals"
+
+
+# --- nbgrader's convention --------------------------------------------------------------
+
+
+@each_master
+def test_a_master_has_stubs_hidden_tests_and_points(path):
+    for exercise in exercises(path):
+        assert "### BEGIN SOLUTION" in exercise.solution and "### BEGIN HIDDEN TESTS" in exercise.tests
+        assert exercise.points > 0
+    assert "### BEGIN" not in "".join(cell["source"] for cell in student_edition(path).cells)
+
+
+@each_master
+def test_a_master_begins_with_the_cell_that_installs_the_package_in_colab(path):
+    assert '%pip install -q "git+https://github.com/stop-when-sure/stop-when-sure"' in code_cells(path)[0]["source"]
+
+
+# --- no leak ------------------------------------------------------------------------------
+
+
+def plain(text: str) -> str:
+    """Text without blanks, markup and entities, so that highlighting hides nothing."""
+    text = re.sub(r"<[^>]+>", "", text)
+    for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&"),
+                         ('\\"', '"'), ("\\n", "")):
+        text = text.replace(entity, sign)
+    return re.sub(r"\s+", "", text)
+
+
+def secrets(path: Path) -> set[str]:
+    """The telling lines of a master's solutions and hidden tests: long ones that the open cells do not hold."""
+    shown = plain("".join("".join(c["source"]) for c in student_edition(path).cells))
+    return {line for line in map(plain, solution_lines(path)) if len(line) >= 30 and line not in shown}
+
+
+def leaks(text: str, secret: set[str]) -> set[str]:
+    found = plain(text)
+    return {line for line in secret if line in found}
+
+
+@each_master
+def test_a_student_edition_holds_no_solution(path):
+    secret = secrets(path)
+    assert len(secret) >= 5
+    assert leaks(path.read_text("utf8"), secret), "the search itself must find what is there"
+    assert not leaks(json.dumps(student_edition(path)), secret)
+
+
+def test_the_built_book_holds_no_solution():
+    html = ROOT / "_build" / "html"
+    if not html.is_dir():
+        pytest.skip("no built book: make book")
+    secret = set().union(*map(secrets, masters()))
+    for path in html.rglob("*"):
+        if path.suffix in {".html", ".js", ".ipynb", ".md", ".txt", ".json", ".py"} and path.is_file():
+            assert not leaks(path.read_text("utf8", "replace"), secret), path.relative_to(html)
+
+
+# --- the outputs are really compared --------------------------------------------------------
+
+
+def test_a_changed_number_in_a_checked_output_fails(tmp_path):
+    notebook = json.loads((LABS / "lab1.ipynb").read_text("utf8"))
+    checked = next(c for c in notebook["cells"] if "nbval-check-output" in c["metadata"].get("tags", []))
+    text = "".join(checked["outputs"][0]["text"])
+    checked["outputs"][0]["text"] = [re.sub(r"\d(?=\D*$)", lambda digit: str((int(digit[0]) + 1) % 10), text)]
+    (tmp_path / "tampered.ipynb").write_text(json.dumps(notebook), "utf8")
+    ran = subprocess.run([sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-q", "-p", "no:cacheprovider",
+                          str(tmp_path / "tampered.ipynb")], cwd=ROOT, capture_output=True, text=True,
+                         env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert ran.returncode == 1 and "1 failed" in ran.stdout, ran.stdout[-2000:]
