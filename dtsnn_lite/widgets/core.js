@@ -6,7 +6,7 @@
 // below makes the controls, keeps kernel, page and link in step, and cleans up.
 //
 //   elements   html, svg                     numbers  fixed, quantity, ratio, ticks
-//   plots      plot, line, band, dot, note   tables   numberTable
+//   plots      plot, line, band, bar, dot, note   tables   numberTable
 //   links      formatHash, readHash          view     explorer
 //
 // Nothing here sets innerHTML: a link is untrusted, so text is only ever text.
@@ -97,20 +97,22 @@ function ticks(low, high, count) {
 
 const MARGIN = { left: 40, right: 14, top: 44, bottom: 38 };
 
-function scale(low, high, from, to) {
-  return (value) => from + ((value - low) / (high - low)) * (to - from);
+// A linear scale, or one of decades.
+function scale({ low, high, log = false }, from, to) {
+  const place = log ? Math.log10 : (value) => value;
+  return (value) => from + ((place(value) - place(low)) / (place(high) - place(low))) * (to - from);
 }
 
 function text(x, y, words, attributes) {
   return svg("text", { x: fixed(x, 1), y: fixed(y, 1), ...attributes }, words);
 }
 
-// A picture with two axes. x and y: { low, high, ticks, label, format }.
+// A picture with two axes. x and y: { low, high, ticks, label, format?, log? }.
 // Returns { root, x, y, under, over, box }: two scales, a layer below and one above, the drawing area.
 function plot({ width = 340, height = 240, title, label, x, y, margin = MARGIN }) {
   const box = { left: margin.left, right: width - margin.right, top: margin.top, bottom: height - margin.bottom };
-  const toX = scale(x.low, x.high, box.left, box.right);
-  const toY = scale(y.low, y.high, box.bottom, box.top);
+  const toX = scale(x, box.left, box.right);
+  const toY = scale(y, box.bottom, box.top);
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   root.append(text(0, 13, title, { class: "title" }), text(0, 31, y.label, { class: "axis" }),
     text(box.right, height - 4, x.label, { class: "axis", "text-anchor": "end" }));
@@ -145,6 +147,13 @@ function band(plotted, { x = null, y = null, ...attributes }) {
     width: fixed(right - left, 1), height: fixed(bottom - top, 1), ...attributes });
 }
 
+// A bar from `low` to `high` of y, between two values of x.
+function bar(plotted, left, right, low, high, attributes) {
+  const x = plotted.x(left), y = plotted.y(high);
+  return svg("rect", { class: "bar", x: fixed(x, 1), width: fixed(plotted.x(right) - x, 1),
+    y: fixed(y, 1), height: fixed(plotted.y(low) - y, 1), ...attributes });
+}
+
 function dot(plotted, a, b, attributes) {
   return svg("circle", { class: "dot", cx: fixed(plotted.x(a), 1), cy: fixed(plotted.y(b), 1), r: 5, ...attributes });
 }
@@ -171,7 +180,7 @@ function numberTable(caption, heads, rows) {
 // { kind: "number", label, low, high, step, unit?, spoken? }   a slider
 // { kind: "choice", label, options: (state) => [[value, words], ...] }   a list
 // { kind: "flag", label }                                  a check box
-// { kind: "marks", label, length }                         whole numbers below length; drawn by the explorer
+// { kind: "marks", label, length, row? }   whole numbers below length; the explorer draws them, in the element `row`
 // `more: true` puts a control behind the fold; `label` may be a function of the state.
 
 function digitsOf(step) {
@@ -405,6 +414,10 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
     question.textContent = lesson.question;
     question.hidden = !lesson.question;
     for (const name of Object.keys(controls)) controls[name].lock(lesson.fix.includes(name), lesson.hide.includes(name));
+    for (const name of names.filter((each) => fields[each].row)) {
+      fields[name].row.hidden = lesson.hide.includes(name);
+      fields[name].row.inert = lesson.fix.includes(name);
+    }
   }
 
   function follow(hash) {
@@ -431,7 +444,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
   }]));
   for (const name of names) model.on(`change:${name}`, onModel[name]);
   addEventListener("hashchange", onHash);
-  document.addEventListener("click", onClick);
+  document.addEventListener("click", onClick, true);      // before a notebook application takes the click
 
   el.append(root);
   paint();
@@ -440,7 +453,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
     clearTimeout(timer);
     for (const name of names) model.off(`change:${name}`, onModel[name]);
     removeEventListener("hashchange", onHash);
-    document.removeEventListener("click", onClick);
+    document.removeEventListener("click", onClick, true);
     root.remove();
   };
   return { close, set, state: () => ({ ...state }) };

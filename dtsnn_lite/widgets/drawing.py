@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from math import ceil, floor
+from math import ceil, floor, log10
 
 import numpy as np
 
@@ -67,12 +67,13 @@ def ticks(low: float, high: float, count: int) -> list[float]:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: its range, its ticks and its words."""
+    """One axis: its range, its ticks and its words; linear, or in decades (log)."""
 
     low: float
     high: float
     ticks: Sequence[float]
     label: str
+    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,10 @@ class Plot:
 
 
 def _scaled(value: float, axis: Axis, start: float, end: float) -> float:
-    return start + ((value - axis.low) / (axis.high - axis.low)) * (end - start)
+    low, high = axis.low, axis.high
+    if axis.log:
+        value, low, high = log10(value), log10(low), log10(high)
+    return start + ((value - low) / (high - low)) * (end - start)
 
 
 def _plain(value: float) -> str:

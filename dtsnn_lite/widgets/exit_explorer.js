@@ -229,8 +229,9 @@ function picturesPanel(limit = 8) {
 }
 
 function pictureRow(set, row, step, which) {
+  const named = (label) => set.pictures.names[label] ?? String(label);
   const tiles = row.map((m) => {
-    const truth = set.pictures.label[m], said = set.pictures.said[m][step - 1];
+    const truth = named(set.pictures.label[m]), said = named(set.pictures.said[m][step - 1]);
     const words = said === truth ? `${truth}` : `${truth}\u2192${said}`;
     return html("li", { class: said === truth ? "tile" : "tile wrong" }, tile(set, m, `a ${truth}, read as ${said}`), html("span", {}, words));
   });

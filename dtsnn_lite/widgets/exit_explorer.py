@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import traitlets
@@ -32,6 +32,8 @@ class ExitData:
     index        (M,) which images of the recording `images` are; None when it holds all N
     code         the Python expression that makes `recording` again, for the reader who copies it
     caption      a line above the table of numbers
+    imports      lines that `code` needs first
+    class_names  what to call the classes below their pictures; their numbers when empty
     """
 
     recording: Recording
@@ -40,7 +42,12 @@ class ExitData:
     index: np.ndarray | None = None
     code: str = 'shipped("digits-test")'
     caption: str = ""
-    imports: tuple[str, ...] = field(default=("from dtsnn_lite.recording import shipped",))
+    imports: tuple[str, ...] = ("from dtsnn_lite.recording import shipped",)
+    class_names: tuple[str, ...] = ()
+
+    def name_of(self, label: int) -> str:
+        """What the pictures call a class."""
+        return self.class_names[label] if self.class_names else str(label)
 
     def __post_init__(self) -> None:
         if not self.cost_models:
@@ -149,7 +156,7 @@ def _packed_images(data: ExitData, shelf: _Shelf) -> dict | None:
         return None
     index, images = _shown_images(data)
     return {"pixels": shelf.put(images), "height": images.shape[1], "width": images.shape[2],
-            "channels": 1 if images.ndim == 3 else 3, "index": index.tolist(),
+            "channels": 1 if images.ndim == 3 else 3, "index": index.tolist(), "names": list(data.class_names),
             "label": data.recording.labels[index].tolist(), "said": data.recording.predictions[:, index].T.tolist()}
 
 
@@ -260,14 +267,14 @@ def pictures_html(data: ExitData, run: Run) -> str:
     rows = []
     for step, which in ((1, "first"), (data.recording.timesteps, "last")):
         shown = [m for m in range(len(index)) if run.t_hat[index[m]] == step][:SHOWN]
-        tiles = "".join(_tile(images[m], int(data.recording.labels[index[m]]), int(run.predictions[index[m]])) for m in shown)
+        tiles = "".join(_tile(images[m], data.name_of(data.recording.labels[index[m]]), data.name_of(run.predictions[index[m]])) for m in shown)
         body = tag("ul", tiles) if shown else tag("p", "None of the images kept in this page.", class_="none")
         rows.append(tag("div", tag("p", f"Leave at the {which} step, t = {step}", class_="head"), body))
     return tag("div", *rows, class_="pictures")
 
 
-def _tile(pixels: np.ndarray, truth: int, said: int) -> str:
-    words = str(truth) if said == truth else f"{truth}\u2192{said}"
+def _tile(pixels: np.ndarray, truth: str, said: str) -> str:
+    words = truth if said == truth else f"{truth}\u2192{said}"
     return tag("li", tag("span", picture(pixels, f"a {truth}, read as {said}"), class_="frame"), tag("span", words),
                class_="tile" if said == truth else "tile wrong")
 

@@ -141,7 +141,8 @@ function render({ model, el }) {
   const panels = html("div", { class: "panels" }), a = html("div", { class: "panel" }), b = html("div", { class: "panel" });
   const rates = html("div", { class: "panel" }), numbers = html("div", { class: "panel numbers" });
   panels.append(a, b, rates, numbers);
-  const view = html("div", { class: "view" }, html("p", { class: "head" }, "Your own spikes: click, or walk with the arrow keys and press Space"), strip.root, panels);
+  const own = html("div", {}, html("p", { class: "head" }, "Your own spikes: click, or walk with the arrow keys and press Space"), strip.root);
+  const view = html("div", { class: "view" }, own, panels);
   let table;
 
   function draw(state) {
@@ -165,7 +166,7 @@ function render({ model, el }) {
       [[`${name}: beta`, beta], [`${name}: threshold`, v_th], [`${name}: reset`, reset], [`${name}: rate`, rows[1][k + 1]]]);
     return [["current", ...cells.map(([head]) => head)], [state.current, ...cells.map(([, value]) => value)]];
   };
-  const shown = explorer({ model, el, title: model.get("heading"), fields: FIELDS, view, draw, row, python: lifPython });
+  const shown = explorer({ model, el, title: model.get("heading"), fields: { ...FIELDS, spikes: { ...FIELDS.spikes, row: own } }, view, draw, row, python: lifPython });
   return shown.close;
 }
 

@@ -141,7 +141,7 @@ class LIFExplorer(Explorer):
     beta_b = traitlets.Float(0.9).tag(sync=True)
     v_th_b = traitlets.Float(1.0).tag(sync=True)
     reset_b = traitlets.Unicode("hard").tag(sync=True)
-    spikes = traitlets.List(traitlets.Int()).tag(sync=True)
+    spikes = traitlets.List(traitlets.Int(), [11, 12]).tag(sync=True)
 
     def __init__(self, *, heading: str = "LIF explorer", hash_key: str = "lif", **state: object) -> None:
         super().__init__(heading=heading, hash_key=hash_key, **state)

@@ -9,6 +9,7 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.test_widgets import AFFINE, CHIPS, PROPORTIONAL, RECORDINGS, drawings, golden, recording  # noqa: F401
@@ -194,6 +195,33 @@ def test_every_control_moves_the_numbers_and_tells_the_model(stage):
     assert page.evaluate("MODELS[0].saved") > 0
 
 
+@pytest.mark.parametrize("make", [exit_explorer, LIFExplorer])
+def test_every_control_is_driven_to_both_ends_by_keyboard_and_the_page_answers(stage, make):
+    page = stage(make())
+    for fold in page.locator("#live0 details.fold:not(.lesson) > summary").all():
+        fold.press("Enter")
+    view = "() => document.querySelector('#live0 .view').innerHTML"
+    for control in page.locator("#live0 [data-field]").all():
+        inner, seen = control.locator("input, select"), set()
+        start = inner.input_value()
+        for key in ("Home", "PageUp", "PageDown", "ArrowRight", "End"):
+            inner.press(key)
+            seen.add(page.evaluate(view))
+        assert len(seen) > 1, control.get_attribute("data-field")
+        inner.select_option(start) if inner.evaluate("e => e.tagName") == "SELECT" else inner.fill(start)
+
+
+def test_colour_images_and_class_names_stand_below_their_pictures(stage):
+    colours = np.random.default_rng(0).integers(0, 256, (97, 32, 32, 3)).astype(np.uint8)
+    page = stage(ExitExplorer({"three": ExitData(RECORDINGS[1], CHIPS, colours, class_names=("cat", "dog", "ship"))}))
+    tiles = "box => [...document.querySelectorAll(`#${box} .tile`)].map(t => t.textContent)"
+    assert page.evaluate(tiles, "static0") == page.evaluate(tiles, "live0")
+    assert set("".join(page.evaluate(tiles, "live0")).replace("cat", "").replace("dog", "").replace("ship", "")) <= {"\u2192"}
+    drawn = page.evaluate("""() => { const c = document.querySelector('#live0 canvas'); const p = c.getContext('2d').getImageData(0, 0, 32, 32).data;
+        return [c.width, Math.min(...p.filter((_, i) => i % 4 === 3)), new Set(p).size > 100]; }""")
+    assert drawn == [32, 255, True]
+
+
 def test_a_slider_says_its_value_and_the_result_with_units(stage):
     page = stage(exit_explorer(theta=0.35))
     slide(page, 0.5)
@@ -243,7 +271,7 @@ def test_several_recordings_are_chosen_in_one_explorer(stage):
 
 
 def test_spikes_are_made_by_click_and_by_keyboard_and_travel_in_the_link(stage):
-    page = stage(LIFExplorer(current=0.0))
+    page = stage(LIFExplorer(current=0.0, spikes=[]))
     page.get_by_label("input spike at step 3", exact=True).click()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
@@ -315,6 +343,12 @@ def test_the_teachers_form_writes_such_a_link(stage):
     again = stage(exit_explorer(), hash="#" + address.split("#")[1])
     assert again.locator("#live0 .question").text_content() == "What is E[E] E[D]? <b>&"
     assert field(again, "chip").is_hidden()
+
+
+def test_a_class_cannot_touch_the_spikes_that_a_teacher_fixed(stage):
+    page = stage(LIFExplorer(), hash="#lif?v=1&spikes=1.2&fix=spikes&hide=beta")
+    assert page.evaluate("document.querySelector('#live0 .strip').parentElement.inert")
+    assert page.evaluate("MODELS[0].get('spikes')") == [1, 2] and field(page, "beta").is_hidden()
 
 
 def hostile_hashes(count: int) -> list[str]:
