@@ -1,12 +1,20 @@
-"""The command line: `python -m dtsnn_lite train|record|curve|cost|facts|download`."""
+"""The command line: `python -m dtsnn_lite train | record | curve | cost | facts | download`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
+SCORES = ("entropy", "confidence", "margin")
+CHIPS = ("dtsnn_2023", "spikesim_rram_64", "hp_adc_65nm", "adc_less_65nm")
+
+
+# --- what the commands do: arguments in, plain data out --------------------------------
 
 def train(a: argparse.Namespace) -> dict:
     """Train a recipe and write weights, card and recordings."""
@@ -24,6 +32,72 @@ def train(a: argparse.Namespace) -> dict:
     return ship(name, recipe, net, history, seconds, a.out, torch.float16 if a.half else None, a.note)
 
 
+def record(a: argparse.Namespace) -> dict:
+    """Run a trained network on a split and write its recording."""
+    from dtsnn_lite.checkpoints import load_net, load_shipped
+    from dtsnn_lite.data import as_input
+    from dtsnn_lite.inference import record as run
+    from dtsnn_lite.recipes import recipe_of
+
+    path = Path(a.name)
+    name = path.stem if path.suffix else a.name
+    net = load_net(path) if path.suffix else load_shipped(a.name)
+    recipe = recipe_of(a.recipe or name.split("-seed")[0])
+    split = getattr(recipe.data(), a.split)
+    seen = run(net, as_input(split.images), split.labels, a.timesteps,
+               about={"network": name, "dataset": recipe.dataset, "split": a.split})
+    a.out.mkdir(parents=True, exist_ok=True)
+    file = a.out / f"{name}-{a.split}.npz"
+    seen.save(file)
+    return {"file": str(file), "images": seen.images, "timesteps": seen.timesteps,
+            "accuracy": seen.accuracy.tolist(), "spike_rates": seen.spike_rates.mean(axis=0).tolist()}
+
+
+def curve(a: argparse.Namespace) -> dict:
+    """The exact trade-off curve of a recording: accuracy against mean timesteps."""
+    from dtsnn_lite.exits import trade_off
+
+    if a.points < 0:
+        raise ValueError(f"points is how many breakpoints to print, 0 for all; got {a.points}")
+    seen, policy = _recording(a.name), _policies()[a.score]
+    found = trade_off(seen, policy)
+    breakpoints = len(found.thresholds)
+    at = np.arange(breakpoints) if a.points == 0 else np.unique(np.linspace(0, breakpoints - 1, a.points).round().astype(int))
+    return {"recording": a.name, "score": a.score, "breakpoints": breakpoints, "static_accuracy": seen.accuracy.tolist(),
+            "thresholds": found.thresholds[at].tolist(), "accuracy": found.accuracy[at].tolist(),
+            "mean_timesteps": found.mean_timesteps[at].tolist()}
+
+
+def cost(a: argparse.Namespace) -> dict:
+    """What a recording's images cost on a chip when they stop at a threshold."""
+    from dtsnn_lite import chip as chips
+    from dtsnn_lite.checkpoints import load_shipped
+    from dtsnn_lite.cost import exit_check_cost, inference_cost, static_cost, timestep_cost
+    from dtsnn_lite.exits import NeverExit, replay
+    from dtsnn_lite.facts import three_ratios
+    from dtsnn_lite.models import layer_shapes
+
+    seen, chip = _recording(a.name), getattr(chips, a.chip)
+    policy = NeverExit() if a.threshold is None else _policies()[a.score](a.threshold)
+    step = timestep_cost(layer_shapes(load_shipped(a.net or seen.about.get("network", ""))), chip, seen.spike_rates)
+    run = replay(seen, policy)
+    bill = inference_cost(run.t_hat, step, None if a.threshold is None else exit_check_cost(chip, seen.classes))
+    still = static_cost(seen.timesteps, step)
+    return {"recording": a.name, "chip": chip.name, "policy": str(policy), "accuracy": run.accuracy,
+            "mean_timesteps": run.mean_timesteps, "histogram": run.histogram.tolist(),
+            "energy_pj": float(bill.energy_pj.mean()), "static_energy_pj": float(still.energy_pj[0]),
+            "latency_ns": float(bill.latency_ns.mean()), "static_latency_ns": float(still.latency_ns[0]),
+            "edp_ratio": three_ratios(bill, run.t_hat, step, seen.timesteps),
+            "fixed_pj": step.fixed_pj, "step_pj": step.step_pj, "parts_pj": step.parts}
+
+
+def facts(a: argparse.Namespace) -> list[dict]:
+    """Every number that the book claims, measured now."""
+    from dtsnn_lite.facts import facts as all_facts
+
+    return [{**vars(one), "value": float(one.value), "text": one.text} for one in all_facts() if a.name in one.name]
+
+
 def download(a: argparse.Namespace) -> dict:
     """Fetch CIFAR-10 from its publisher."""
     from dtsnn_lite.data import download_cifar10
@@ -31,10 +105,76 @@ def download(a: argparse.Namespace) -> dict:
     return {"folder": str(download_cifar10())}
 
 
+def _recording(name: str):
+    from dtsnn_lite.recording import Recording, shipped
+
+    return Recording.load(name) if name.endswith(".npz") else shipped(name)
+
+
+def _policies() -> dict[str, type]:
+    from dtsnn_lite.exits import ConfidenceExit, EntropyExit, MarginExit
+
+    return dict(zip(SCORES, (EntropyExit, ConfidenceExit, MarginExit)))
+
+
+# --- how they print -----------------------------------------------------------------------
+
+def lines(result: dict | list) -> Iterator[str]:
+    """Plain data as text: one line a key, or one line a fact."""
+    if isinstance(result, list):
+        width = max((len(one["name"]) for one in result), default=0)
+        yield from (f"{one['name']:{width}}  {one['text']:>16}  {one['how']}" for one in result)
+        return
+    for key, value in result.items():
+        yield f"{key:20} {_short(value)}"
+
+
+def _short(value: object) -> str:
+    match value:
+        case float():
+            return f"{value:.6g}"
+        case list() | tuple():
+            return " ".join(map(_short, value))
+        case dict():
+            return ", ".join(f"{key} {_short(one)}" for key, one in value.items())
+    return str(value)
+
+
+# --- how they are called --------------------------------------------------------------------
+
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser("python -m dtsnn_lite", description=__doc__)
     commands = p.add_subparsers(dest="command", required=True)
-    t = commands.add_parser("train", help="train a shipped network again")
+
+    def command(run: Callable) -> argparse.ArgumentParser:
+        c = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+        c.add_argument("--json", action="store_true", help="print JSON")
+        c.set_defaults(run=run)
+        return c
+
+    _train_arguments(command(train))
+    r = command(record)
+    r.add_argument("name", help="a shipped network, or a .safetensors file")
+    r.add_argument("--split", choices=["train", "calibration", "test"], default="test")
+    r.add_argument("--timesteps", type=int, default=4)
+    r.add_argument("--recipe", help="whose data to use; by default the network's own")
+    r.add_argument("--out", type=Path, default=Path("build/assets"))
+    c = command(curve)
+    c.add_argument("name", help="a shipped recording, or a .npz file")
+    c.add_argument("--score", choices=SCORES, default="entropy")
+    c.add_argument("--points", type=int, default=20, help="how many breakpoints to print; 0 is all")
+    c = command(cost)
+    c.add_argument("name", help="a shipped recording, or a .npz file")
+    c.add_argument("--threshold", type=float, help="where to stop; without it the network is static")
+    c.add_argument("--score", choices=SCORES, default="entropy")
+    c.add_argument("--chip", choices=CHIPS, default=CHIPS[0])
+    c.add_argument("--net", help="a shipped network; by default the recording's own")
+    command(facts).add_argument("name", nargs="?", default="", help="only facts with this in their name")
+    command(download).add_argument("name", choices=["cifar10"])
+    return p
+
+
+def _train_arguments(t: argparse.ArgumentParser) -> None:
     t.add_argument("name", help="digits, cifar10-small, cifar10-vgg16 or cifar10-resnet19")
     t.add_argument("--seed", type=int, default=0)
     t.add_argument("--out", type=Path, default=Path("build/assets"))
@@ -44,13 +184,6 @@ def parser() -> argparse.ArgumentParser:
     t.add_argument("--max-epochs", type=int)
     t.add_argument("--note", default="", help="what the card says of the data set, e.g. ' (JPEG re-encoding)'")
     t.add_argument("--quiet", action="store_true")
-    t.set_defaults(run=train)
-    d = commands.add_parser("download", help="fetch a data set")
-    d.add_argument("name", choices=["cifar10"])
-    d.set_defaults(run=download)
-    for c in commands.choices.values():
-        c.add_argument("--json", action="store_true", help="print JSON")
-    return p
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,7 +193,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError, TypeError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(result, indent=None if a.json else 1))
+    print(json.dumps(result) if a.json else "\n".join(lines(result)))
     return 0
 
 

@@ -1,0 +1,169 @@
+"""Every number that the book claims: its measured value, how it was made, and the test that holds it.
+
+`python -m dtsnn_lite facts` prints them. A name stays once it is used in a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from dtsnn_lite.checkpoints import card_of, load_shipped
+from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
+from dtsnn_lite.cost import Bill, StepCost, exit_check_cost, inference_cost, static_cost, steps_squared_ratio, timestep_cost
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, calibrate,
+                              replay)
+from dtsnn_lite.models import layer_shapes
+from dtsnn_lite.networks import vgg9, vgg16
+from dtsnn_lite.recording import shipped
+
+PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "weights": 0, "s": 0, "threshold": 3}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One number of the book.
+
+    name   its name for good, dotted from the general to the particular
+    value  measured now, from what ships
+    unit   "%" counts in hundredths, "x" is a ratio, "threshold" is in the policy's own unit
+    how    what was done to get it
+    test   tests/test_<file>.py::test_<name>, the test that fails when it is no longer true
+    """
+
+    name: str
+    value: float
+    unit: str
+    how: str
+    test: str
+
+    @property
+    def text(self) -> str:
+        """The value as a page prints it: '97.7 %', '1.07 timesteps', '0.11x'."""
+        places = PLACES.get(self.unit, 2)
+        tiny = 0 < abs(self.value) < 0.5 * 10 ** -places        # would print as zero, which it is not
+        number = f"{self.value:.1g}" if tiny else f"{self.value:,.{places}f}"
+        return number + {"x": "x", "threshold": ""}.get(self.unit, f" {self.unit}")
+
+
+@lru_cache(maxsize=1)
+def facts() -> tuple[Fact, ...]:
+    """All facts, in the order of the book."""
+    found = (*_prices(), *_published_edp(), *_digits_network(), *_digits_exits(), *_digits_bills())
+    names = [fact.name for fact in found]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two facts share a name: {sorted({n for n in names if names.count(n) > 1})}")
+    return found
+
+
+def fact(name: str) -> Fact:
+    """The fact of that name."""
+    for one in facts():
+        if one.name == name:
+            return one
+    raise KeyError(f"no fact {name!r}; `python -m dtsnn_lite facts` lists them")
+
+
+# --- what a timestep costs ---------------------------------------------------------
+
+def _prices() -> Iterator[Fact]:
+    spikesim, dtsnn = timestep_cost(vgg9(), spikesim_rram_64), timestep_cost(vgg16(), dtsnn_2023)
+    run = static_cost(5, spikesim)
+    how = "SpikeSim's constants, VGG-9 on CIFAR-10, 5 timesteps"
+    yield Fact("spikesim.vgg9.energy_uj", run.energy_pj[0] / 1e6, "uJ", how, "tests/test_cost.py::test_spikesims_vgg9_run_is_reproduced")
+    yield Fact("spikesim.vgg9.delay_ms", run.latency_ns[0] / 1e6, "ms", how, "tests/test_cost.py::test_spikesims_vgg9_run_is_reproduced")
+    one, test = dtsnn.fixed_pj + dtsnn.step_pj, "tests/test_cost.py::test_dtsnn_energy_is_affine_and_its_latency_proportional"
+    how = "the line through E(1) = 1 and E(8) = 4.9 of DT-SNN's Fig. 1B"
+    yield Fact("dtsnn.fixed_share", 100 * dtsnn.fixed_pj / one, "%", how, test)
+    yield Fact("dtsnn.step_share", 100 * dtsnn.step_pj / one, "%", how, test)
+
+
+def _published_edp() -> Iterator[Fact]:
+    """The papers' EDP reductions from the affine energy and plausible histograms of exit steps."""
+    step = timestep_cost(vgg16(), dtsnn_2023)
+    test = "tests/test_facts.py::test_the_papers_edp_reductions_follow_from_affine_energy_and_the_mean_of_products"
+    for name, shares in (("vgg16", (.70, .19, .06, .05)), ("resnet19", (.85, .08, .02, .05))):
+        t_hat = np.repeat(np.arange(1, 5), np.rint(10_000 * np.array(shares)).astype(int))
+        bill = inference_cost(t_hat, step)
+        how = f"affine energy, exit histogram {shares}, mean {t_hat.mean():.2f} timesteps"
+        for way, ratio in three_ratios(bill, t_hat, step, timesteps=4).items():
+            yield Fact(f"dtsnn.{name}.edp_reduction.{way}", 100 * (1 - ratio), "%", how, test)
+
+
+def three_ratios(bill: Bill, t_hat: np.ndarray, step: StepCost, timesteps: int) -> dict[str, float]:
+    """EDP against the static network in three ways: E[E D], E[E] E[D], (mean T_hat / T)^2."""
+    still = static_cost(timesteps, step)
+    return {"mean_of_products": float(bill.edp_pj_ns.mean() / still.edp_pj_ns[0]),
+            "product_of_means": bill.edp_of_means_pj_ns / still.edp_of_means_pj_ns,
+            "steps_squared": steps_squared_ratio(t_hat, timesteps)}
+
+
+# --- the digits --------------------------------------------------------------------
+
+SEEDS = ("digits", "digits-seed1", "digits-seed2")
+STATED = "tests/test_recipes.py::test_the_card_states_the_accuracy_of_the_shipped_recording"
+THREE_SEEDS = "tests/test_recipes.py::test_the_digits_reach_97_percent_in_the_mean_of_three_seeds"
+REPLAYED = "tests/test_facts.py::test_each_exit_of_the_digits_is_a_replay_at_its_calibrated_threshold"
+BILLED = "tests/test_facts.py::test_the_digits_bills_are_added_up_image_by_image"
+
+
+def _digits_network() -> Iterator[Fact]:
+    card, seen = card_of("digits"), shipped("digits-test")
+    yield Fact("digits.test_images", seen.images, "images", "test split, stratified, never trained on",
+               "tests/test_data.py::test_every_split_of_the_digits_holds_every_class_equally_often")
+    yield Fact("digits.weights", card["weights"], "weights", "parameters of the shipped net",
+               "tests/test_models.py::test_the_digits_net_has_about_30_thousand_weights")
+    yield Fact("digits.training_seconds", card["seconds"], "s", f"{card['command']} on a {card['device']}", STATED)
+    for t, accuracy in enumerate(seen.accuracy, start=1):
+        yield Fact(f"digits.accuracy_T{t}", 100 * accuracy, "%", f"static network, {t} timestep(s), test split", STATED)
+    last = [100 * shipped(f"{name}-test").accuracy[-1] for name in SEEDS]
+    yield Fact("digits.accuracy_T4_mean_of_3_seeds", np.mean(last), "%", "seeds 0, 1, 2, 4 timesteps, test split", THREE_SEEDS)
+    yield Fact("digits.accuracy_T4_spread_of_3_seeds", max(last) - min(last), "points", "largest minus smallest", THREE_SEEDS)
+    yield Fact("digits.spike_rate", 100 * seen.spike_rates.mean(), "%", "spikes a neuron and timestep, mean over layers",
+               "tests/test_recipes.py::test_the_shipped_recording_is_what_the_shipped_weights_say")
+
+
+def digits_policies() -> dict[str, ExitPolicy]:
+    """The exit rules of the book on the digits; thresholds come from the calibration split, no accuracy given up."""
+    calibration = shipped("digits-calibration")
+    return {"dtsnn": calibrate(calibration, EntropyExit, max_drop=0.0),
+            "seenn1": calibrate(calibration, ConfidenceExit, max_drop=0.0),
+            "margin": calibrate(calibration, MarginExit, max_drop=0.0),
+            "patience2": PatienceExit(2),
+            "oracle": OracleExit(shipped("digits-test").labels)}
+
+
+def _digits_exits() -> Iterator[Fact]:
+    seen = shipped("digits-test")
+    for name, policy in digits_policies().items():
+        for threshold in ("theta", "alpha", "gap"):
+            if hasattr(policy, threshold):
+                yield Fact(f"digits.{name}.{threshold}", getattr(policy, threshold), "threshold",
+                           "calibrated on the calibration split, no accuracy given up", REPLAYED)
+        yield from _run_facts(f"digits.{name}", replay(seen, policy), 100 * seen.accuracy[-1])
+
+
+def _run_facts(prefix: str, run: Run, static_percent: float) -> Iterator[Fact]:
+    how = "test split, recording replayed"
+    yield Fact(f"{prefix}.accuracy", 100 * run.accuracy, "%", how, REPLAYED)
+    yield Fact(f"{prefix}.change", 100 * run.accuracy - static_percent, "points", "against all 4 timesteps", REPLAYED)
+    yield Fact(f"{prefix}.mean_timesteps", run.mean_timesteps, "timesteps", how, REPLAYED)
+    yield Fact(f"{prefix}.leave_first", 100 * run.histogram[0] / len(run.t_hat), "%", "images that leave at t = 1", REPLAYED)
+
+
+def _digits_bills() -> Iterator[Fact]:
+    shapes = layer_shapes(load_shipped("digits"))
+    run = replay(shipped("digits-test"), digits_policies()["dtsnn"])
+    for name, chip in (("dtsnn_chip", dtsnn_2023), ("spikesim", spikesim_rram_64)):
+        step, check = timestep_cost(shapes, chip), exit_check_cost(chip)
+        bill, still = inference_cost(run.t_hat, step, check), static_cost(run.timesteps, step)
+        how = f"{chip.name}; entropy exit, its check billed, against 4 timesteps"
+        yield Fact(f"digits.{name}.energy_ratio", bill.energy_pj.mean() / still.energy_pj[0], "x", how, BILLED)
+        yield Fact(f"digits.{name}.delay_ratio", bill.latency_ns.mean() / still.latency_ns[0], "x", how, BILLED)
+        for way, ratio in three_ratios(bill, run.t_hat, step, run.timesteps).items():
+            yield Fact(f"digits.{name}.edp_ratio.{way}", ratio, "x", how, BILLED)
+        yield Fact(f"digits.{name}.check_share", 100 * check.energy_pj / (step.step_pj + check.energy_pj), "%",
+                   "exit check in the energy of a timestep", BILLED)

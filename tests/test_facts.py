@@ -1,0 +1,88 @@
+"""Each number that the book claims is measured, and a test that exists holds it."""
+
+import ast
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dtsnn_lite.checkpoints import load_shipped
+from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
+from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, timestep_cost
+from dtsnn_lite.exits import replay
+from dtsnn_lite.facts import Fact, digits_policies, fact, facts, three_ratios
+from dtsnn_lite.models import layer_shapes
+from dtsnn_lite.recording import shipped
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("one", facts(), ids=lambda one: one.name)
+def test_every_fact_is_finite_and_names_a_test_that_exists(one):
+    assert math.isfinite(one.value) and one.unit and one.how
+    path, function = one.test.split("::")
+    defined = {node.name for node in ast.walk(ast.parse((ROOT / path).read_text("utf8"))) if isinstance(node, ast.FunctionDef)}
+    assert function in defined
+
+
+def test_a_fact_is_found_by_its_name():
+    assert fact("digits.accuracy_T4").text == "97.7 %"
+    with pytest.raises(KeyError, match="no fact 'digits.accuracy'; `python -m dtsnn_lite facts` lists them"):
+        fact("digits.accuracy")
+
+
+@pytest.mark.parametrize("value, unit, text", [
+    (97.74, "%", "97.7 %"), (1.066, "timesteps", "1.07 timesteps"), (0.114, "x", "0.11x"), (29178, "weights", "29,178 weights"),
+    (0.3178, "threshold", "0.318"), (0.014, "%", "0.01 %"), (0.0, "%", "0.0 %"), (-0.1, "points", "-0.1 points")])
+def test_a_fact_prints_with_its_unit_and_never_as_a_false_zero(value, unit, text):
+    assert Fact("a", value, unit, "how", "test").text == text
+
+
+def test_three_ratios_by_hand():
+    step, t_hat = StepCost(fixed_pj=1, step_pj=1, fixed_ns=0, step_ns=1), np.array([1, 3])
+    ratios = three_ratios(inference_cost(t_hat, step), t_hat, step, timesteps=3)
+    assert ratios["mean_of_products"] == pytest.approx((2 * 1 + 4 * 3) / 2 / (4 * 3))
+    assert ratios["product_of_means"] == pytest.approx((2 + 4) / 2 * (1 + 3) / 2 / (4 * 3))
+    assert ratios["steps_squared"] == pytest.approx((2 / 3) ** 2)
+
+
+@pytest.mark.parametrize("network, published", [("vgg16", 80), ("resnet19", 84)])
+def test_the_papers_edp_reductions_follow_from_affine_energy_and_the_mean_of_products(network, published):
+    ways = {way: fact(f"dtsnn.{network}.edp_reduction.{way}").value
+            for way in ("mean_of_products", "product_of_means", "steps_squared")}
+    assert ways["mean_of_products"] == pytest.approx(published, abs=2)
+    assert ways["mean_of_products"] < ways["product_of_means"] < ways["steps_squared"]
+    assert ways["steps_squared"] > published + 5                        # would overstate
+
+
+@pytest.mark.parametrize("name", digits_policies())
+def test_each_exit_of_the_digits_is_a_replay_at_its_calibrated_threshold(name):
+    seen = shipped("digits-test")
+    run = replay(seen, digits_policies()[name])
+    assert fact(f"digits.{name}.accuracy").value == pytest.approx(100 * run.correct.mean())
+    assert fact(f"digits.{name}.mean_timesteps").value == pytest.approx(run.t_hat.mean())
+    assert fact(f"digits.{name}.leave_first").value == pytest.approx(100 * (run.t_hat == 1).mean())
+    assert fact(f"digits.{name}.change").value == pytest.approx(100 * (run.accuracy - seen.accuracy[-1]))
+
+
+def test_stopping_when_sure_keeps_the_digits_accuracy_at_under_two_timesteps():
+    for name in ("dtsnn", "seenn1", "margin"):
+        assert fact(f"digits.{name}.change").value >= -1.0
+        assert fact(f"digits.{name}.mean_timesteps").value < 1.5
+    assert fact("digits.oracle.accuracy").value >= fact("digits.dtsnn.accuracy").value
+
+
+@pytest.mark.parametrize("name, chip", [("dtsnn_chip", dtsnn_2023), ("spikesim", spikesim_rram_64)])
+def test_the_digits_bills_are_added_up_image_by_image(name, chip):
+    step, check = timestep_cost(layer_shapes(load_shipped("digits")), chip), exit_check_cost(chip)
+    energy, delay = [], []
+    for t in replay(shipped("digits-test"), digits_policies()["dtsnn"]).t_hat:
+        energy.append(step.fixed_pj + t * (step.step_pj + check.energy_pj))
+        delay.append(step.fixed_ns + t * (step.step_ns + check.latency_ns))
+    energy, delay = np.array(energy), np.array(delay)
+    whole = step.fixed_pj + 4 * step.step_pj, step.fixed_ns + 4 * step.step_ns
+    assert fact(f"digits.{name}.energy_ratio").value == pytest.approx(energy.mean() / whole[0])
+    assert fact(f"digits.{name}.delay_ratio").value == pytest.approx(delay.mean() / whole[1])
+    assert fact(f"digits.{name}.edp_ratio.mean_of_products").value == pytest.approx((energy * delay).mean() / (whole[0] * whole[1]))
+    assert fact(f"digits.{name}.check_share").value == pytest.approx(100 * check.energy_pj / (step.step_pj + check.energy_pj))

@@ -1,0 +1,159 @@
+"""The command line: what it prints is what the package computes, and bad input costs one line."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dtsnn_lite import recipes
+from dtsnn_lite.__main__ import main
+from dtsnn_lite.checkpoints import load_net
+from dtsnn_lite.data import Split, Splits, digits
+from dtsnn_lite.exits import ConfidenceExit, EntropyExit, replay, trade_off
+from dtsnn_lite.facts import facts
+from dtsnn_lite.models import ConvConfig
+from dtsnn_lite.recording import Recording, shipped
+from dtsnn_lite.training import TrainConfig
+
+
+def said(capsys, *argv: str) -> dict | list:
+    """What a command prints as JSON."""
+    assert main([*argv, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def few_digits() -> Splits:
+    return Splits(*(Split(s.images[::25], s.labels[::25]) for s in (digits().train, digits().calibration, digits().test)))
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A recipe that trains in a second."""
+    recipe = recipes.Recipe("a few digits", few_digits, ConvConfig(stages=((2,), (3,))), TrainConfig(phases=((2, 2),), batch=25))
+    monkeypatch.setitem(recipes.RECIPES, "tiny", recipe)
+    return recipe
+
+
+# --- the commands ----------------------------------------------------------------------------
+
+def test_facts_lists_every_fact(capsys):
+    listed = said(capsys, "facts")
+    assert [one["name"] for one in listed] == [one.name for one in facts()]
+    assert [one["value"] for one in listed] == pytest.approx([one.value for one in facts()])
+    assert all(set(one) == {"name", "value", "unit", "how", "test", "text"} for one in listed)
+
+
+def test_facts_can_be_searched(capsys):
+    listed = said(capsys, "facts", "digits.dtsnn.")
+    assert listed and all(one["name"].startswith("digits.dtsnn.") for one in listed)
+
+
+def test_facts_are_printed_one_a_line(capsys):
+    assert main(["facts"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == len(facts())
+    assert any("digits.accuracy_T4 " in line and "97.7 %" in line for line in printed)
+
+
+def test_curve_prints_breakpoints_of_the_exact_curve(capsys):
+    curve = trade_off(shipped("digits-test"), ConfidenceExit)
+    whole = said(capsys, "curve", "digits-test", "--score", "confidence", "--points", "0")
+    assert whole["thresholds"] == curve.thresholds.tolist()
+    assert whole["accuracy"] == curve.accuracy.tolist()
+    few = said(capsys, "curve", "digits-test", "--score", "confidence", "--points", "5")
+    assert len(few["accuracy"]) == 5 and few["breakpoints"] == len(curve.thresholds)
+    assert (few["mean_timesteps"][0], few["mean_timesteps"][-1]) == (4, 1)
+
+
+def test_cost_prints_the_bill_of_a_run(capsys):
+    bill = said(capsys, "cost", "digits-test", "--threshold", "0.3", "--chip", "spikesim_rram_64")
+    run = replay(shipped("digits-test"), EntropyExit(0.3))
+    assert bill["mean_timesteps"] == run.mean_timesteps
+    assert bill["histogram"] == run.histogram.tolist()
+    assert bill["energy_pj"] / bill["static_energy_pj"] == pytest.approx(run.mean_timesteps / 4, rel=0.01)   # proportional
+    assert sum(bill["parts_pj"].values()) == pytest.approx(bill["step_pj"])
+
+
+def test_without_a_threshold_cost_is_the_static_network(capsys):
+    bill = said(capsys, "cost", "digits-test")
+    assert bill["energy_pj"] == pytest.approx(bill["static_energy_pj"])
+    assert bill["edp_ratio"]["mean_of_products"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("chip", ["dtsnn_2023", "spikesim_rram_64", "hp_adc_65nm", "adc_less_65nm"])
+def test_every_chip_has_its_price(capsys, chip):
+    assert said(capsys, "cost", "digits-test", "--threshold", "0.3", "--chip", chip)["edp_ratio"]["mean_of_products"] < 0.5
+
+
+def test_record_runs_a_shipped_network_again(capsys, tmp_path):
+    result = said(capsys, "record", "digits", "--split", "calibration", "--out", str(tmp_path))
+    again, seen = Recording.load(result["file"]), shipped("digits-calibration")
+    assert np.array_equal(again.labels, seen.labels)
+    assert again.accuracy == pytest.approx(seen.accuracy, abs=2 / 500)
+    assert again.about["split"] == "calibration"
+
+
+def test_train_ships_what_record_and_curve_can_read(capsys, tmp_path, tiny):
+    card = said(capsys, "train", "tiny", "--out", str(tmp_path), "--quiet", "--note", " (25 times fewer)")
+    assert card["dataset"] == "a few digits (25 times fewer)"
+    assert sum(p.numel() for p in load_net(tmp_path / "tiny.safetensors").parameters()) == card["weights"]
+    again = said(capsys, "record", str(tmp_path / "tiny.safetensors"), "--out", str(tmp_path / "again"))
+    first = Recording.load(tmp_path / "tiny-test.npz")
+    assert Recording.load(again["file"]).f == pytest.approx(first.f, abs=2e-3, rel=1e-3)
+    assert said(capsys, "curve", str(tmp_path / "tiny-test.npz"))["static_accuracy"] == first.accuracy.tolist()
+
+
+def test_training_in_pieces_ships_the_same_weights(capsys, tmp_path, tiny):
+    said(capsys, "train", "tiny", "--out", str(tmp_path / "a"), "--quiet")
+    part = said(capsys, "train", "tiny", "--out", str(tmp_path / "b"), "--quiet", "--max-epochs", "1")
+    assert part == {"epochs": 1, "of": 2, "continue": "the same command"}
+    said(capsys, "train", "tiny", "--out", str(tmp_path / "b"), "--quiet")
+    assert (tmp_path / "a/tiny.safetensors").read_bytes() == (tmp_path / "b/tiny.safetensors").read_bytes()
+
+
+def test_another_seed_ships_under_its_own_name(capsys, tmp_path, tiny):
+    card = said(capsys, "train", "tiny", "--seed", "4", "--out", str(tmp_path), "--quiet", "--half")
+    assert (tmp_path / "tiny-seed4.safetensors").exists()
+    assert card["command"] == "python -m dtsnn_lite train tiny --seed 4"
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("argv, message", [
+    (["train", "nope"], "error: no recipe 'nope'; there are ["),
+    (["record", "nope"], "error: no shipped network 'nope'; there are ["),
+    (["record", "nope.safetensors"], "error: no checkpoint at nope.safetensors; `python -m dtsnn_lite train` makes one"),
+    (["record", "digits", "--timesteps", "0"], "error: timesteps is a whole number, 1 or more; got 0"),
+    (["curve", "nope"], "error: no shipped recording 'nope'; there are ["),
+    (["curve", "nope.npz"], "error: no recording at nope.npz"),
+    (["curve", "digits-test", "--points", "-3"], "error: points"),
+    (["cost", "digits-test", "--threshold", "1.5"], "error: theta lies in [0, 1]"),
+    (["cost", "digits-test", "--threshold", "nan"], "error: theta lies in [0, 1]"),
+    (["cost", "digits-test", "--net", "nope"], "error: no shipped network 'nope'"),
+])
+def test_a_wrong_word_costs_one_line(capsys, tmp_path, monkeypatch, argv, message):
+    monkeypatch.chdir(tmp_path)
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(message) and err.count("\n") == 1 and out == ""
+
+
+def test_a_download_that_fails_costs_one_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("DTSNN_DATA", str(tmp_path / "home"))
+    monkeypatch.setattr("dtsnn_lite.data.download_cifar10.__defaults__", (None, (tmp_path / "none.gz").as_uri(), "no sum"))
+    assert main(["download", "cifar10"]) == 2
+    assert "error: " in capsys.readouterr().err
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_help_names_every_command():
+    out = subprocess.run([sys.executable, "-m", "dtsnn_lite", "--help"], capture_output=True, text=True, check=True).stdout
+    for command in ("train", "record", "curve", "cost", "facts", "download"):
+        assert command in out
+
+
+def test_the_command_line_starts_without_torch():
+    code = "import sys, dtsnn_lite.__main__; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
