@@ -21,7 +21,11 @@ def train(a: argparse.Namespace) -> dict:
     import torch
 
     from dtsnn_lite.recipes import make, recipe_of, ship
+    from dtsnn_lite.recipes_seenn import MAKERS
 
+    if a.name in MAKERS:
+        a.out.mkdir(parents=True, exist_ok=True)
+        return MAKERS[a.name](a.out, a.seed, not a.quiet)
     recipe = recipe_of(a.name).seeded(a.seed)
     a.out.mkdir(parents=True, exist_ok=True)
     checkpoint = a.out / f"{a.name}-seed{a.seed}.training"
@@ -175,7 +179,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _train_arguments(t: argparse.ArgumentParser) -> None:
-    t.add_argument("name", help="digits, cifar10-small, cifar10-vgg16 or cifar10-resnet19")
+    t.add_argument("name", help="digits, digits-hard, digits-ann, digits-policy, cifar10-small, cifar10-vgg16 or cifar10-resnet19")
     t.add_argument("--seed", type=int, default=0)
     t.add_argument("--out", type=Path, default=Path("build/assets"))
     t.add_argument("--device", default="cpu")

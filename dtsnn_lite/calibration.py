@@ -97,19 +97,22 @@ class Reliability:
         return float((gap * self.count[full]).sum() / self.count.sum())
 
 
-def reliability(recording: Recording, t: int, bins: int = 10) -> Reliability:
-    """The reliability diagram of timestep t (1-based), in bins of equal width."""
-    if not 1 <= t <= recording.timesteps:
-        raise ValueError(f"t is a timestep, 1 to {recording.timesteps}; got {t}")
+def binned(sure: np.ndarray, correct: np.ndarray, bins: int = 10) -> Reliability:
+    """Confidences (N,) in [0, 1] and right answers (N,) in bins of equal width."""
     if bins < 1:
-        raise ValueError(f"bins is 1 or more; got {bins}")
-    sure = confidence(recording.f[t - 1])
-    which = np.minimum((sure * bins).astype(int), bins - 1)
+        raise ValueError(f"bins is a whole number, 1 or more; got {bins}")
+    which = np.minimum((np.asarray(sure) * bins).astype(int), bins - 1)
     count = np.bincount(which, minlength=bins)
     share = np.where(count > 0, count, np.nan)
-    right = np.bincount(which, weights=recording.correct[t - 1], minlength=bins)
-    return Reliability(np.linspace(0, 1, bins + 1), np.bincount(which, weights=sure, minlength=bins) / share,
-                       right / share, count)
+    return Reliability(np.linspace(0, 1, bins + 1), np.bincount(which, sure, bins) / share,
+                       np.bincount(which, correct, bins) / share, count)
+
+
+def reliability(recording: Recording, t: int, bins: int = 10) -> Reliability:
+    """The reliability diagram of timestep t (1-based)."""
+    if not 1 <= t <= recording.timesteps:
+        raise ValueError(f"t is a timestep, 1 to {recording.timesteps}; got {t}")
+    return binned(confidence(recording.f[t - 1]), recording.correct[t - 1], bins)
 
 
 # --- a threshold with a promise ---------------------------------------------------

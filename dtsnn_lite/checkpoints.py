@@ -10,15 +10,17 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
 
+from dtsnn_lite.conversion import AnnConfig, quantised_ann
 from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingNet, build
 from dtsnn_lite.neurons import LIF
 from dtsnn_lite.recording import ASSETS
 
-KINDS = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig}
+KINDS = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig, "AnnConfig": AnnConfig}
 
 
-def save_net(net: SpikingNet, path: str | Path, card: dict, dtype: torch.dtype | None = None) -> dict:
+def save_net(net: SpikingNet | nn.Sequential, path: str | Path, card: dict, dtype: torch.dtype | None = None) -> dict:
     """Write weights and, beside them, the card with configuration and sha256; the card is returned.
 
     dtype  torch.float16 halves the file (batch-norm statistics included)
@@ -33,7 +35,7 @@ def save_net(net: SpikingNet, path: str | Path, card: dict, dtype: torch.dtype |
     return card
 
 
-def load_net(path: str | Path) -> SpikingNet:
+def load_net(path: str | Path) -> SpikingNet | nn.Sequential:
     """The network in a file written by `save_net`."""
     path = Path(path)
     if not path.exists():
@@ -42,7 +44,7 @@ def load_net(path: str | Path) -> SpikingNet:
         with safe_open(path, "pt") as file:
             config = _config_of(json.loads(file.metadata()["config"]))
             tensors = {k: file.get_tensor(k) for k in file.keys()}
-        net = build(config)
+        net = quantised_ann(config) if isinstance(config, AnnConfig) else build(config)
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
         _check_fingerprint(path)
     except Exception as error:       # header, JSON, missing field, shapes: each means a damaged file
@@ -56,7 +58,7 @@ def _check_fingerprint(path: Path) -> None:
         raise ValueError(f"its sha256 is not the one on {card.name}")
 
 
-def load_shipped(name: str) -> SpikingNet:
+def load_shipped(name: str) -> SpikingNet | nn.Sequential:
     """A network that comes with the package, for example `digits`."""
     path = ASSETS / f"{name}.safetensors"
     if not path.exists():
@@ -74,10 +76,11 @@ def _cast(v: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
     return v.to(dtype) if dtype and v.is_floating_point() else v
 
 
-def _config_of(fields: dict) -> ConvConfig | ResNetConfig:
+def _config_of(fields: dict) -> ConvConfig | ResNetConfig | AnnConfig:
     fields = dict(fields)
     kind = KINDS[fields.pop("kind")]
-    fields["lif"] = LIF(**fields["lif"])
+    if "lif" in fields:
+        fields["lif"] = LIF(**fields["lif"])
     return kind(**{k: _tuples(v) for k, v in fields.items()})
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 
+from dtsnn_lite.calibration import binned
 from dtsnn_lite.cost import StepCost
 from dtsnn_lite.exits import Run, TradeOff
 from dtsnn_lite.recording import Recording
@@ -126,26 +127,13 @@ def draw_scores(ax: Axes, score: np.ndarray, threshold: float | None = None, nam
     ax.legend(frameon=False)
 
 
-def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean confidence, share right and number of images of each bin that holds any.
-
-    The gap sum_b (n_b / N) |right_b - confidence_b| is the expected calibration error.
-    """
-    if bins < 1:
-        raise ValueError(f"bins is a whole number, 1 or more; got {bins}")
-    index = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
-    count = np.bincount(index, minlength=bins)
-    held = count > 0
-    mean = np.bincount(index, confidence, bins)[held] / count[held]
-    right = np.bincount(index, correct, bins)[held] / count[held]
-    return mean, right, count[held]
-
-
 def draw_reliability(ax: Axes, confidence: np.ndarray, correct: np.ndarray, bins: int = 10,
                      title: str = "Is 90 % sure right 90 % of the time?") -> None:
     """Share right against mean confidence, bin by bin; on the diagonal the network is calibrated."""
     _frame(ax, title, "mean confidence (%)", "images right (%)")
-    mean, right, count = reliability(confidence, correct, bins)
+    seen = binned(confidence, correct, bins)
+    held = seen.count > 0
+    mean, right, count = seen.confidence[held], seen.accuracy[held], seen.count[held]
     ax.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=":", label="calibrated")
     ax.plot(100 * mean, 100 * right, color=COLOURS[0], linewidth=1)
     ax.scatter(100 * mean, 100 * right, s=20 + 180 * count / count.max(), color=COLOURS[0], edgecolor="white",

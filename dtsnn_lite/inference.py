@@ -22,7 +22,7 @@ def record(net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
     device = net.head.weight.device
     f, rates = [], []
     for x in images.split(batch):
-        logits, spikes, _ = net.advance(direct(x.to(device), timesteps), net.empty_state())
+        logits, spikes, _ = net.advance(net.checked(direct(x.to(device), timesteps)), net.empty_state())
         f.append(running_mean(logits.float()).cpu().numpy())
         rates.append(len(x) * np.stack([s.float().mean(dim=tuple(range(1, s.dim()))).cpu().numpy() for s in spikes], 1))
     return Recording(np.concatenate(f, axis=1), labels.cpu().numpy(), sum(rates) / len(images), about or {})
@@ -45,7 +45,7 @@ def dynamic_inference(net: SpikingNet, images: Tensor, labels: Tensor, policy: E
 
 def _run_batch(net: SpikingNet, x: Tensor, start: int, policy: ExitPolicy, timesteps: int,
                t_hat: np.ndarray, answers: np.ndarray) -> None:
-    direct(x, timesteps)                                        # checks shapes and T
+    net.checked(direct(x, timesteps))
     current = net.first_current(x.to(net.head.weight.device))   # constant input: once for all timesteps
     state = net.empty_state()
     image = np.arange(start, start + len(x))

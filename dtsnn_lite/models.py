@@ -73,21 +73,22 @@ class SpikingNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of every timestep: (T, B, C, H, W) -> (T, B, K)."""
-        return self.advance(self._checked(x), self.empty_state())[0]
+        return self.advance(self.checked(x), self.empty_state())[0]
 
     def step(self, x_t: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """One timestep: (B, C, H, W) and the state before it -> logits (B, K) and the state after it."""
         state = self.empty_state() if state is None else state
         if len(state) != self.layers:
             raise ValueError(f"state holds one membrane potential a spiking layer, {self.layers}; got {len(state)}")
-        logits, _, state = self.advance(self._checked(x_t[None]), state)
+        logits, _, state = self.advance(self.checked(x_t[None]), state)
         return logits[0], state
 
     def fire(self, current: Tensor, u: Tensor | None) -> tuple[Tensor, Tensor]:
         """Spikes (T, B, ...) and the last membrane potential (B, ...)."""
         return lif_sequence(current, self.lif, u, self.compiled)
 
-    def _checked(self, x: Tensor) -> Tensor:
+    def checked(self, x: Tensor) -> Tensor:
+        """x itself, if it is a sequence of this net's inputs."""
         if x.dim() != 5 or tuple(x.shape[2:]) != tuple(self.in_shape) or 0 in x.shape:
             raise ValueError(f"input is (T, B, {', '.join(map(str, self.in_shape))}); got {tuple(x.shape)} "
                              "(encoding.direct turns images into such a sequence)")

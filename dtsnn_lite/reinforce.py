@@ -6,12 +6,16 @@ An action is a number of timesteps, 1..T. Everything a learner can be told stand
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from dtsnn_lite.exits import entropy, softmax
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.recording import ASSETS, Recording
+
+POLICIES = ASSETS / "policies"
 
 
 def reward(correct: np.ndarray, beta: float) -> np.ndarray:
@@ -152,3 +156,58 @@ def learn_logistic(recording: Recording, beta: float, steps: int = 400, lr: floa
     for _ in range(steps):
         w = w + lr * stepwise_gradient(w, x, rewards)[1] / (1 + beta)
     return LogisticExit(tuple(float(v) for v in w), recording.timesteps)
+
+
+# --- what learned policies did -------------------------------------------------------
+
+@dataclass(frozen=True, eq=False)
+class PolicySweep:
+    """One policy a price beta, run on one set of images.
+
+    betas (M,), t_hat (M, N) chosen timesteps, correct (M, N) bool, timesteps = T
+    """
+
+    betas: np.ndarray
+    t_hat: np.ndarray
+    correct: np.ndarray
+    timesteps: int
+
+    def __post_init__(self) -> None:
+        if not (self.t_hat.shape == self.correct.shape and len(self.betas) == len(self.t_hat)):
+            raise ValueError(f"one row a beta: {len(self.betas)} betas, t_hat {self.t_hat.shape}, correct {self.correct.shape}")
+        if self.t_hat.min() < 1 or self.t_hat.max() > self.timesteps:
+            raise ValueError(f"a policy for T = {self.timesteps} chooses 1 to {self.timesteps}; got {self.t_hat.max()}")
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        return self.correct.mean(axis=1)
+
+    @property
+    def mean_timesteps(self) -> np.ndarray:
+        return self.t_hat.mean(axis=1)
+
+
+def save_sweeps(path: str | Path, sweeps: Mapping[str, PolicySweep]) -> None:
+    """Sweeps by name (exact, reinforce, joint, ...) in one .npz file."""
+    arrays = {}
+    for name, sweep in sweeps.items():
+        arrays |= {f"{name}/betas": sweep.betas, f"{name}/t_hat": sweep.t_hat.astype(np.uint8),
+                   f"{name}/correct": np.packbits(sweep.correct, axis=1), f"{name}/timesteps": sweep.timesteps}
+    np.savez_compressed(path, **arrays)
+
+
+def load_sweeps(path: str | Path) -> dict[str, PolicySweep]:
+    """The sweeps in a file written by `save_sweeps`."""
+    with np.load(path, allow_pickle=False) as z:
+        names = dict.fromkeys(key.rsplit("/", 1)[0] for key in z.files)
+        return {name: PolicySweep(z[f"{name}/betas"], z[f"{name}/t_hat"].astype(np.int64),
+                                  np.unpackbits(z[f"{name}/correct"], axis=1, count=z[f"{name}/t_hat"].shape[1]).astype(bool),
+                                  int(z[f"{name}/timesteps"])) for name in names}
+
+
+def shipped_sweeps(name: str = "digits-hard") -> dict[str, PolicySweep]:
+    """The policies that come with the package, on the images of the recording `<name>-test`."""
+    path = POLICIES / f"{name}.npz"
+    if not path.exists():
+        raise FileNotFoundError(f"no shipped policies for {name!r}; there are {sorted(p.stem for p in POLICIES.glob('*.npz'))}")
+    return load_sweeps(path)

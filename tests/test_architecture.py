@@ -49,6 +49,7 @@ ORDER = (
     "inference",
     "policy",
     "recipes",
+    "recipes_seenn",
     "facts",
     "figures",
     "widgets.drawing",

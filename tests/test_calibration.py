@@ -5,7 +5,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from dtsnn_lite.calibration import (binomial_tail, fit_temperature, likelihood_slope, lost_images, reliability,
+from dtsnn_lite.calibration import (binned, binomial_tail, fit_temperature, likelihood_slope, lost_images, reliability,
                                     risk_controlled, summed, tempered, threshold_ladder)
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, entropy, first_right, replay,
                               right_from_then_on, run_of, softmax, trade_off)
@@ -110,6 +110,14 @@ def test_a_temperature_for_another_number_of_timesteps_is_refused():
 
 # --- reliability ----------------------------------------------------------------------
 
+def test_reliability_by_hand():
+    diagram = binned(np.array([0.55, 0.59, 0.95, 1.0]), np.array([1, 0, 1, 1], bool))
+    assert diagram.count.tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 2]
+    assert diagram.confidence[[5, 9]] == pytest.approx([(0.55 + 0.59) / 2, (0.95 + 1.0) / 2])
+    assert diagram.accuracy[[5, 9]].tolist() == [1 / 2, 1.0]
+    assert diagram.error == pytest.approx((abs(0.5 - 0.57) + abs(1.0 - 0.975)) / 2)
+
+
 def test_a_reliability_diagram_counts_every_image_once():
     seen = a_recording()
     diagram = reliability(seen, t=2, bins=7)
@@ -131,7 +139,7 @@ def test_labels_drawn_from_the_probabilities_leave_no_calibration_error():
 def test_a_reliability_diagram_asks_for_a_timestep_that_was_run():
     with pytest.raises(ValueError, match="1 to 4; got 5"):
         reliability(a_recording(), t=5)
-    with pytest.raises(ValueError, match="bins is 1 or more"):
+    with pytest.raises(ValueError, match="bins is a whole number, 1 or more; got 0"):
         reliability(a_recording(), t=1, bins=0)
 
 

@@ -99,27 +99,6 @@ def test_raster_dots_stand_at_the_timesteps_and_neurons_that_fired(ax):
     assert dots == {(1, 2), (5, 1)}         # timesteps count from 1
 
 
-def test_reliability_by_hand():
-    confidence = np.array([0.55, 0.59, 0.95, 1.0])
-    mean, right, count = figures.reliability(confidence, np.array([1, 0, 1, 1], bool))
-    assert mean == pytest.approx([(0.55 + 0.59) / 2, (0.95 + 1.0) / 2])
-    assert right.tolist() == [1 / 2, 1.0]
-    assert count.tolist() == [2, 2]
-
-
-def test_reliability_keeps_every_image():
-    confidence = RNG.random(500)
-    mean, right, count = figures.reliability(confidence, confidence > 0.3, bins=7)
-    assert count.sum() == 500
-    assert (mean * count).sum() == pytest.approx(confidence.sum())
-    assert (right * count).sum() == pytest.approx((confidence > 0.3).sum())
-
-
-def test_reliability_refuses_zero_bins():
-    with pytest.raises(ValueError, match="bins is a whole number, 1 or more; got 0"):
-        figures.reliability(np.ones(3), np.ones(3), bins=0)
-
-
 @pytest.mark.parametrize("value, unit, factor, name", [
     (999, "pJ", 1, "pJ"), (12345, "pJ", 1e-3, "nJ"), (3e6, "ns", 1e-6, "ms"),
     (2.5e6, "um2", 1e-6, "mm\u00b2"), (5e4, "um2", 1, "\u00b5m\u00b2"), (1e30, "ns", 1e-9, "s")])

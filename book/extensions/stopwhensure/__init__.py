@@ -1,8 +1,9 @@
-"""The book's own Sphinx extension: four small parts, one file each.
+"""The book's own Sphinx extension, in small parts, one file each.
 
 freshness     what a page was made from; a change makes it stale
-live_widgets  anywidgets that run on a static page, with a fallback for readers without scripts
-offline       mathematics, icons and search without the network
+live_widgets  anywidgets that run on a static page, with a still view for readers without scripts
+offline       mathematics and scripts without the network
+icons         the theme's icon fonts, cut down to the icons that are shown
 pages         descriptions, Open Graph tags, sitemap, the page for lost readers, repairs of the theme
 """
 
@@ -12,11 +13,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import freshness, live_widgets, offline, pages
+from . import freshness, icons, live_widgets, offline, pages
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (freshness, live_widgets, offline, pages):
+    for part in (freshness, live_widgets, offline, icons, pages):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,15 +11,6 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-# assets/book.css hides what would jump. MathJax is deferred, so it is there when the document is ready;
-# it is never waited for longer than a reader would, and never without scripts.
-SHOW_WHEN_SET = """(() => {
-  const page = document.documentElement.classList;
-  const show = () => page.remove("setting-mathematics");
-  page.add("setting-mathematics");
-  setTimeout(show, 3000);
-  addEventListener("DOMContentLoaded", () => window.MathJax?.startup?.promise?.then(show, show) ?? show());
-})();"""
 FONTS = "output/chtml/fonts/woff-v2"
 
 
@@ -47,15 +38,16 @@ def copy_mathjax(static: Path) -> None:
         shutil.copyfile(font, target / FONTS / font.name)
 
 
-def wait_for_mathematics(
+def keep_still(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """A page with equations that keeps still: what stands below the first one shows when all are set."""
-    if doctree and app.builder.math_renderer_name == "mathjax" and has_mathematics(doctree):
-        context["metatags"] = context.get("metatags", "") + f"\n    <script>{SHOW_WHEN_SET}</script>"
+    """A page with equations that keeps still: assets/mathematics.js, before anything is painted."""
+    if doctree and has_mathematics(doctree):
+        app.add_js_file("mathematics.js")
 
 
 def has_mathematics(doctree: nodes.document) -> bool:
+    """Whether a page has an equation, displayed or in its text."""
     return next(doctree.findall(lambda node: isinstance(node, (nodes.math, nodes.math_block))), None) is not None
 
 
@@ -89,6 +81,6 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Late in each event, after the extensions whose work is corrected here."""
     app.connect("config-inited", use_local_mathjax)
-    app.connect("html-page-context", wait_for_mathematics)
+    app.connect("html-page-context", keep_still)
     app.connect("html-page-context", drop_unused_scripts, priority=900)
     app.connect("build-finished", finish, priority=900)

@@ -1,0 +1,182 @@
+"""From a trained ANN to a spiking network (QCFS): the activation already counts spikes.
+
+ANN   y = lam clip( floor(x L / lam + 1/2) / L, 0, 1 )
+SNN   integrate-and-fire, threshold lam, soft reset, u_0 = lam / 2
+
+Over T = L steps of constant current x the neuron fires exactly L y / lam times, so their means agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dtsnn_lite.models import SpikingNet, State, over_time
+from dtsnn_lite.neurons import LIF
+
+IF = LIF(beta=1.0, v_th=1.0, hard_reset=False)
+U_0 = 0.5       # in units of the threshold: rounds to the nearest spike count, where 0 would round down
+
+
+class QCFS(nn.Module):
+    """Quantisation, clip, floor and shift with a learned threshold lam (bu2022qcfs).
+
+    levels  L: steps between 0 and lam
+    """
+
+    def __init__(self, levels: int = 4, lam: float = 2.0) -> None:
+        super().__init__()
+        if levels < 1:
+            raise ValueError(f"levels counts the steps between 0 and lam, 1 or more; got {levels}")
+        if lam <= 0:
+            raise ValueError(f"lam is a threshold above 0; got {lam}")
+        self.levels = levels
+        self.lam = nn.Parameter(torch.tensor(float(lam)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scaled = (x / self.lam).clamp(0, 1) * self.levels + 0.5
+        return self.lam / self.levels * (scaled + (scaled.floor() - scaled).detach())     # floor, slope 1
+
+
+@dataclass(frozen=True)
+class AnnConfig:
+    """A plain ANN whose activations can become spikes: stages of 3 x 3 convolutions, each ended by an average.
+
+    levels  L of every activation
+    """
+
+    in_shape: tuple[int, int, int] = (1, 28, 28)
+    stages: tuple[tuple[int, ...], ...] = ((16,), (32,), (64,))
+    classes: int = 10
+    levels: int = 4
+
+
+def quantised_ann(config: AnnConfig = AnnConfig()) -> nn.Sequential:
+    """Convolution, batch norm, QCFS, average, ...; then one linear layer: images (B, C, H, W) -> logits (B, K)."""
+    channels, height, width = config.in_shape
+    layers: list[nn.Module] = []
+    for stage in config.stages:
+        for out in stage:
+            layers += [nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), QCFS(config.levels)]
+            channels = out
+        layers.append(nn.AvgPool2d(2))
+        height, width = height // 2, width // 2
+    ann = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, config.classes))
+    ann.config = config
+    return ann
+
+
+def average_pools(ann: nn.Sequential) -> nn.Sequential:
+    """The same layers with every max-pool an average: the mean of spike trains is linear, their maximum is not."""
+    return nn.Sequential(*(nn.AvgPool2d(m.kernel_size, m.stride, m.padding) if isinstance(m, nn.MaxPool2d) else m
+                           for m in ann))
+
+
+# --- conversion -------------------------------------------------------------------
+
+class ConvertedNet(SpikingNet):
+    """The ANN's layers between integrate-and-fire neurons of threshold 1, each starting at u_0 = 1/2.
+
+    Thresholds live in the weights: w <- w lam_before / lam_here, so that every crossbar sees bits only.
+    """
+
+    def __init__(self, currents: list[nn.Module], head: nn.Module, in_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.currents, self.layers, self.in_shape, self.lif = nn.ModuleList(currents), len(currents), in_shape, IF
+        self.flatten, self.head = head[:-1], head[-1]
+
+    def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
+        return self.advance_from(over_time(self.currents[0], x), state)
+
+    def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
+        """`advance`, given the first layer's current (T, B, ...)."""
+        spikes, after = [], []
+        for layer, u in enumerate(state):
+            if layer > 0:
+                current = over_time(self.currents[layer], spikes[-1])
+            s, u = self.fire(current, torch.full_like(current[0], U_0) if u is None else u)
+            spikes.append(s)
+            after.append(u)
+        return self.head(over_time(self.flatten, spikes[-1])), spikes, tuple(after)
+
+    def first_current(self, x: Tensor) -> Tensor:
+        """The first layer's current of one input: (B, C, H, W) -> (B, C', H, W)."""
+        return self.currents[0](x)
+
+
+@torch.no_grad()
+def convert(ann: nn.Sequential, in_shape: tuple[int, int, int]) -> ConvertedNet:
+    """The spiking network that a trained QCFS network already is.
+
+    Convolution, linear, batch norm, QCFS, average pool, flatten and dropout are understood.
+    """
+    groups: list[list[nn.Module]] = [[]]
+    thresholds = []
+    for layer in ann:
+        if isinstance(layer, QCFS):
+            thresholds.append(layer.lam)
+            groups.append([])
+        else:
+            _add(layer, groups[-1])
+    _check_ends(groups)
+    for before, here, group in zip([1.0, *thresholds], [*thresholds, 1.0], groups):
+        _rescale(group, float(before), float(here))
+    currents = [nn.Sequential(*group) for group in groups[:-1]]
+    return ConvertedNet(currents, nn.Sequential(*groups[-1]), in_shape).eval()
+
+
+def _add(layer: nn.Module, group: list[nn.Module]) -> None:
+    """Append a copy of one layer; batch norm goes into the weights before it."""
+    match layer:
+        case nn.Conv2d() | nn.Linear():
+            group.append(_with_bias(layer))
+        case nn.BatchNorm2d():
+            if not (group and isinstance(group[-1], nn.Conv2d)):
+                raise ValueError("a batch norm becomes part of the convolution just before it; here there is none")
+            _fold(group[-1], layer)
+        case nn.AvgPool2d() | nn.Flatten():
+            group.append(layer)
+        case nn.Dropout():
+            pass
+        case nn.MaxPool2d():
+            raise ValueError("MaxPool2d has no spiking twin: train the ANN with averages instead (average_pools makes them)")
+        case nn.ReLU():
+            raise ValueError("ReLU has no threshold: put QCFS(levels) in its place and train on for a few epochs")
+        case _:
+            raise ValueError(f"{type(layer).__name__} cannot be converted: build the ANN from Conv2d, BatchNorm2d, QCFS, "
+                             "AvgPool2d, Flatten and Linear")
+
+
+def _check_ends(groups: list[list[nn.Module]]) -> None:
+    if len(groups) == 1:
+        raise ValueError("the ANN has no QCFS activation, so nothing would spike")
+    if not (groups[-1] and isinstance(groups[-1][-1], nn.Linear)):
+        raise ValueError("the ANN ends with a Linear layer, the classifier; this one does not")
+    if any(sum(isinstance(m, (nn.Conv2d, nn.Linear)) for m in group) != 1 for group in groups):
+        raise ValueError("between two activations stands exactly one layer with weights")
+
+
+def _with_bias(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    if isinstance(layer, nn.Conv2d):
+        copy = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding,
+                         layer.dilation, layer.groups)
+    else:
+        copy = nn.Linear(layer.in_features, layer.out_features)
+    copy.weight.copy_(layer.weight)
+    copy.bias.copy_(layer.bias if layer.bias is not None else torch.zeros_like(copy.bias))
+    return copy
+
+
+def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    """gamma (w x + b - mean) / sd + shift, as one convolution."""
+    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    conv.weight.mul_(gain[:, None, None, None])
+    conv.bias.copy_((conv.bias - norm.running_mean) * gain + norm.bias)
+
+
+def _rescale(group: list[nn.Module], before: float, here: float) -> None:
+    layer = next(m for m in group if isinstance(m, (nn.Conv2d, nn.Linear)))
+    layer.weight.mul_(before / here)
+    layer.bias.div_(here)

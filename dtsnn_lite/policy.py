@@ -1,0 +1,267 @@
+"""The image policy of SEENN-II: a small network that looks once and chooses how long the SNN runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from dtsnn_lite.chip import Chip
+from dtsnn_lite.cost import Bill, StepCost, inference_cost, timestep_cost
+from dtsnn_lite.data import Split, as_input
+from dtsnn_lite.encoding import direct
+from dtsnn_lite.exits import Run
+from dtsnn_lite.losses import running_mean
+from dtsnn_lite.models import Current, SpikingNet, State, layer_shapes, over_time
+from dtsnn_lite.neurons import LIF
+from dtsnn_lite.reinforce import POLICIES
+
+
+class PolicyNet(SpikingNet):
+    """Two spiking convolutions and a linear layer, run for one timestep: image -> one logit an action.
+
+    The first convolution strides by 4 and the second by 2, so that few positions are read;
+    hidden activations are bits, so that the SNN's own crossbars and price list serve it.
+    """
+
+    def __init__(self, in_shape: tuple[int, int, int] = (1, 28, 28), timesteps: int = 4,
+                 channels: tuple[int, int] = (16, 32)) -> None:
+        super().__init__()
+        first, second = channels
+        self.in_shape, self.timesteps, self.lif, self.layers = in_shape, timesteps, LIF(), 2
+        self.look = nn.Sequential(nn.Conv2d(in_shape[0], first, 4, stride=4, bias=False), nn.BatchNorm2d(first))
+        self.think = Current(first, second, stride=2)
+        self.head = nn.Linear(second * _halved(in_shape[1] // 4) * _halved(in_shape[2] // 4), timesteps)
+
+    def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
+        a, u1 = self.fire(over_time(self.look, x), state[0])
+        b, u2 = self.fire(over_time(self.think, a), state[1])
+        return self.head(b.flatten(2)), [a, b], (u1, u2)
+
+
+def _halved(size: int) -> int:
+    return (size + 1) // 2
+
+
+def action_logits(policy: PolicyNet, images: Tensor) -> Tensor:
+    """What the policy says of each image: (N, C, H, W) -> (N, T)."""
+    return policy(direct(images, 1))[0]
+
+
+@torch.no_grad()
+def choose_steps(policy: PolicyNet, images: Tensor, timesteps: int, batch: int = 250) -> np.ndarray:
+    """The most probable number of timesteps of each image, (N,) in 1..T."""
+    if policy.timesteps != timesteps:
+        raise ValueError(f"this policy chooses among T = {policy.timesteps} timesteps, the network runs {timesteps}: "
+                         "train a policy for this T")
+    policy.eval()
+    return np.concatenate([action_logits(policy, as_input(x)).argmax(1).cpu().numpy() + 1 for x in images.split(batch)])
+
+
+# --- losses: minus the expected reward ------------------------------------------------
+
+def rewards_of(correct: Tensor, beta: float) -> Tensor:
+    """1 / 2^(t-1) if right, -beta if wrong, as in reinforce.py. (T, B) bool -> (T, B)"""
+    value = 0.5 ** torch.arange(len(correct), device=correct.device, dtype=torch.float32)[:, None]
+    return torch.where(correct, value, torch.full_like(value, -beta))
+
+
+def expectation_loss(logits: Tensor, rewards: Tensor) -> Tensor:
+    """-mean_n sum_t v_t r_t, every action weighed: (B, T), (T, B) -> ()"""
+    return -(logits.softmax(dim=1) * rewards.T).sum(dim=1).mean()
+
+
+def reinforce_loss(logits: Tensor, rewards: Tensor, dice: torch.Generator) -> Tensor:
+    """A sampled loss whose gradient is REINFORCE's, with the policy's own expectation as baseline."""
+    v = logits.detach().softmax(dim=1)
+    action = torch.multinomial(v, 1, generator=dice)                     # (B, 1)
+    gain = rewards.T.gather(1, action) - (v * rewards.T).sum(dim=1, keepdim=True)
+    return -(gain * logits.log_softmax(dim=1).gather(1, action)).mean()
+
+
+# --- training --------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class PolicyTraining:
+    """How a policy is trained, by Adam with a falling learning rate.
+
+    beta     the price of a wrong answer
+    sampled  True: REINFORCE; False: the exact expectation
+    net_lr   learning rate of the SNN when it learns too
+    """
+
+    beta: float = 20.0
+    sampled: bool = False
+    epochs: int = 12
+    batch: int = 64
+    lr: float = 2e-3
+    net_lr: float = 3e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.beta) and self.beta >= 0):
+            raise ValueError(f"beta is the price of a wrong answer, 0 or more; got {self.beta!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Experience:
+    """What the frozen SNN said to one epoch of images: images (N, C, H, W), correct (T, N) bool."""
+
+    images: Tensor
+    correct: Tensor
+
+
+@torch.no_grad()
+def experience(net: SpikingNet, train: Split, timesteps: int, epochs: int,
+               drift: Callable[[Tensor, torch.Generator], Tensor] | None = None, seed: int = 0) -> Iterator[Experience]:
+    """One Experience an epoch. The SNN is frozen, so its answers are a data set like any other.
+
+    drift  changes the images anew in every epoch: a network that knows its training images by
+           heart is always right on them and teaches the policy nothing
+    """
+    net.eval()
+    for epoch in range(epochs):
+        dice = torch.Generator().manual_seed(1_000_003 * seed + epoch)
+        images = drift(as_input(train.images), dice) if drift else as_input(train.images)
+        said = [running_mean(net(direct(x, timesteps))).argmax(dim=2) for x in images.split(250)]
+        yield Experience(images, torch.cat(said, dim=1) == train.labels)
+
+
+def fit_policy(policy: PolicyNet, epochs: Iterable[Experience], config: PolicyTraining) -> list[float]:
+    """Train the policy in place, the SNN frozen: the mean reward of each epoch."""
+    optimizer = torch.optim.Adam(policy.parameters(), config.lr)
+    history, dice = [], torch.Generator().manual_seed(config.seed)
+    for epoch, seen in enumerate(epochs):
+        rewards = rewards_of(seen.correct, config.beta)
+        gained = 0.0
+        for index in torch.randperm(len(seen.images), generator=dice).split(config.batch):
+            _set_lr(optimizer, config, epoch)
+            logits = action_logits(policy.train(), seen.images[index])
+            r = rewards[:, index]
+            _descend(optimizer, reinforce_loss(logits, r, dice) if config.sampled else expectation_loss(logits, r))
+            gained -= expectation_loss(logits.detach(), r).item() * len(index)
+        history.append(gained / len(seen.images))
+    policy.eval()
+    return history
+
+
+def fit_jointly(policy: PolicyNet, net: SpikingNet, train: Split, config: PolicyTraining,
+                drift: Callable[[Tensor, torch.Generator], Tensor] | None = None) -> list[float]:
+    """Train policy and SNN in place: each f_t learns as much as the policy uses it. The mean reward of each epoch.
+
+    loss = -J + sum_t v_t CE(f_t, z),   v held fixed in the second term
+    """
+    optimizer = torch.optim.Adam([{"params": policy.parameters(), "lr": config.lr},
+                                  {"params": net.parameters(), "lr": config.net_lr}])
+    history = []
+    for epoch in range(config.epochs):
+        dice = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)
+        gained = []
+        for index in torch.randperm(len(train), generator=dice).split(config.batch):
+            x, z = as_input(train.images[index]), train.labels[index]
+            x = drift(x, dice) if drift else x
+            f, logits = running_mean(net.train()(direct(x, policy.timesteps))), action_logits(policy.train(), x)
+            J = -expectation_loss(logits, rewards_of(f.argmax(dim=2) == z, config.beta))
+            _descend(optimizer, _used_loss(f, z, logits) - J)
+            gained.append(J.item())
+        history.append(float(np.mean(gained)))
+    policy.eval()
+    net.eval()
+    return history
+
+
+def _set_lr(optimizer: torch.optim.Optimizer, config: PolicyTraining, epoch: int) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
+
+
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+
+
+def _used_loss(f: Tensor, z: Tensor, logits: Tensor) -> Tensor:
+    """Cross entropy of every f_t, weighed by how often the policy stops there."""
+    each = F.cross_entropy(f.flatten(0, 1), z.repeat(len(f)), reduction="none").unflatten(0, f.shape[:2])
+    return (logits.detach().softmax(dim=1).T * each).sum(dim=0).mean()
+
+
+# --- inference and its bill -----------------------------------------------------------
+
+@torch.no_grad()
+def grouped_inference(policy: PolicyNet, net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
+                      batch: int = 100) -> Run:
+    """Choose first, then really run k steps: images are grouped by k, and no score is ever computed."""
+    t_hat = choose_steps(policy, images, timesteps)
+    net.eval()
+    answers = np.zeros(len(images), dtype=np.int64)
+    for k in np.unique(t_hat):
+        for index in torch.from_numpy(np.flatnonzero(t_hat == k)).split(batch):
+            logits = net(direct(as_input(images[index]), int(k)))
+            answers[index.numpy()] = logits.mean(dim=0).argmax(dim=1).cpu().numpy()
+    return Run(t_hat, answers, answers == labels.cpu().numpy(), timesteps)
+
+
+def policy_cost(policy: PolicyNet, chip: Chip) -> StepCost:
+    """One look at the image on the SNN's own chip: what one timestep of the policy's layers costs."""
+    return timestep_cost(layer_shapes(policy), chip)
+
+
+def chosen_cost(t_hat: np.ndarray, step: StepCost, look: StepCost | None) -> Bill:
+    """The bill of chosen timesteps: E = look + fixed + step t_hat, and the delay alike; no exit check.
+
+    look  the policy's own cost; None leaves it out, which no chip can
+    """
+    bill = inference_cost(t_hat, step)
+    if look is None:
+        return bill
+    return Bill(bill.energy_pj + look.fixed_pj + look.step_pj, bill.latency_ns + look.fixed_ns + look.step_ns)
+
+
+def macs(net: SpikingNet) -> int:
+    """Multiply-accumulates of one timestep."""
+    return sum(shape.macs for shape in layer_shapes(net))
+
+
+# --- on disk ----------------------------------------------------------------------------
+
+def save_policy(policy: PolicyNet, path: str | Path, card: dict) -> dict:
+    """Write weights and, beside them, a card; the card is returned."""
+    config = {"in_shape": list(policy.in_shape), "timesteps": policy.timesteps,
+              "channels": [policy.look[0].out_channels, policy.think[0].out_channels]}
+    save_file({k: v.contiguous() for k, v in policy.state_dict().items()}, path, metadata={"config": json.dumps(config)})
+    card = {**card, "config": config, "weights": sum(p.numel() for p in policy.parameters()),
+            "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
+    Path(path).with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+    return card
+
+
+def load_policy(path: str | Path) -> PolicyNet:
+    """The policy in a file written by `save_policy`."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no policy at {path}; `python -m dtsnn_lite train digits-policy` makes one")
+    try:
+        with safe_open(path, "pt") as file:
+            config = json.loads(file.metadata()["config"])
+            tensors = {k: file.get_tensor(k) for k in file.keys()}
+        policy = PolicyNet(tuple(config["in_shape"]), config["timesteps"], tuple(config["channels"]))
+        policy.load_state_dict(tensors)
+    except Exception as error:       # header, JSON, missing field, shapes: each means a damaged file
+        raise ValueError(f"{path} is not a whole policy ({error}); make it again or fetch it again") from error
+    return policy.eval()
+
+
+def shipped_policy(name: str = "digits-hard") -> PolicyNet:
+    """The policy that comes with the package for the network `name`."""
+    return load_policy(POLICIES / f"{name}.safetensors")

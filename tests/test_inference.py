@@ -1,0 +1,151 @@
+"""The bridge: a recording replayed is a network that really stops."""
+
+import numpy as np
+import pytest
+import torch
+
+from dtsnn_lite.encoding import direct
+from dtsnn_lite.exits import (ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit,
+                              replay, trade_off)
+from dtsnn_lite.inference import dynamic_inference, record
+from dtsnn_lite.losses import running_mean
+from dtsnn_lite.models import ConvConfig, ResNetConfig, build
+from dtsnn_lite.neurons import LIF
+
+LOW = LIF(beta=0.6, v_th=0.3)
+CONFIGS = {"conv": ConvConfig((1, 8, 8), ((6,), (8, 8)), 4, LOW), "resnet": ResNetConfig((1, 8, 8), ((6, 1), (8, 2)), 4, LOW)}
+N, T = 23, 5
+RNG = np.random.default_rng(11)
+LABELS = torch.from_numpy(RNG.integers(0, 4, N))
+IMAGES = torch.from_numpy(RNG.random((N, 1, 8, 8), dtype=np.float32))
+
+
+@pytest.fixture(scope="module", params=list(CONFIGS))
+def net(request):
+    """A random net that is unsure in an interesting way: its classifier is scaled up."""
+    torch.manual_seed(4)
+    net = build(CONFIGS[request.param]).eval()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_var.fill_(0.1)
+    with torch.no_grad():
+        net.head.weight.mul_(8)
+    return net
+
+
+def policies(seen) -> list:
+    """Every policy, with thresholds that send images out at every step."""
+    middle = {p: trade_off(seen, p) for p in (EntropyExit, ConfidenceExit, MarginExit)}
+    thresholded = [p((curve.thresholds[k] + curve.thresholds[k + 1]) / 2)
+                   for p, curve in middle.items() for k in (len(curve.thresholds) // 3, 2 * len(curve.thresholds) // 3)]
+    return thresholded + [EntropyExit(0.0), EntropyExit(1.0), NeverExit(), PatienceExit(1), PatienceExit(2), PatienceExit(3),
+                          OracleExit(LABELS.numpy()), ChosenSteps(RNG.integers(1, T + 2, N))]
+
+
+@pytest.mark.parametrize("batch", [1, 4, N, 100])
+def test_replaying_a_recording_equals_really_stopping(net, batch):
+    seen = record(net, IMAGES, LABELS, T)
+    for policy in policies(seen):
+        live, played = dynamic_inference(net, IMAGES, LABELS, policy, T, batch=batch), replay(seen, policy)
+        assert np.array_equal(live.t_hat, played.t_hat), policy
+        assert np.array_equal(live.predictions, played.predictions), policy
+        assert np.array_equal(live.correct, played.correct), policy
+        assert live.timesteps == played.timesteps == T
+
+
+def test_the_test_above_saw_images_leave_at_every_step(net):
+    seen = record(net, IMAGES, LABELS, T)
+    leaves = sum(replay(seen, policy).histogram for policy in policies(seen))
+    assert (leaves > 0).all()
+
+
+def test_an_image_that_left_costs_no_more_neurons(net):
+    fired = []
+    fire = net.fire
+    net.fire = lambda current, u: fired.append(current.shape[1]) or fire(current, u)
+    try:
+        t_hat = np.arange(N) % T + 1
+        dynamic_inference(net, IMAGES, LABELS, ChosenSteps(t_hat), T)
+    finally:
+        del net.fire
+    assert fired == [n for t in range(1, T + 1) for n in [int((t_hat >= t).sum())] * net.layers]
+
+
+def test_the_first_convolution_runs_once_for_all_timesteps(net):
+    calls = []
+    first = next(m for m in net.modules() if isinstance(m, torch.nn.Conv2d))
+    handle = first.register_forward_hook(lambda *_: calls.append(1))
+    dynamic_inference(net, IMAGES, LABELS, NeverExit(), T)
+    handle.remove()
+    assert calls == [1]
+
+
+def test_a_recording_holds_the_running_mean_of_the_forward_pass(net):
+    seen = record(net, IMAGES, LABELS, T, batch=7)
+    with torch.no_grad():
+        f = running_mean(net(direct(IMAGES, T)))
+    torch.testing.assert_close(torch.from_numpy(seen.f), f)
+    assert np.array_equal(seen.labels, LABELS.numpy())
+
+
+def test_the_batch_size_changes_no_recording(net):
+    one, all_ = record(net, IMAGES, LABELS, T, batch=1), record(net, IMAGES, LABELS, T, batch=N)
+    assert one.f == pytest.approx(all_.f, abs=1e-5)
+    assert one.spike_rates == pytest.approx(all_.spike_rates, abs=1e-6)
+
+
+def test_spike_rates_are_spikes_per_neuron_timestep_and_layer(net):
+    seen = record(net, IMAGES, LABELS, T, batch=9)
+    with torch.no_grad():
+        _, spikes, _ = net.advance(direct(IMAGES, T), net.empty_state())
+    by_hand = [[float(s[t].mean()) for s in spikes] for t in range(T)]
+    assert seen.spike_rates == pytest.approx(np.array(by_hand), abs=1e-6)
+    assert seen.spike_rates.shape == (T, net.layers)
+
+
+def test_one_timestep_is_enough_for_everything(net):
+    seen = record(net, IMAGES, LABELS, 1)
+    assert dynamic_inference(net, IMAGES, LABELS, EntropyExit(0.5), 1).accuracy == replay(seen, EntropyExit(0.5)).accuracy
+    assert (replay(seen, EntropyExit(0.0)).t_hat == 1).all()
+
+
+# --- bad input -------------------------------------------------------------------------------
+
+def run_both(net, images, labels, timesteps=2, batch=10):
+    """Both ways to run a net."""
+    yield lambda: record(net, images, labels, timesteps, batch)
+    yield lambda: dynamic_inference(net, images, labels, NeverExit(), timesteps, batch)
+
+
+@pytest.mark.parametrize("change, message", [
+    (dict(images=IMAGES[:0], labels=LABELS[:0]), "the split is empty: there is no image to run"),
+    (dict(labels=LABELS[:5]), "23 images but 5 labels"),
+    (dict(timesteps=0), "timesteps is a whole number, 1 or more; got 0"),
+    (dict(batch=0), "batch is a number of images, 1 or more; got 0"),
+    (dict(images=torch.full_like(IMAGES, float("nan"))), "the images hold NaN or infinity"),
+    (dict(images=IMAGES[:, 0]), r"images are \(B, C, H, W\)"),
+    (dict(images=IMAGES[:, :, :7]), r"input is \(T, B, 1, 8, 8\)"),
+])
+def test_what_cannot_be_run_is_refused(net, change, message):
+    for run in run_both(net, **{"images": IMAGES, "labels": LABELS, **change}):
+        with pytest.raises(ValueError, match=message):
+            run()
+
+
+def test_bytes_are_refused(net):
+    for run in run_both(net, (255 * IMAGES).byte(), LABELS):
+        with pytest.raises(TypeError, match="floating point"):
+            run()
+
+
+def test_a_diverged_network_is_refused(net):
+    bias = net.head.bias.detach().clone()
+    with torch.no_grad():
+        net.head.bias[1] = float("nan")
+    try:
+        for run in run_both(net, IMAGES, LABELS):
+            with pytest.raises(ValueError, match="NaN or infinity"):
+                run()
+    finally:
+        with torch.no_grad():
+            net.head.bias.copy_(bias)

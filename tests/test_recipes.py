@@ -1,0 +1,122 @@
+"""A recipe remakes an asset, and what ships is what it says on its card."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
+from dtsnn_lite.data import Split, Splits, digits
+from dtsnn_lite.exits import EntropyExit, replay
+from dtsnn_lite.inference import dynamic_inference, record
+from dtsnn_lite.models import ConvConfig
+from dtsnn_lite.recipes import RECIPES, Recipe, make, recipe_of, recordings, ship
+from dtsnn_lite.recording import Recording, shipped
+from dtsnn_lite.training import TrainConfig
+
+
+def few_digits() -> Splits:
+    """Every 20th digit of each split."""
+    return Splits(*(Split(s.images[::20], s.labels[::20]) for s in (digits().train, digits().calibration, digits().test)))
+
+
+TINY = Recipe("a few digits", few_digits, ConvConfig(stages=((2,), (3,))), TrainConfig(phases=((2, 2),), batch=25), timesteps=3)
+
+
+def made(recipe: Recipe, folder):
+    """Train, ship and come back with the net and its card."""
+    net, history, seconds = make(recipe, progress=False)
+    return net, ship("tiny", recipe, net, history, seconds, folder)
+
+
+def test_a_recipe_made_twice_ships_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        made(TINY, tmp_path / name)
+    files = sorted(p.name for p in (tmp_path / "a").iterdir())
+    assert files == ["tiny-calibration.npz", "tiny-test.npz", "tiny.json", "tiny.safetensors"]
+    assert (tmp_path / "a/tiny.safetensors").read_bytes() == (tmp_path / "b/tiny.safetensors").read_bytes()
+    for split in ("calibration", "test"):
+        a, b = (Recording.load(tmp_path / x / f"tiny-{split}.npz") for x in "ab")
+        assert np.array_equal(a.f, b.f) and np.array_equal(a.labels, b.labels)
+
+
+def test_what_a_recipe_ships_fits_together(tmp_path):
+    net, card = made(TINY, tmp_path)
+    back, seen = load_net(tmp_path / "tiny.safetensors"), Recording.load(tmp_path / "tiny-test.npz")
+    test = few_digits().test
+    again = record(back, test.images, test.labels, 3)
+    assert again.f == pytest.approx(seen.f, abs=2e-3, rel=1e-3)             # the file holds float16
+    assert card["accuracy"]["test"] == [round(float(a), 4) for a in again.accuracy]
+    assert card["command"] == "python -m dtsnn_lite train tiny --seed 0"
+    assert seen.about == {"network": "tiny", "dataset": "a few digits", "seed": 0, "split": "test"}
+
+
+def test_the_command_on_a_card_names_the_recipe_and_the_seed(tmp_path):
+    recipe = replace(TINY, training=replace(TINY.training, phases=((1, 1),))).seeded(3)
+    net, history, seconds = make(recipe, progress=False)
+    assert ship("tiny-seed3", recipe, net, history, seconds, tmp_path)["command"] == "python -m dtsnn_lite train tiny --seed 3"
+
+
+def test_another_seed_is_another_network():
+    a, b = (make(TINY.seeded(seed), progress=False)[0] for seed in (0, 1))
+    assert not torch.equal(a.head.weight, b.head.weight)
+
+
+def test_training_never_sees_calibration_or_test_images():
+    def spoiled() -> Splits:
+        whole = few_digits()
+        return Splits(whole.train, *(Split(torch.zeros_like(s.images), s.labels) for s in (whole.calibration, whole.test)))
+
+    a, b = make(TINY, progress=False)[0], make(replace(TINY, data=spoiled), progress=False)[0]
+    assert torch.equal(a.head.weight, b.head.weight)
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="no recipe 'digit'; there are .*'digits'"):
+        recipe_of("digit")
+
+
+# --- the shipped digits -------------------------------------------------------------------------
+
+SEEDS = ["digits", "digits-seed1", "digits-seed2"]
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_the_card_states_the_accuracy_of_the_shipped_recording(name):
+    assert card_of(name)["accuracy"]["test"] == pytest.approx(shipped(f"{name}-test").accuracy, abs=5e-5)
+
+
+@pytest.mark.parametrize("split", ["calibration", "test"])
+def test_the_shipped_recording_is_what_the_shipped_weights_say(split):
+    seen, images = shipped(f"digits-{split}"), getattr(digits(), split)
+    again = record(load_shipped("digits"), images.images, images.labels, 4)
+    assert np.array_equal(again.labels, seen.labels)
+    # float16 keeps 11 bits; a spike at its very threshold may flip on another machine's convolution
+    close = np.isclose(again.f, seen.f, rtol=2e-3, atol=2e-2).all(axis=(0, 2))
+    assert close.mean() >= 0.99
+    assert again.accuracy == pytest.approx(seen.accuracy, abs=2 / seen.images)
+    assert again.spike_rates == pytest.approx(seen.spike_rates, abs=1e-3)
+
+
+def test_the_shipped_weights_really_stop_where_the_shipped_recording_says():
+    test, seen = digits().test, shipped("digits-test")
+    live = dynamic_inference(load_shipped("digits"), test.images, test.labels, EntropyExit(0.3), 4)
+    played = replay(seen, EntropyExit(0.3))
+    assert (live.t_hat == played.t_hat).mean() >= 0.995
+    assert live.accuracy == pytest.approx(played.accuracy, abs=2 / 1000)
+
+
+def test_the_digits_reach_97_percent_in_the_mean_of_three_seeds():
+    seen = [shipped(f"{name}-test") for name in SEEDS]
+    assert [s.about["seed"] for s in seen] == [0, 1, 2]
+    assert np.mean([s.accuracy[-1] for s in seen]) >= 0.97
+    assert all(card_of(name)["phases"] == card_of("digits")["phases"] for name in SEEDS)
+
+
+def test_the_cards_were_made_by_the_recipe_as_it_stands():
+    recipe, card = RECIPES["digits"], card_of("digits")
+    assert card["phases"] == [list(phase) for phase in recipe.training.phases]
+    assert card["config"]["stages"] == [list(stage) for stage in recipe.net.stages]
+    assert len(card["loss"]) == recipe.training.epochs

@@ -1,0 +1,235 @@
+"""Training falls, resumes to the bit, and refuses what cannot work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from dtsnn_lite.data import Split
+from dtsnn_lite.losses import mean_output_loss, prefix_loss
+from dtsnn_lite.models import ConvConfig, build
+from dtsnn_lite.training import Augment, TrainConfig, _groups, accuracy, fit
+
+NET = ConvConfig((1, 8, 8), ((6,), (8,)), 3)
+SHORT = TrainConfig(phases=((1, 2), (3, 2)), batch=16, lr=0.1, augment=Augment(shift=1))
+
+
+def bars(n: int = 64, seed: int = 0) -> Split:
+    """Noisy images of a bar in one of three places."""
+    dice = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 3, (n,), generator=dice)
+    images = 0.3 * torch.rand(n, 1, 8, 8, generator=dice)
+    for image, k in zip(images, labels):
+        image[0, :, 1 + 2 * k] += 0.7
+    return Split(images.clamp(0, 1), labels)
+
+
+def a_net(seed: int = 0):
+    torch.manual_seed(seed)
+    return build(NET)
+
+
+def same_bits(a, b) -> bool:
+    return all(torch.equal(v, b.state_dict()[k]) for k, v in a.state_dict().items())
+
+
+# --- it learns ---------------------------------------------------------------------------
+
+@pytest.mark.parametrize("loss", [prefix_loss, mean_output_loss])
+def test_training_learns_where_the_bar_stands(loss):
+    net, config = a_net(), TrainConfig(phases=((2, 8),), batch=16, lr=0.1, loss=loss)
+    history = fit(net, bars(192), config, validation=bars(60, seed=1), progress=False)
+    assert len(history.loss) == len(history.accuracy) == 8
+    assert history.loss[-1] < 0.5 * history.loss[0]
+    assert history.accuracy[-1] > 0.9
+    assert accuracy(net, bars(60, seed=1), 2) == history.accuracy[-1]
+
+
+def test_without_a_validation_split_there_is_no_accuracy():
+    history = fit(a_net(), bars(), TrainConfig(phases=((1, 1),)), progress=False)
+    assert str(history.accuracy) == "[nan]"
+
+
+def test_the_seed_decides_every_bit():
+    nets = [a_net(), a_net(), a_net()]
+    for net, seed in zip(nets, (1, 1, 2)):
+        fit(net, bars(), TrainConfig(phases=((2, 2),), batch=16, seed=seed), progress=False)
+    assert same_bits(nets[0], nets[1]) and not same_bits(nets[0], nets[2])
+
+
+def test_weights_decay_and_thresholds_of_batch_norm_do_not():
+    net = a_net()
+    decayed, free = _groups(net, 0.1)
+    assert decayed["weight_decay"] == 0.1 and free["weight_decay"] == 0.0
+    assert {p.dim() for p in decayed["params"]} == {2, 4} and {p.dim() for p in free["params"]} == {1}
+    assert len(decayed["params"]) + len(free["params"]) == len(list(net.parameters()))
+
+
+# --- the schedule -----------------------------------------------------------------------------
+
+def test_phases_follow_each_other():
+    assert SHORT.epochs == 2 + 2
+    assert [SHORT.timesteps_of(epoch) for epoch in range(4)] == [1, 1, 3, 3]
+    with pytest.raises(IndexError, match="beyond the last epoch"):
+        SHORT.timesteps_of(4)
+
+
+def test_the_learning_rate_warms_up_and_falls_as_a_cosine():
+    config = TrainConfig(phases=((1, 10),), lr=0.2, warmup=1.0)
+    assert config.lr_of(0) < 0.01 * 0.2
+    assert config.lr_of(5) == pytest.approx(0.2 / 2)
+    assert config.lr_of(10) == pytest.approx(0.0)
+    after = [config.lr_of(1 + k / 10) for k in range(90)]
+    assert after == sorted(after, reverse=True)
+
+
+# --- augmentation --------------------------------------------------------------------------------
+
+def test_an_augmented_image_is_a_shift_and_a_mirror_of_itself():
+    x = torch.zeros(200, 1, 9, 9)
+    x[:, 0, 4, 2] = 1
+    y = Augment(shift=2, flip=True)(x, torch.Generator().manual_seed(0))
+    at = {tuple(p.nonzero()[0].tolist()) for p in y[:, 0]}
+    assert (y.sum(dim=(1, 2, 3)) == 1).all()
+    places = {(4 + dy, column + dx) for dy in range(-2, 3) for dx in range(-2, 3) for column in (2, 8 - 2)}
+    assert at <= places and len(at) > 20
+
+
+def test_augmentation_without_shift_or_mirror_changes_nothing():
+    x = torch.rand(3, 2, 5, 5)
+    assert torch.equal(Augment(shift=0, flip=False)(x, torch.Generator().manual_seed(0)), x)
+
+
+# --- training that survives being killed -----------------------------------------------------------
+
+@pytest.mark.parametrize("stops", [[1], [2], [3], [1, 2, 3]])
+def test_training_that_was_interrupted_ends_with_the_same_bits(tmp_path, stops):
+    whole = a_net()
+    expected = fit(whole, bars(), SHORT, progress=False)
+    for k, stop in enumerate(stops):
+        fit(a_net(seed=k), bars(), SHORT, checkpoint=tmp_path / "c", progress=False, max_epochs=stop)
+    resumed = a_net(seed=9)                                     # the file alone decides
+    history = fit(resumed, bars(), SHORT, checkpoint=tmp_path / "c", progress=False)
+    assert same_bits(whole, resumed)
+    assert history.loss == expected.loss
+
+
+KILLED = """
+import sys, torch
+sys.path[:0] = [{tests!r}, {root!r}]
+from test_training import SHORT, a_net, bars, fit
+from pathlib import Path
+torch.set_num_threads(1)
+fit(a_net(), bars(), SHORT, checkpoint=Path({path!r}), progress=False)
+"""
+
+
+def test_training_killed_with_9_ends_with_the_same_bits(tmp_path):
+    path = tmp_path / "c"
+    here = os.path.dirname(__file__)
+    code = KILLED.format(tests=here, root=os.path.dirname(here), path=str(path))
+    child = subprocess.Popen([sys.executable, "-c", code])
+    waited = time.monotonic() + 120
+    while not path.exists() and child.poll() is None and time.monotonic() < waited:
+        time.sleep(0.001)
+    child.send_signal(signal.SIGKILL)                           # wherever it is: in an epoch, or writing the next file
+    child.wait()
+    assert path.exists()
+    whole, resumed = a_net(), a_net(seed=9)
+    fit(whole, bars(), SHORT, progress=False)
+    fit(resumed, bars(), SHORT, checkpoint=path, progress=False)
+    assert same_bits(whole, resumed)
+
+
+def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    fit(a_net(), bars(), SHORT, checkpoint=path, progress=False, max_epochs=1)
+    before = path.read_bytes()
+
+    def power_cut(*_):
+        raise OSError("power cut")
+
+    monkeypatch.setattr("dtsnn_lite.training.os.replace", power_cut)
+    with pytest.raises(OSError, match="power cut"):
+        fit(a_net(), bars(), SHORT, checkpoint=path, progress=False)
+    assert path.read_bytes() == before
+
+
+def test_finished_training_is_not_trained_further(tmp_path):
+    net, again = a_net(), a_net(seed=9)
+    fit(net, bars(), SHORT, checkpoint=tmp_path / "c", progress=False)
+    fit(again, bars(), SHORT, checkpoint=tmp_path / "c", progress=False)
+    assert same_bits(net, again)
+
+
+def test_the_checkpoint_of_another_configuration_is_refused(tmp_path):
+    fit(a_net(), bars(), SHORT, checkpoint=tmp_path / "c", progress=False, max_epochs=1)
+    other = TrainConfig(phases=SHORT.phases, batch=16, lr=0.2, augment=SHORT.augment)
+    with pytest.raises(ValueError, match="was written by another configuration; delete it or choose another file"):
+        fit(a_net(), bars(), other, checkpoint=tmp_path / "c", progress=False)
+
+
+@pytest.mark.parametrize("keep", [0, 50, -1])
+def test_a_damaged_training_checkpoint_is_refused_and_kept(tmp_path, keep):
+    path = tmp_path / "c"
+    fit(a_net(), bars(), SHORT, checkpoint=path, progress=False, max_epochs=1)
+    path.write_bytes(path.read_bytes()[:keep])
+    size = path.stat().st_size
+    with pytest.raises(ValueError, match="is no whole training checkpoint .*delete it to start again"):
+        fit(a_net(), bars(), SHORT, checkpoint=path, progress=False)
+    assert path.stat().st_size == size
+
+
+# --- bad input ----------------------------------------------------------------------------------------
+
+EMPTY = Split(torch.zeros(0, 1, 8, 8), torch.zeros(0, dtype=torch.int64))
+
+
+def test_an_empty_split_is_refused():
+    with pytest.raises(ValueError, match="the training or the validation split is empty"):
+        fit(a_net(), EMPTY, SHORT, progress=False)
+    with pytest.raises(ValueError, match="the training or the validation split is empty"):
+        fit(a_net(), bars(), SHORT, validation=EMPTY, progress=False)
+    with pytest.raises(ValueError, match="the split is empty"):
+        accuracy(a_net(), EMPTY, 2)
+
+
+def test_a_loss_that_explodes_stops_training_and_loses_no_checkpoint(tmp_path):
+    path = tmp_path / "c"
+    config = TrainConfig(phases=((1, 3),), batch=16, loss=exploding_loss)
+    with pytest.raises(FloatingPointError, match=r"the loss is nan in epoch 1: lower lr \(or give it a longer warmup\)"):
+        fit(a_net(), bars(), config, checkpoint=path, progress=False)
+    assert json.loads(history_in(path))["loss"][0] < 10          # the first epoch is still there
+
+
+CALLS = []
+
+
+def exploding_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """A loss that is NaN from the second epoch on."""
+    CALLS.append(1)
+    return prefix_loss(logits, labels) * (float("nan") if len(CALLS) > 64 // 16 else 1.0)
+
+
+def history_in(path) -> str:
+    with safe_open(path, "pt") as file:
+        return file.metadata()["history"]
+
+
+@pytest.mark.parametrize("wrong, message", [
+    (dict(phases=()), "phases are .* pairs, each 1 or more; got "),
+    (dict(phases=((0, 3),)), r"each 1 or more; got \(\(0, 3\),\)"),
+    (dict(phases=((4, 0),)), r"each 1 or more; got \(\(4, 0\),\)"),
+    (dict(batch=0), "batch is a number of images, 1 or more; got 0"),
+    (dict(lr=0.0), "lr is a finite learning rate above 0; got 0.0"),
+    (dict(lr=float("nan")), "lr is a finite learning rate above 0; got nan"),
+])
+def test_a_configuration_that_cannot_train_is_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**wrong)
