@@ -22,7 +22,7 @@ export PYTHONPATH := $(CURDIR)
 # One thread: the same numbers and timings on every machine, and quicker on a shared one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test live bench offline screenshot browser constraints clean
+.PHONY: help book test live bench offline facts screenshot browser constraints clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +43,9 @@ bench: $(READY) ## the benchmarks, as a table
 
 offline: book ## the built book as one zip that opens from the folder
 	@$(RUN) tools/zip_book.py
+
+facts: $(READY) ## book/facts.json: every number of the prose, measured again
+	@$(RUN) -m dtsnn_lite facts --json | $(RUN) -m json.tool --indent 1 - book/facts.json
 
 screenshot: book browser ## the README's picture of the exit explorer, taken from the built page
 	@$(RUN) tools/screenshot.py

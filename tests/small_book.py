@@ -23,15 +23,17 @@ root_doc = "book/page"
 mathjax_path = "no-equations.js"
 """
 
-FACTS = {
-    "digits.accuracy": {"value": 0.978, "unit": "1", "how": "replay of digits-test", "test": "tests/test_facts.py::test_accuracy"},
-    "digits.images": {"value": 1000, "unit": "images", "how": "count", "test": "tests/test_facts.py::test_images"},
-}
+FACTS = [
+    {"name": "digits.accuracy", "value": 97.6, "unit": "%", "how": "replay of digits-test",
+     "test": "tests/test_facts.py::test_accuracy", "text": "97.6 %"},
+    {"name": "digits.test_images", "value": 1000.0, "unit": "images", "how": "count",
+     "test": "tests/test_facts.py::test_images", "text": "1,000 images"},
+]
 
 PAGE = """
 # Page
 
-The network reads {fact}`digits.accuracy|.1%` of {fact}`digits.images` digits, and the paper
+The network reads {fact}`digits.accuracy` of {fact}`digits.test_images|,.0f` digits, and the paper
 reports {paper}`li2023dtsnn:abstract|1.46 timesteps`, in a sentence that is long enough to wrap on a phone.
 
 ```{predict} the-bill
@@ -120,7 +122,7 @@ right = "Secretly, by comparators."
 """
 
 
-def write(folder: Path, page: str = PAGE, answers: str = ANSWERS, facts: dict = FACTS) -> Path:
+def write(folder: Path, page: str = PAGE, answers: str = ANSWERS, facts: list = FACTS) -> Path:
     """The sources of the book."""
     (folder / "book/answers").mkdir(parents=True)
     (folder / "static").mkdir()

@@ -6,17 +6,19 @@ import html
 import json
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from dtsnn_lite.facts import facts as measured
 from tests.small_book import ANSWERS, FACTS, build, write
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book/extensions"))
 
 from teaching.answers import compute  # noqa: E402
-from teaching.numbers import Fact, sources, who  # noqa: E402
+from teaching.numbers import Fact, make_fact_id, sources, who  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def built(built_page) -> str:
 # One page with every fault, built once: what its author wrote, and what the build must say.
 FAULTS = {
     "{fact}`digits.acuracy`": "no fact 'digits.acuracy' in book/facts.json; did you mean digits.accuracy",
-    "{fact}`digits.images|.2q`": "fact 'digits.images' is 1000",
+    "{fact}`digits.test_images|.2q`": "fact 'digits.test_images' is 1000",
     "{paper}`li2023dtsnn`": "got 'li2023dtsnn'",
     "{paper}`li2023dtsnn|4`": "got 'li2023dtsnn|4'",
     "{paper}`li2023dtsnn:|4`": "got 'li2023dtsnn:|4'",
@@ -66,7 +68,7 @@ def test_what_cannot_work_fails_the_build_and_says_why(complaints, source):
 
 def test_a_fact_prints_its_value_and_describes_itself(built):
     number, note = re.search(r'<a href="[^"]*#fact-digits-accuracy" aria-describedby="note-0">(.*?)</a>(.*?)</p>', built, re.S).groups()
-    assert number == "97.8\u202f%"
+    assert number == "97.6\u202f%"
     assert 'role="tooltip" id="note-0"' in note
     assert "replay of digits-test" in note and "tests/test_facts.py::test_accuracy" in note
 
@@ -77,21 +79,29 @@ def test_a_published_number_names_its_source_and_place(built):
 
 
 def test_the_table_of_facts_has_a_row_for_each(built):
-    for name, entry in FACTS.items():
-        row = re.search(rf'<tr id="fact-{name.replace(".", "-")}">(.*?)</tr>', built).group(1)
-        assert entry["how"] in row and str(entry["value"]) in row
+    for fact in FACTS:
+        row = re.search(rf'<tr id="{make_fact_id(fact["name"])}">(.*?)</tr>', built).group(1)
+        assert fact["how"] in row and fact["text"].replace(" %", "\u202f%") in row
 
 
-@pytest.mark.parametrize(("value", "pattern", "shown"), [
-    (0.97812, ".1%", "97.8\u202f%"), (1.23456, "", "1.235"), (1000, ",", "1,000"), (12, "", "12"), ("entropy", "", "entropy")])
-def test_a_fact_is_shown_in_pythons_format_language(value, pattern, shown):
-    assert Fact("x", value, "1", "", "").show(pattern) == shown
+@pytest.mark.parametrize(("pattern", "shown"), [("", "97.6\u202f%"), (".0f", "98"), (".2e", "9.76e+01")])
+def test_a_fact_is_shown_with_its_unit_or_in_the_format_asked_for(pattern, shown):
+    assert Fact("a", 97.6, "%", "", "", "97.6 %").show(pattern) == shown
 
 
 def test_authors_are_named_as_in_a_sentence():
     known = sources(ROOT)
     assert who(known["li2023dtsnn"]) == "Li et al. 2023"
     assert who(known["williams1992reinforce"]) == "Williams 1992"
+
+
+def test_the_file_of_facts_is_what_the_package_measures_now():
+    written = json.loads((ROOT / "book/facts.json").read_text("utf8"))
+    fresh = [{**asdict(one), "text": one.text} for one in measured()]
+    message = "book/facts.json is out of date: make facts"
+    assert [(row["name"], row["text"], row["how"], row["test"]) for row in written] == [
+        (row["name"], row["text"], row["how"], row["test"]) for row in fresh], message
+    assert [row["value"] for row in written] == pytest.approx([row["value"] for row in fresh], rel=1e-6), message
 
 
 # --- questions ------------------------------------------------------------------------

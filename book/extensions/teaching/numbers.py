@@ -1,6 +1,7 @@
 """{fact} and {paper}: a number of the prose that can say where it comes from.
 
-{fact}`digits.test.accuracy|.1%`                    measured: printed from book/facts.json
+{fact}`digits.dtsnn.accuracy`                       measured: 97.6 %, printed from book/facts.json
+{fact}`digits.dtsnn.mean_timesteps|.1f`             the number alone, in Python's format language
 {paper}`li2023dtsnn:abstract|1.46 timesteps`        published: a key of references.bib, the place, the words
 
 Both become links with a note that opens on hover and on focus; without scripts and style sheets the link still
@@ -32,25 +33,20 @@ class Fact:
     """A measured number as `python -m dtsnn_lite facts --json` writes it."""
 
     name: str
-    value: float | int | str
+    value: float
     unit: str
     how: str
     test: str
+    text: str
 
     def show(self, pattern: str = "") -> str:
-        """The value in Python's format language; by default four digits."""
-        if not pattern:
-            pattern = ".4g" if isinstance(self.value, float) else ""
-        # A space before the percent sign, as the book writes it.
-        return format(self.value, pattern).replace("%", "\u202f%")
+        """The value with its unit, or the value alone in the format asked for; the percent sign stays with its number."""
+        return format(self.value, pattern) if pattern else self.text.replace(" %", "\u202f%")
 
 
 @functools.lru_cache(maxsize=2)
 def _read(path: Path, changed_ns: int) -> dict[str, Fact]:
-    entries = json.loads(path.read_text("utf8"))
-    rows = [{"name": name, **entry} for name, entry in entries.items()] if isinstance(entries, dict) else entries
-    kept = ("name", "value", "unit", "how", "test")
-    return {row["name"]: Fact(**{key: row[key] for key in kept}) for row in rows}
+    return {row["name"]: Fact(**row) for row in json.loads(path.read_text("utf8"))}
 
 
 def facts(root: Path) -> dict[str, Fact]:
@@ -148,8 +144,7 @@ class FactRole(_Sourced):
             text = fact.show(pattern)
         except ValueError as error:
             return self.complain(f"fact {name!r} is {fact.value!r}: {error}")
-        unit = "" if fact.unit in ("", "1") else f" Unit: {fact.unit}."
-        return self.number(text, "fact", name, [f"{fact.how}.".replace("..", ".") + unit, f"Held by {fact.test}."])
+        return self.number(text, "fact", name, [f"{fact.text}: {fact.how}.", f"Measured by us; held by {fact.test}."])
 
 
 class PaperRole(_Sourced):
@@ -188,17 +183,17 @@ class FactsTable(SphinxDirective):
         root = Path(self.env.srcdir)
         self.env.note_dependency(str(root / FACTS))
         rows = "".join(_row(fact) for fact in facts(root).values())
-        head = "".join(f'<th scope="col">{title}</th>' for title in ("Fact", "Value", "Unit", "How it was made", "Held by"))
+        head = "".join(f'<th scope="col">{title}</th>' for title in ("Fact", "Value", "How it was made", "Held by"))
         html = (f'<div class="pst-scrollable-table-container" tabindex="0" role="region" aria-label="All facts">'
                 f'<table class="table facts"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
         return [nodes.raw("", html, format="html")]
 
 
 def _row(fact: Fact) -> str:
-    cells = (fact.show(), fact.unit, fact.how, fact.test)
+    cells = (fact.show(), fact.how, fact.test)
     name = escape(fact.name).replace(".", ".<wbr>")
     return (f'<tr id="{make_fact_id(fact.name)}"><th scope="row"><code>{name}</code></th>'
-            + "".join(f"<td>{escape(str(cell)).replace('::', '::<wbr>')}</td>" for cell in cells) + "</tr>")
+            + "".join(f"<td>{escape(cell).replace('::', '::<wbr>')}</td>" for cell in cells) + "</tr>")
 
 
 def add_script(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
