@@ -310,19 +310,28 @@ function toolbar(tools) {
 
 // --- a lesson: what a teacher hides, fixes and asks -------------------------------
 
+// { root, show(lesson) }: a link that was opened shows in the form as well.
 function lessonForm(fields, state, lesson, changed) {
-  const names = Object.keys(fields);
-  const box = (which, name) => html("label", {}, html("input", { type: "checkbox", checked: lesson()[which].includes(name),
-    "data-lm-suppress-shortcuts": "true", change: (event) => {
+  const boxes = [];
+  const box = (which, name) => {
+    const input = html("input", { type: "checkbox", "data-lm-suppress-shortcuts": "true", change: () => {
       const others = lesson()[which].filter((other) => other !== name);
-      changed({ ...lesson(), [which]: event.target.checked ? [...others, name] : others });
-    } }), words(fields[name], state()));
-  const group = (title, which) => html("fieldset", {}, html("legend", {}, title), names.map((name) => box(which, name)));
+      changed({ ...lesson(), [which]: input.checked ? [...others, name] : others });
+    } });
+    boxes.push((now) => { input.checked = now[which].includes(name); });
+    return html("label", {}, input, words(fields[name], state()));
+  };
+  const group = (title, which) => html("fieldset", {}, html("legend", {}, title), Object.keys(fields).map((name) => box(which, name)));
   const question = html("input", { type: "text", maxlength: 300, "data-lm-suppress-shortcuts": "true",
-    input: (event) => changed({ ...lesson(), question: event.target.value }) });
-  return html("details", { class: "fold lesson" }, html("summary", {}, "For teachers"),
+    input: () => changed({ ...lesson(), question: question.value }) });
+  const root = html("details", { class: "fold lesson" }, html("summary", {}, "For teachers"),
     html("p", {}, "Set the explorer as your class should meet it, then use Copy link: the link carries all of this."),
     html("label", { class: "ask" }, "Question shown above ", question), group("Hide", "hide"), group("Fix", "fix"));
+  const show = (now) => {
+    boxes.forEach((each) => each(now));
+    if (question.value !== now.question) question.value = now.question;
+  };
+  return { root, show };
 }
 
 // --- an explorer ------------------------------------------------------------------
@@ -363,12 +372,13 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
     ...(row ? [["Copy as table row", () => tableRow(row({ ...state }))]] : []),
     ["Reset", () => set(start)],
   ]);
+  const form = inBook() ? lessonForm(fields, () => state, () => lesson, (next) => { teach(next); settle(); }) : null;
   const root = html("div", { class: "dtsnn", role: "group", "aria-label": title }, question,
     html("div", { class: "controls" }, shown.map((name) => controls[name].row)),
     folded.length ? html("details", { class: "fold" }, html("summary", {}, "More controls"),
       html("div", { class: "controls" }, folded.map((name) => controls[name].row))) : null,
     sentence, view, tools,
-    inBook() ? lessonForm(fields, () => state, () => lesson, (next) => { teach(next); settle(); }) : null);
+    form?.root ?? null);
 
   function paint() {
     const said = draw({ ...state });
@@ -413,6 +423,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
     lesson = next;
     question.textContent = lesson.question;
     question.hidden = !lesson.question;
+    form?.show(lesson);
     for (const name of Object.keys(controls)) controls[name].lock(lesson.fix.includes(name), lesson.hide.includes(name));
     for (const name of names.filter((each) => fields[each].row)) {
       fields[name].row.hidden = lesson.hide.includes(name);

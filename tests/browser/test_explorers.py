@@ -342,6 +342,8 @@ def test_the_teachers_form_writes_such_a_link(stage):
     address = page.evaluate("copied[0]")
     again = stage(exit_explorer(), hash="#" + address.split("#")[1])
     assert again.locator("#live0 .question").text_content() == "What is E[E] E[D]? <b>&"
+    assert again.locator("#live0 .lesson input[type=text]").input_value() == "What is E[E] E[D]? <b>&"
+    assert again.locator("#live0 .lesson input:checked").count() == 1
     assert field(again, "chip").is_hidden()
 
 
