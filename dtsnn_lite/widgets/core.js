@@ -427,7 +427,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
     for (const name of Object.keys(controls)) controls[name].lock(lesson.fix.includes(name), lesson.hide.includes(name));
     for (const name of names.filter((each) => fields[each].row)) {
       fields[name].row.hidden = lesson.hide.includes(name);
-      fields[name].row.inert = lesson.fix.includes(name);
+      for (const button of fields[name].row.querySelectorAll("button")) button.disabled = lesson.fix.includes(name);
     }
   }
 
