@@ -11,7 +11,7 @@ HEAD = """\
 # Every package of the tested environment (Python 3.11, from 3.11.2 of Debian 12 on), so that the build does not rot.
 # Direct needs stand in requirements.txt; remake this file with `make constraints`.
 """
-NOT_PINNED = {"coverage", "dtsnn-lite", "pip", "wheel"}
+NOT_PINNED = {"dtsnn-lite", "pip"}
 
 
 def pin(line: str) -> str:

@@ -1,0 +1,92 @@
+"""The build of a small book: never stale, never half done, and quick when nothing changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("requirements.txt", "constraints.txt", "references.bib", "book/assets", "book/extensions", "tools")
+
+
+def notebook(*sources: str) -> str:
+    """A stripped notebook of these code cells, under a title."""
+    code = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    cells = [{"cell_type": "markdown", "metadata": {}, "id": "title", "source": "# A page\n\nIts text, with $u$ in it."}]
+    cells += [{**code, "id": f"cell-{n}", "source": source} for n, source in enumerate(sources)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+
+
+def build(root: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "tools/build_book.py"], cwd=root, capture_output=True, text=True)
+
+
+def page(root: Path) -> str:
+    return (root / "_build" / "html" / "book" / "intro.html").read_text("utf8")
+
+
+def ran_a_notebook(done: subprocess.CompletedProcess) -> bool:
+    return "Executing notebook" in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Path:
+    """A built repository with one page, whose code cell prints a number of the package."""
+    root = tmp_path_factory.mktemp("book")
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, root / name)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))
+    config["sphinx"]["local_extensions"] = {"stopwhensure": "book/extensions"}
+    (root / "_config.yml").write_text(yaml.safe_dump(config))
+    (root / "dtsnn_lite").mkdir()
+    (root / "dtsnn_lite" / "__init__.py").write_text("answer = 'theta is 0.25'\n")
+    (root / "book" / "intro.ipynb").write_text(notebook("import dtsnn_lite\n\nprint(dtsnn_lite.answer)"))
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n")
+    done = build(root)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith(str(root / "_build" / "html" / "index.html")), "the last line says what to open"
+    assert "theta is 0.25" in page(root) and ran_a_notebook(done)
+    return root
+
+
+def test_a_second_build_without_changes_has_nothing_to_do(small):
+    done = build(small)
+    assert done.returncode == 0
+    assert "no targets are out of date" in done.stdout and not ran_a_notebook(done)
+
+
+def test_a_change_of_the_package_reaches_the_page(small):
+    (small / "dtsnn_lite" / "__init__.py").write_text("answer = 'theta is 0.75'\n")
+    assert build(small).returncode == 0
+    assert "theta is 0.75" in page(small) and "theta is 0.25" not in page(small)
+
+
+def test_a_change_of_an_asset_makes_the_pages_again_without_running_them(small):
+    (small / "book" / "assets" / "book.css").write_text("/* another style */")
+    done = build(small)
+    assert "writing output" in done.stdout and not ran_a_notebook(done)
+
+
+def test_a_cell_that_fails_fails_the_build_every_time(small):
+    chapter = small / "book" / "intro.ipynb"
+    good = chapter.read_text()
+    chapter.write_text(notebook("1 / 0"))
+    for _ in range(2):
+        done = build(small)
+        assert done.returncode != 0 and "ZeroDivisionError" in done.stdout + done.stderr
+    chapter.write_text(good)
+
+
+def test_an_entry_of_the_contents_without_a_file_fails_the_build(small):
+    (small / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n  - file: book/lost\n")
+    done = build(small)
+    assert done.returncode != 0 and "_toc.yml names book/lost" in done.stderr
