@@ -1,10 +1,11 @@
-"""{fact} and {paper}: a number of the prose that can say where it comes from.
+"""{fact}, {paper} and {given}: a number of the prose that can say where it comes from.
 
 {fact}`digits.dtsnn.accuracy`                       measured: 97.6 %, printed from book/facts.json
 {fact}`digits.dtsnn.mean_timesteps|.1f`             the number alone, in Python's format language
 {paper}`li2023dtsnn:abstract|1.46 timesteps`        published: a key of references.bib, the place, the words
+{given}`95 %`                                       a premise: assumed, not claimed; it prints as it stands
 
-Both become links with a note that opens on hover and on focus; without scripts and style sheets the link still
+The first two become links with a note that opens on hover and on focus; without scripts and style sheets the link still
 leads to the table of facts, or to the bibliography.
 """
 
@@ -164,6 +165,13 @@ class PaperRole(_Sourced):
         return self.number(text.strip(), "paper", key, note)
 
 
+class GivenRole(SphinxRole):
+    """A premise: a number that nobody claims to have measured."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        return [nodes.inline(self.rawtext, self.text, classes=["given"])], []
+
+
 def who(entry: Entry) -> str:
     """Li et al. 2023."""
     people = entry.persons.get("author", [])
@@ -206,5 +214,6 @@ def setup(app: Sphinx) -> None:
     app.add_node(sourced, html=(visit_sourced, depart_sourced), text=(pass_by, pass_by), latex=(pass_by, pass_by))
     app.add_role("fact", FactRole())
     app.add_role("paper", PaperRole())
+    app.add_role("given", GivenRole())
     app.add_directive("facts-table", FactsTable)
     app.connect("html-page-context", add_script, priority=800)
