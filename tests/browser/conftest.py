@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,14 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tools.chromium import ARGUMENTS, chromium_path
+
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CUT_THE_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-
-
-def chromium_path() -> str | None:
-    """The browser of this machine; CHROMIUM names another one."""
-    return next(filter(None, map(shutil.which, filter(None, (os.environ.get("CHROMIUM"), *NAMES)))), None)
 
 
 @pytest.fixture(scope="package")
@@ -33,8 +27,7 @@ def browser() -> Iterator[Browser]:
         say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         say("no Chromium: sudo apt-get install -y chromium")
     with sync_playwright() as playwright:
-        # Chromium's sandbox needs a user that is not root.
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", CUT_THE_NETWORK])
+        chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield chromium
         chromium.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
+import html5lib
 import pytest
 import yaml
 from fontTools.ttLib import TTFont
@@ -62,6 +63,18 @@ def test_every_link_inside_the_book_leads_somewhere(book, readers, name):
         # A fragment with a question mark is the state of an explorer, not a place.
         if parts.fragment and "?" not in parts.fragment and there in readers:
             assert unquote(parts.fragment) in readers[there].anchors, f"{name} links to {link}, which has no such place"
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search", "index", "404"])
+def test_a_page_is_valid_html(book, name):
+    parser = html5lib.HTMLParser()
+    parser.parse((book / f"{name}.html").read_text("utf8"))
+    assert parser.errors == []
+
+
+def test_no_page_is_left_of_a_source_that_is_gone(book):
+    there = {path.relative_to(book).with_suffix("").as_posix() for path in book.rglob("*.html") if "_static" not in path.parts}
+    assert there == {*PAGES, "search", "index", "404"}
 
 
 @every_page

@@ -28,11 +28,32 @@ REPAIRS = (
         'role="listitem"',
     ),
     (
+        "an ampersand in an address is written as an entity",
+        ".html&body=Your",
+        ".html&amp;body=Your",
+    ),
+    (
         "all content stands in a landmark",
         '<div class="sidebar-primary-items__start sidebar-primary__section">',
         '<div class="sidebar-primary-items__start sidebar-primary__section" role="region" aria-label="Book contents">',
     ),
 )
+
+FRONT_DOOR = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<meta name="description" content="{description}">
+<meta http-equiv="refresh" content="0; url={first}">
+<link rel="canonical" href="{home}{first}">
+</head>
+<body>
+<p><a href="{first}">{title}</a></p>
+</body>
+</html>
+"""
 
 LOST = """<!DOCTYPE html>
 <html lang="en">
@@ -116,6 +137,15 @@ def sitemap(app: Sphinx) -> str:
     )
 
 
+def forget_old_pages(app: Sphinx) -> None:
+    """A folder without pages whose sources are gone."""
+    out = Path(app.outdir)
+    kept = {out / f"{page}.html" for page in (*app.env.found_docs, "search", "index", "404")}
+    for page in set(out.rglob("*.html")) - kept:
+        if "_static" not in page.parts:
+            page.unlink()
+
+
 def repair(page: Path) -> None:
     """A built page without the theme's faults."""
     html = page.read_text("utf8")
@@ -129,9 +159,16 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
     if failure or app.builder.format != "html":
         return
     out = Path(app.outdir)
+    words = {
+        "title": escape(app.config.html_title),
+        "description": escape(app.config.site_description),
+        "home": escape(app.config.html_baseurl),
+        "first": f"{app.config.root_doc}.html",
+    }
     (out / "sitemap.xml").write_text(sitemap(app), "utf8")
-    home = escape(app.config.html_baseurl)
-    (out / "404.html").write_text(LOST.format(title=escape(app.config.html_title), home=home), "utf8")
+    (out / "index.html").write_text(FRONT_DOOR.format(**words), "utf8")
+    (out / "404.html").write_text(LOST.format(**words), "utf8")
+    forget_old_pages(app)
     (out / ".nojekyll").touch()
     for page in out.rglob("*.html"):
         repair(page)
