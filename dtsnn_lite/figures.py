@@ -235,3 +235,17 @@ def draw_stacks(ax: Axes, bills: Mapping[str, Mapping[str, float]], unit: str = 
     ax.grid(axis="y", visible=False)
     ax.invert_yaxis()
     ax.legend(frameon=False, fontsize=8, bbox_to_anchor=(1, 1), loc="upper left")
+
+
+def draw_promise(ax: Axes, drop: np.ndarray, epsilon: float, title: str = "A promise, kept or broken") -> None:
+    """Histogram of the accuracy drops that many calibration splits led to; right of epsilon the promise is broken."""
+    _frame(ax, title, "accuracy drop (points)", "calibration splits (%)")
+    width = max(100 * float(np.ptp(drop)) / 24, 1e-3)
+    edges = 100 * epsilon + width * np.arange(np.floor((100 * drop.min() - 100 * epsilon) / width),
+                                              np.ceil((100 * drop.max() - 100 * epsilon) / width) + 1)
+    for k, broken in enumerate((False, True)):
+        part = 100 * drop[(drop > epsilon) == broken]
+        ax.hist(part, edges, weights=np.full(len(part), 100 / len(drop)), color=COLOURS[k], hatch=HATCHES[k],
+                edgecolor="white", label="broken" if broken else "kept")
+    ax.axvline(100 * epsilon, color=INK, linewidth=1)
+    ax.legend(frameon=False)

@@ -51,9 +51,9 @@ def test_the_converted_network_rises_to_its_ann():
         ann = load_shipped("digits-ann")
         right = (ann(digits().test.images).argmax(1) == digits().test.labels).float().mean().item()
     assert right == pytest.approx(card["ann_accuracy"], abs=0.002)
-    assert seen.accuracy[0] < 0.7 and abs(seen.accuracy[-1] - right) < 0.01
+    assert seen.accuracy[0] < 0.7 and abs(seen.accuracy[-1] - right) < 0.015
     levels = next(m.levels for m in ann if isinstance(m, QCFS))
-    assert abs(seen.accuracy[levels - 1] - right) < 0.015
+    assert abs(seen.accuracy[levels - 1] - right) < 0.04
 
 
 def test_one_threshold_on_the_mean_fails_the_converted_network_and_a_temperature_a_timestep_mends_it():
