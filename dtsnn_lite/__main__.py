@@ -36,6 +36,13 @@ def train(a: argparse.Namespace) -> dict:
     return ship(name, recipe, net, history, seconds, a.out, torch.float16 if a.half else None, a.note)
 
 
+def stages(a: argparse.Namespace) -> dict:
+    """Train the digits network for a chip, stage by stage, and write weights, cards and recordings."""
+    from dtsnn_lite.stages import make_stages
+
+    return make_stages(a.seed, a.out, not a.quiet)
+
+
 def record(a: argparse.Namespace) -> dict:
     """Run a trained network on a split and write its recording."""
     from dtsnn_lite.checkpoints import load_net, load_shipped
@@ -157,6 +164,10 @@ def parser() -> argparse.ArgumentParser:
         return c
 
     _train_arguments(command(train))
+    h = command(stages)
+    h.add_argument("--seed", type=int, default=0)
+    h.add_argument("--out", type=Path, default=Path("build/stages"))
+    h.add_argument("--quiet", action="store_true")
     r = command(record)
     r.add_argument("name", help="a shipped network, or a .safetensors file")
     r.add_argument("--split", choices=["train", "calibration", "test"], default="test")

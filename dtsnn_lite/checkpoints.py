@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -12,12 +12,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from dtsnn_lite.chip import (HPADC, SARADC, AffineSteps, Chip, Ideal, Parts65nm, PECycle, SenseAmp, Ternary)
 from dtsnn_lite.conversion import AnnConfig, quantised_ann
 from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingNet, build
 from dtsnn_lite.neurons import LIF
 from dtsnn_lite.recording import ASSETS
 
 KINDS = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig, "AnnConfig": AnnConfig}
+READOUTS = {kind.__name__: kind for kind in (Ideal, HPADC, SARADC, SenseAmp, Ternary)}
+PRICES = {kind.__name__: kind for kind in (PECycle, AffineSteps, Parts65nm)}
 
 
 def save_net(net: SpikingNet | nn.Sequential, path: str | Path, card: dict, dtype: torch.dtype | None = None) -> dict:
@@ -28,6 +31,8 @@ def save_net(net: SpikingNet | nn.Sequential, path: str | Path, card: dict, dtyp
     path = Path(path)
     tensors = {k: _cast(v, dtype).contiguous() for k, v in net.state_dict().items()}
     config = {"kind": type(net.config).__name__, **asdict(net.config)}
+    if getattr(net, "chip", None) is not None:
+        config["chip"] = chip_fields(net.chip)
     save_file(tensors, path, metadata={"config": json.dumps(config)})
     card = {**card, "config": config, "weights": sum(p.numel() for p in net.parameters()),
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
@@ -42,14 +47,36 @@ def load_net(path: str | Path) -> SpikingNet | nn.Sequential:
         raise FileNotFoundError(f"no checkpoint at {path}; `python -m dtsnn_lite train` makes one")
     try:
         with safe_open(path, "pt") as file:
-            config = _config_of(json.loads(file.metadata()["config"]))
+            saved = json.loads(file.metadata()["config"])
             tensors = {k: file.get_tensor(k) for k in file.keys()}
-        net = quantised_ann(config) if isinstance(config, AnnConfig) else build(config)
+        chip = chip_of(saved.pop("chip")) if "chip" in saved else None
+        config = _config_of(saved)
+        net = quantised_ann(config) if isinstance(config, AnnConfig) else build(config, chip)
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
         _check_fingerprint(path)
     except Exception as error:       # header, JSON, missing field, shapes: each means a damaged file
         raise ValueError(f"{path} is not a whole checkpoint ({error}); make it again or fetch it again") from error
     return net.eval()
+
+
+def chip_fields(chip: Chip) -> dict:
+    """A chip as JSON: what it does to the numbers, and the name of its price list; no flaws."""
+    plain = {f.name: getattr(chip, f.name) for f in fields(chip)
+             if f.name not in ("readout", "first_readout", "charges", "exit_unit", "flaws")}
+    kinds = {name: {"kind": type(readout).__name__, **asdict(readout)}
+             for name in ("readout", "first_readout") if (readout := getattr(chip, name)) is not None}
+    return {**plain, **kinds, "charges": type(chip.charges).__name__}
+
+
+def chip_of(saved: dict) -> Chip:
+    """The chip that `chip_fields` wrote, at today's prices."""
+    saved = dict(saved)
+    charges = saved.pop("charges")
+    for name in ("readout", "first_readout"):
+        if name in saved:
+            readout = dict(saved[name])
+            saved[name] = READOUTS[readout.pop("kind")](**readout)
+    return Chip(**saved, charges=PRICES[charges]() if charges in PRICES else None)
 
 
 def _check_fingerprint(path: Path) -> None:

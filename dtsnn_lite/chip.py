@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from dtsnn_lite.components import AffineSteps, Constant, ExitUnit, Parts65nm, PECycle, Tag
 
-__all__ = ["AffineSteps", "Chip", "Constant", "ExitUnit", "HPADC", "Ideal", "LayerShape", "PECycle",
+__all__ = ["AffineSteps", "Chip", "Constant", "ExitUnit", "Flaws", "HPADC", "Ideal", "LayerShape", "PECycle",
            "Parts65nm", "Readout", "SARADC", "SenseAmp", "Tag", "Ternary",
            "adc_less_65nm", "dtsnn_2023", "hp_adc_65nm", "spikesim_rram_64"]
 
@@ -84,6 +84,31 @@ class LayerShape:
         return self.rows * self.neurons
 
 
+@dataclass(frozen=True)
+class Flaws:
+    """What real cells and comparators do wrong; each is off by default.
+
+    variation  sigma / mu of a conductance, drawn once, when the cell is programmed
+    on_off     conductance of an on cell over that of an off cell
+    stuck      share of cells that stay fully on or off, half each, drawn once
+    noise      standard deviation of a column's current at each read, in on-cell currents
+    offset     standard deviation of a column's zero point, drawn once, in on-cell currents
+    """
+
+    variation: float = 0.0
+    on_off: float = float("inf")
+    stuck: float = 0.0
+    noise: float = 0.0
+    offset: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.variation, self.stuck, self.noise, self.offset) < 0 or self.stuck > 1:
+            raise ValueError(f"flaws are 0 or more, and stuck is a share of cells; got {self}")
+        if self.on_off <= 1:
+            raise ValueError(f"an on cell conducts more than an off cell: on_off > 1; got {self.on_off}")
+
+
 Charges = PECycle | AffineSteps | Parts65nm
 
 
@@ -97,6 +122,7 @@ class Chip:
     mux           columns that share one converter
     first_readout the first layer's own converter (its input is an image, not spikes); None: as the others
     timesteps     the longest run the accumulators are built for
+    flaws         what its cells and comparators do wrong
     charges       the price list; None for a chip that only computes
     exit_unit     the block that decides to stop
     neurons, scales, leakage: also bill LIF updates, scale factors of 1-bit sums, leakage (only 65 nm)
@@ -111,6 +137,7 @@ class Chip:
     mux: int = 8
     first_readout: Readout | None = None
     timesteps: int = 4
+    flaws: Flaws = Flaws()
     charges: Charges | None = None
     exit_unit: ExitUnit = ExitUnit()
     neurons: bool = False

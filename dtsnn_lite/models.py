@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dtsnn_lite.chip import LayerShape
+from dtsnn_lite.chip import Chip, LayerShape
+from dtsnn_lite.crossbar_layers import put_on
 from dtsnn_lite.encoding import is_constant
 from dtsnn_lite.neurons import LIF, lif_sequence
 
@@ -64,6 +65,13 @@ class SpikingNet(nn.Module):
     layers: int
     in_shape: tuple[int, int, int]
     compiled: bool = False
+    chip: Chip | None = None
+
+    def move_to(self, chip: Chip | None) -> None:
+        """Put every layer on a chip's crossbars (None: leave them digital)."""
+        self.chip = chip
+        if chip is not None:
+            put_on(self, chip)
 
     def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
         raise NotImplementedError
@@ -98,9 +106,9 @@ class SpikingNet(nn.Module):
 
 
 class SpikingConvNet(SpikingNet):
-    """Stages of convolution, batch norm and LIF, then one linear layer (VGG family)."""
+    """Stages of convolution, batch norm and LIF, then one linear layer (VGG family), digital or on a chip."""
 
-    def __init__(self, config: ConvConfig = DIGITS) -> None:
+    def __init__(self, config: ConvConfig = DIGITS, chip: Chip | None = None) -> None:
         super().__init__()
         self.config, self.lif, self.in_shape = config, config.lif, config.in_shape
         channels, height, width = config.in_shape
@@ -114,6 +122,7 @@ class SpikingConvNet(SpikingNet):
         self.layers = len(currents)
         self.pool = nn.MaxPool2d(2)
         self.head = nn.Linear(channels * height * width, config.classes)
+        self.move_to(chip)
 
     def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
         return self.advance_from(over_time(self.currents[0], x), state)
@@ -163,7 +172,7 @@ RESNET19 = ResNetConfig()
 class SpikingResNet(SpikingNet):
     """Residual blocks whose branches meet as currents, before the neuron fires (ResNet-19)."""
 
-    def __init__(self, config: ResNetConfig = RESNET19) -> None:
+    def __init__(self, config: ResNetConfig = RESNET19, chip: Chip | None = None) -> None:
         super().__init__()
         self.config, self.lif, self.in_shape = config, config.lif, config.in_shape
         channels = config.stages[0][0]
@@ -180,6 +189,7 @@ class SpikingResNet(SpikingNet):
         self.shortcuts = nn.ModuleList(shortcuts)
         self.layers = 1 + 2 * len(first)
         self.head = nn.Linear(channels, config.classes)
+        self.move_to(chip)
 
     def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
         return self.advance_from(over_time(self.stem, x), state)
@@ -233,11 +243,11 @@ def layer_shapes(net: SpikingNet) -> tuple[LayerShape, ...]:
     return tuple(shapes)
 
 
-def build(config: ConvConfig | ResNetConfig) -> SpikingNet:
-    """The network a configuration describes, with fresh weights."""
+def build(config: ConvConfig | ResNetConfig, chip: Chip | None = None) -> SpikingNet:
+    """The network a configuration describes, with fresh weights, digital or on a chip."""
     match config:
         case ConvConfig():
-            return SpikingConvNet(config)
+            return SpikingConvNet(config, chip)
         case ResNetConfig():
-            return SpikingResNet(config)
+            return SpikingResNet(config, chip)
     raise TypeError(f"config is a ConvConfig or a ResNetConfig; got {type(config).__name__}")

