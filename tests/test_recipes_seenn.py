@@ -8,12 +8,18 @@ import torch
 
 from dtsnn_lite.calibration import fit_temperature, tempered
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
+from dtsnn_lite.chip import spikesim_rram_64
 from dtsnn_lite.conversion import QCFS, AnnConfig, convert
+from dtsnn_lite.cost import exit_check_cost, inference_cost, timestep_cost
 from dtsnn_lite.data import Split, Splits, digits
-from dtsnn_lite.exits import ConfidenceExit, calibrate, replay
+from dtsnn_lite.drift import HARD, hard_digits
+from dtsnn_lite.exits import ConfidenceExit, calibrate, replay, run_of, trade_off
 from dtsnn_lite.inference import record
-from dtsnn_lite.recipes_seenn import ConversionRecipe, make_ann
+from dtsnn_lite.models import layer_shapes
+from dtsnn_lite.policy import choose_steps, chosen_cost, experience, policy_cost, shipped_policy
+from dtsnn_lite.recipes_seenn import ConversionRecipe, make_ann, sweep_policies
 from dtsnn_lite.recording import Recording, shipped
+from dtsnn_lite.reinforce import PolicySweep, load_sweeps, save_sweeps, shipped_sweeps
 from dtsnn_lite.training import TrainConfig
 
 
@@ -69,3 +75,65 @@ def test_one_threshold_on_the_mean_fails_the_converted_network_and_a_temperature
 def test_the_cards_name_their_commands():
     card = json.loads(json.dumps(card_of("digits-ann")))
     assert card["command"] == "python -m dtsnn_lite train digits-ann"
+
+
+# --- policies ---------------------------------------------------------------------------
+
+def test_a_sweep_is_remade_to_the_bit():
+    net, splits = load_shipped("digits-hard"), hard_digits()
+    few = Split(splits.train.images[:200], splits.train.labels[:200])
+    test = Split(splits.test.images[:100], splits.test.labels[:100])
+    sweeps = []
+    for _ in range(2):
+        seen = list(experience(net, few, 4, epochs=2, drift=HARD))
+        sweeps.append(sweep_policies(net, seen, test, (5.0, 20.0))[0])
+    assert (sweeps[0].t_hat == sweeps[1].t_hat).all() and sweeps[0].t_hat.shape == (2, 100)
+
+
+def test_sweeps_come_back_from_their_file(tmp_path):
+    sweep = shipped_sweeps()["exact"]
+    save_sweeps(tmp_path / "s.npz", {"a": sweep, "b, seed 1": sweep})
+    again = load_sweeps(tmp_path / "s.npz")
+    assert list(again) == ["a", "b, seed 1"]
+    assert (again["a"].t_hat == sweep.t_hat).all() and (again["a"].correct == sweep.correct).all()
+    assert (again["a"].betas == sweep.betas).all() and again["a"].timesteps == sweep.timesteps
+    with pytest.raises(FileNotFoundError, match="no shipped policies"):
+        shipped_sweeps("nobody")
+    with pytest.raises(ValueError, match="chooses 1 to 2"):
+        PolicySweep(sweep.betas, sweep.t_hat, sweep.correct, timesteps=2)
+
+
+def test_the_shipped_sweeps_agree_with_the_recording():
+    seen = shipped("digits-hard-test")
+    for name, sweep in shipped_sweeps().items():
+        if name != "joint":                                         # there the network was trained too
+            rows = [run_of(t_hat, seen).correct for t_hat in sweep.t_hat]
+            assert np.mean(np.stack(rows) != sweep.correct) < 0.002, name
+
+
+def test_the_shipped_policy_chooses_as_its_row_of_the_sweep():
+    policy, test = shipped_policy(), hard_digits().test
+    sweep = shipped_sweeps()["exact"]
+    row = list(sweep.betas).index(card_of("policies/digits-hard")["beta"])
+    assert (choose_steps(policy, test.images, 4) == sweep.t_hat[row]).mean() > 0.99
+
+
+def test_a_higher_price_of_errors_buys_more_timesteps():
+    for name in ("exact", "reinforce"):
+        sweep = shipped_sweeps()[name]
+        assert np.corrcoef(np.log(sweep.betas), sweep.mean_timesteps)[0, 1] > 0.7
+        assert sweep.mean_timesteps[0] == 1.0 and sweep.mean_timesteps[-1] > 2
+
+
+@pytest.mark.parametrize("name", ["exact", "exact, seed 1", "exact, seed 2", "reinforce"])
+def test_with_its_own_cost_in_the_bill_a_policy_beats_every_confidence_threshold(name):
+    seen, net = shipped("digits-hard-test"), load_shipped("digits-hard")
+    step, check = timestep_cost(layer_shapes(net), spikesim_rram_64), exit_check_cost(spikesim_rram_64)
+    look, curve = policy_cost(shipped_policy(), spikesim_rram_64), trade_off(seen, ConfidenceExit)
+    sweep, ratios = shipped_sweeps()[name], []
+    for t_hat, accuracy in zip(sweep.t_hat, sweep.accuracy):
+        as_good = np.flatnonzero(curve.accuracy >= accuracy - 1e-9)
+        if as_good.size:
+            rival = replay(seen, ConfidenceExit(float(curve.thresholds[as_good[-1]])))
+            ratios.append(chosen_cost(t_hat, step, look).energy_pj.mean() / inference_cost(rival.t_hat, step, check).energy_pj.mean())
+    assert min(ratios) < 0.85 and max(ratios) > 1                   # and loses where errors are cheap: it looks in vain
