@@ -79,8 +79,37 @@ def curve(a: argparse.Namespace) -> dict:
             "mean_timesteps": found.mean_timesteps[at].tolist()}
 
 
+def network_cost(a: argparse.Namespace) -> dict:
+    """What one run of a paper's network costs on a chip, all T steps."""
+    from dataclasses import replace
+
+    from dtsnn_lite import chip as chips
+    from dtsnn_lite.cost import input_densities, static_cost, timestep_cost
+    from dtsnn_lite.floorplan import area_mm2, clock_ns, leakage_uw
+    from dtsnn_lite.networks import NETWORKS
+
+    shapes, chip = NETWORKS[a.name](), replace(getattr(chips, a.chip), timesteps=a.timesteps)
+    rates = np.full((a.timesteps, len(shapes)), 0.5 if a.density is None else a.density)
+    if a.density is None and a.timesteps > 1:
+        rates[0] = 0.0                              # as the authors' program feeds its networks
+    step = timestep_cost(shapes, chip, input_densities(rates, len(shapes)))
+    bill = static_cost(a.timesteps, step)
+    found = {"network": a.name, "chip": chip.name, "timesteps": a.timesteps, "density": float(rates.mean()),
+             "energy_pj": float(bill.energy_pj[0]), "latency_ns": float(bill.latency_ns[0]),
+             "edp_pj_ns": float(bill.edp_pj_ns[0]), "fixed_pj": step.fixed_pj, "step_pj": step.step_pj,
+             "fixed_ns": step.fixed_ns, "step_ns": step.step_ns, "parts_pj": step.parts}
+    if isinstance(chip.charges, chips.Parts65nm):
+        found |= {"area_mm2": area_mm2(shapes, chip, chip.charges), "clock_ns": clock_ns(chip, chip.charges),
+                  "leakage_pj": leakage_uw(shapes, chip, chip.charges) * bill.latency_ns[0] * 1e-3}
+    return found
+
+
 def cost(a: argparse.Namespace) -> dict:
-    """What a recording's images cost on a chip when they stop at a threshold."""
+    """What a recording's images cost on a chip when they stop at a threshold; or a paper's network, by its name."""
+    from dtsnn_lite.networks import NETWORKS
+
+    if a.name in NETWORKS:
+        return network_cost(a)
     from dtsnn_lite import chip as chips
     from dtsnn_lite.checkpoints import load_shipped
     from dtsnn_lite.cost import exit_check_cost, inference_cost, static_cost, timestep_cost
@@ -179,7 +208,9 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--score", choices=SCORES, default="entropy")
     c.add_argument("--points", type=int, default=20, help="how many breakpoints to print; 0 is all")
     c = command(cost)
-    c.add_argument("name", help="a shipped recording, or a .npz file")
+    c.add_argument("name", help="a shipped recording, a .npz file, or a paper's network (vgg9, dvsnet, ...)")
+    c.add_argument("--timesteps", type=int, default=4, help="T of a paper's network")
+    c.add_argument("--density", type=float, help="share of inputs that spike; by default half, after a silent first step")
     c.add_argument("--threshold", type=float, help="where to stop; without it the network is static")
     c.add_argument("--score", choices=SCORES, default="entropy")
     c.add_argument("--chip", choices=CHIPS, default=CHIPS[0])

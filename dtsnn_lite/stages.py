@@ -42,9 +42,9 @@ def schedule(lr: float, *phases: tuple[int, int]) -> TrainConfig:
 
 STAGES = {
     "4-bit": Stage(FOUR_BITS, "full", schedule(0.02, (1, 2), (4, 2))),
-    "hp-adc": Stage(HP_ADC, "4-bit", schedule(0.05, (1, 2), (4, 3))),
-    "adc-less": Stage(ADC_LESS, "4-bit", schedule(0.1, (1, 8), (4, 6))),
-    "one-shot": Stage(ADC_LESS, "full", schedule(0.1, (1, 10), (4, 8))),
+    "hp-adc": Stage(HP_ADC, "4-bit", schedule(0.05, (1, 1), (4, 1))),
+    "adc-less": Stage(ADC_LESS, "4-bit", schedule(0.1, (1, 6), (4, 3))),
+    "one-shot": Stage(ADC_LESS, "full", schedule(0.1, (1, 8), (4, 5))),
     "naive": Stage(ADC_LESS, "4-bit"),
 }
 

@@ -1,5 +1,6 @@
 """The bill against the papers' printed and re-run numbers."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from benchmarks.fit_65nm import conversion_pj, left_out, measured, modelled
 from dtsnn_lite import floorplan
+from dtsnn_lite.__main__ import main
 from dtsnn_lite.chip import (HPADC, Chip, SARADC, SenseAmp, adc_less_65nm, dtsnn_2023, hp_adc_65nm,
                              spikesim_rram_64)
 from dtsnn_lite.components import Parts65nm
@@ -16,6 +18,7 @@ from dtsnn_lite.floorplan import clock_ns, converter_area_um2, layer_times_ns, l
 from dtsnn_lite.mapping import place
 from dtsnn_lite.networks import NETWORKS, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
 from dtsnn_lite.published import CONVERTERS, RATIOS, RUNS, SPARSE_RUNS
+from dtsnn_lite.sensitivity import band, tornado
 
 
 def exit_steps(shares: list[float], images: int = 10_000) -> np.ndarray:
@@ -244,3 +247,43 @@ def test_every_network_has_a_price_on_every_chip(network, chip):
     step = timestep_cost(NETWORKS[network](), chip)
     assert np.isfinite([step.step_pj, step.step_ns]).all() and min(step.step_pj, step.step_ns) > 0
     assert sum(step.parts.values()) == pytest.approx(step.step_pj)
+
+
+# --- ranges ------------------------------------------------------------------------
+
+
+def energy_ratio(prices: Parts65nm) -> float:
+    """HP-ADC over ADC-less, DVSNet, both at the same prices."""
+    more, less = (timestep_cost(dvsnet(), replace(chip, charges=prices)).step_pj for chip in (hp_adc_65nm, adc_less_65nm))
+    return more / less
+
+
+def test_a_tornado_moves_one_constant_at_a_time_and_lists_the_widest_first():
+    swings = tornado(energy_ratio, Parts65nm())
+    widths = [abs(high - low) for low, high in swings.values()]
+    assert widths == sorted(widths, reverse=True)
+    assert next(iter(swings)) == "flash_time" and "tile_side" not in swings
+    assert swings["final_merge"][0] == pytest.approx(swings["final_merge"][1])
+
+
+def test_a_band_holds_its_value_and_each_swing_of_the_tornado():
+    low, value, high = band(energy_ratio, Parts65nm())
+    assert value == pytest.approx(energy_ratio(Parts65nm()))
+    for ends in tornado(energy_ratio, Parts65nm()).values():
+        assert low <= min(ends) and max(ends) <= high
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("chip", ["spikesim_rram_64", "dtsnn_2023", "hp_adc_65nm", "adc_less_65nm"])
+def test_the_command_line_prices_any_network_on_any_preset(network, chip, capsys):
+    assert main(["cost", network, "--chip", chip, "--timesteps", "3", "--density", "0.2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["energy_pj"] == pytest.approx(found["fixed_pj"] + 3 * found["step_pj"])
+    assert sum(found["parts_pj"].values()) == pytest.approx(found["step_pj"])
+
+
+def test_the_command_line_reproduces_the_authors_run(capsys):
+    assert main(["cost", "dvsnet", "--chip", "hp_adc_65nm", "--timesteps", "20", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["energy_pj"] == pytest.approx(0.924e9, rel=0.10)
+    assert found["density"] == pytest.approx(0.475)
