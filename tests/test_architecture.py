@@ -48,6 +48,7 @@ ORDER = (
     "variants",
     "published",
     "sensitivity",
+    "papers",
     "inference",
     "policy",
     "recipes",
@@ -63,7 +64,7 @@ ORDER = (
     "__main__",
 )
 # What runs without torch: the side of the chip that decides to stop and pays the bill.
-NUMPY_SHORE = {"seals", "checks", "variants", "components", "chip", "networks", "mapping", "floorplan", "published", "sensitivity", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
+NUMPY_SHORE = {"seals", "checks", "variants", "components", "chip", "networks", "mapping", "floorplan", "published", "sensitivity", "papers", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
 CODE_LINES_A_CELL = 20
 
 modules = sorted(PACKAGE.rglob("*.py"))

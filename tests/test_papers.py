@@ -1,0 +1,111 @@
+"""What we reproduced: the verdicts are what the numbers say, and every published number stands where it was read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dtsnn_lite import papers
+from dtsnn_lite.cost import StepCost, inference_cost, static_cost
+from dtsnn_lite.papers import (
+    ADC_LESS, DIGITS, DT_SNN, PLAUSIBLE, PROGRAMS, SEENN, Row, compare, edp_ratio, show, table, tally, wilson)
+
+ROOT = Path(__file__).resolve().parents[1]
+ALL = (*DT_SNN, *SEENN, *ADC_LESS, *PROGRAMS, *DIGITS)
+ROW = Row("li2023dtsnn", "Fig. 9", "a number", (10.0, 10.0), "ms", 0.5, lambda: (10.4, 10.4), "because")
+
+
+def test_every_row_names_a_source_of_the_bibliography_and_says_why():
+    keys = re.findall(r"^@\w+\{(\w+),", (ROOT / "references.bib").read_text("utf8"), re.M)
+    assert {row.source for row in ALL} <= set(keys)
+    assert all(row.where and row.why and row.published[0] <= row.published[1] for row in ALL)
+
+
+def test_no_question_is_asked_twice():
+    assert len({(row.what, row.where) for row in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [
+    ((10.5, 10.5), "reproduced"), ((9.5, 9.5), "reproduced"), ((10.500001, 10.500001), "not reproduced"), ((9.4, 10.0), "not reproduced"),
+    (None, "not yet")])
+def test_the_verdict_is_taken_from_unrounded_numbers(ours, verdict):
+    assert replace(ROW, measure=lambda: ours).compare().verdict == verdict
+
+
+def test_a_range_is_reproduced_only_if_all_of_ours_lies_in_it():
+    claim = replace(ROW, published=(2.0, 7.0), tolerance=0.0)
+    assert replace(claim, measure=lambda: (2.0, 7.0)).compare().verdict == "reproduced"
+    assert replace(claim, measure=lambda: (1.9, 5.0)).compare().verdict == "not reproduced"
+
+
+def test_other_data_get_no_verdict():
+    assert replace(ROW, alike=False).compare().verdict == "not comparable"
+    assert {comparison.verdict for comparison in compare(DIGITS)} == {"not comparable"}
+
+
+def test_a_row_prints_more_digits_than_it_is_judged_by():
+    assert replace(ROW, measure=lambda: (10.04, 10.04)).compare().cells == (
+        "a number", "10 ms (Fig. 9)", "10.04 ms", "1.004", "0.5 ms", "reproduced", "because")
+    assert show((2.0, 7.0), "") == "2 to 7"
+
+
+def test_an_accuracy_comes_with_its_interval():
+    cells = replace(ROW, unit="%", measure=lambda: (97.0, 97.0), images=1000).compare().cells
+    assert cells[2] == "97 % (95 % interval 95.75 to 97.89 %, 1000 images)" and cells[4] == "0.5 points"
+
+
+def test_the_interval_by_hand_and_at_the_edges():
+    assert wilson(0.5, 100) == pytest.approx((40.383, 59.617), abs=1e-3)
+    assert wilson(1.0, 100)[1] == pytest.approx(100) and wilson(0.0, 100)[0] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("mean_timesteps", PLAUSIBLE)
+def test_an_assumed_histogram_has_the_published_mean(mean_timesteps):
+    for shares in PLAUSIBLE[mean_timesteps]:
+        assert sum(shares) == pytest.approx(1) and np.dot(shares, range(1, 5)) == pytest.approx(mean_timesteps)
+
+
+def test_edp_by_shares_equals_edp_image_by_image():
+    step, shares = StepCost(1.0, 2.0, 0.5, 1.0), (0.5, 0.25, 0.25)
+    bill = inference_cost(np.array([1, 1, 2, 3]), step)
+    assert edp_ratio(shares, step) == pytest.approx(bill.edp_pj_ns.mean() / static_cost(3, step).edp_pj_ns[0])
+
+
+def test_a_row_that_waits_for_a_recording_is_measured_once_it_ships(tmp_path, monkeypatch):
+    row = DT_SNN[0]
+    assert row.compare().verdict == "not yet" or papers._ships("cifar10-vgg16")
+    for split in ("calibration", "test"):
+        (tmp_path / f"cifar10-vgg16-{split}.npz").touch()
+    digits = papers.shipped
+    monkeypatch.setattr(papers, "ASSETS", tmp_path)
+    monkeypatch.setattr(papers, "shipped", lambda name: digits(name.replace("cifar10-vgg16", "digits")))
+    assert row.compare().ours == pytest.approx((1.069, 1.069))
+    assert row.compare().verdict == "not reproduced"
+
+
+def test_the_energy_line_of_the_figure_and_the_abstracts_of_dt_snn_fit_together():
+    verdicts = {c.row.what: c.verdict for c in compare(DT_SNN)}
+    assert verdicts["EDP saved at 1.46 timesteps, by arithmetic"] == "reproduced"
+    assert verdicts["EDP saved at 1.27 timesteps, by arithmetic"] == "reproduced"
+    assert verdicts["VGG-16, energy at T = 8 over T = 1"] == "not reproduced"
+    assert verdicts["VGG-16, share of crossbar and ADC"] == "not reproduced"
+
+
+def test_the_gains_of_adc_less_lie_in_the_published_ranges():
+    assert {c.verdict for c in compare(ADC_LESS)} == {"reproduced"}
+
+
+def test_a_table_has_a_line_for_each_row_and_says_each_reason_once():
+    rows, notes = table(compare(ALL)).strip().split("\n\n")
+    lines = rows.splitlines()
+    assert len(lines) == 2 + len(ALL) and {line.count("|") for line in lines} == {8}
+    assert len(notes.splitlines()) == len({row.why for row in ALL})
+    assert lines[-1].endswith(f"({len(notes.splitlines())}) |")
+
+
+def test_a_tally_counts_every_row():
+    assert sum(tally(compare(ALL)).values()) == len(ALL)
