@@ -154,6 +154,11 @@ def test_bad_input_to_an_explorer_is_refused_with_a_reason(wrong, words):
         ExitExplorer(RECORDINGS[0], **{"cost_models": CHIPS, **wrong})
 
 
+def test_an_explorer_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no recording to explore"):
+        ExitExplorer({})
+
+
 def test_a_threshold_moves_to_the_nearest_place_of_the_slider():
     assert on_grid(0.3512) == 0.35 and on_grid(1.0) == 1.0
 

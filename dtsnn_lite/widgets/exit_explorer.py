@@ -20,6 +20,7 @@ LABELS = {"entropy": "threshold \u03b8: leave when entropy < \u03b8", "confidenc
 POSITIONS = 201
 THRESHOLDS = np.arange(POSITIONS) / (POSITIONS - 1)     # 0, 0.005, ..., 1: every place the slider can stand
 SHOWN = 8                                               # pictures in a row
+GREY_IMAGES, COLOUR_IMAGES = 96, 32                     # kept in the page: colour hardly compresses
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ def thin_curve(recording: Recording, score: str, columns: int = 286) -> list[lis
     return [[int(steps[k]), int(right[k])] for k in keep]
 
 
-def choose_images(recording: Recording, count: int = 96) -> np.ndarray:
+def choose_images(recording: Recording, count: int = GREY_IMAGES) -> np.ndarray:
     """Images worth showing: the hardest half by entropy, and a spread from easy to hard."""
     hardness = EntropyExit.score(recording.f)[:max(1, recording.timesteps - 1)].min(axis=0)
     order = np.argsort(hardness, kind="stable")
@@ -163,7 +164,7 @@ def _packed_images(data: ExitData, shelf: _Shelf) -> dict | None:
 def _shown_images(data: ExitData) -> tuple[np.ndarray, np.ndarray]:
     if data.index is not None:
         return np.asarray(data.index), data.images
-    index = choose_images(data.recording)
+    index = choose_images(data.recording, GREY_IMAGES if data.images.ndim == 3 else COLOUR_IMAGES)
     return index, data.images[index]
 
 
@@ -279,14 +280,16 @@ def _tile(pixels: np.ndarray, truth: str, said: str) -> str:
                class_="tile" if said == truth else "tile wrong")
 
 
-def static_html(data: ExitData, theta: float, score: str, chip: str, heading: str) -> str:
-    """The explorer at one state, as plain HTML and SVG."""
+def static_html(data: ExitData, theta: float, score: str, chip: str, heading: str, name: str | None = None) -> str:
+    """The explorer at one state, as plain HTML and SVG; `name` of the data where there are several."""
     seen, costs = data.recording, data.cost_models[chip]
     run = replay(seen, POLICIES[score](theta))
     controls = [("how sure?", score, "choice"), ("hardware", chip, "choice"), (LABELS[score], f"{theta:.3f}", "number")]
     numbers = number_table(data.caption or caption_of(data), ["", "stops when sure", f"always {seen.timesteps}", "ratio"],
                            exit_rows(run, seen, *costs))
     ways = number_table(f"EDP against always {seen.timesteps} steps", ["", "ratio"], edp_rows(run, seen, *costs))
+    if name is not None:
+        controls.insert(0, ("network and images", name, "choice"))
     return static_view(heading, controls, _sentence(run, seen, *costs), tag("div", numbers, class_="numbers"),
                        panels(curve_picture(data, score, run), exits_picture(data, run)),
                        tag("details", tag("summary", "EDP in three ways"), ways, class_="fold"), pictures_html(data, run))
@@ -327,15 +330,17 @@ class ExitExplorer(Explorer):
                  theta: float = 0.35, score: str = "entropy", chip: str | None = None,
                  heading: str = "Exit explorer", hash_key: str = "exit", **more: object) -> None:
         if isinstance(recording, Recording):
-            recording = {"recording": ExitData(recording, cost_models or {}, images, index, **more)}
-            more = {}
+            name = f"{recording.about.get('dataset', 'recording')}, {recording.images:,} images"
+            recording, more = {name: ExitData(recording, cost_models or {}, images, index, **more)}, {}
+        if not recording:
+            raise ValueError("no recording to explore: pass a Recording, or a mapping name -> ExitData")
         name, first = next(iter(recording.items()))
         checked_choice("score", score, tuple(POLICIES))
         chip = checked_choice("chip", chip or next(iter(first.cost_models)), tuple(first.cost_models))
         data, raw = pack(recording)
         theta = on_grid(theta)
         super().__init__(data=data, bytes=raw, recording=name, theta=theta, score=score, chip=chip, heading=heading,
-                         hash_key=hash_key, static_html=static_html(first, theta, score, chip, heading), **more)
+                         hash_key=hash_key, static_html=static_html(first, theta, score, chip, heading, name if len(recording) > 1 else None), **more)
 
 
 def on_grid(theta: float) -> float:
