@@ -21,7 +21,7 @@ def rows() -> Iterator[Row]:
     weight = torch.randn(SHAPE)
     names = ["plain"] + (["compiled"] if shutil.which("c++") or shutil.which("g++") else [])
     forward = {"copy": i.clone, "snnTorch": lambda: snntorch_spikes(i)}
-    both = {"copy": lambda: streams(i), "snnTorch": with_gradient(snntorch_spikes, i, weight)}
+    both = {"copy": lambda: streams(i, weight), "snnTorch": with_gradient(snntorch_spikes, i, weight)}
     for name in names:
         ours = lif(name == "compiled")
         forward[name], both[name] = (lambda ours=ours: ours(i)), with_gradient(ours, i, weight)
@@ -51,15 +51,15 @@ def snntorch_spikes(i: Tensor) -> Tensor:
     return torch.stack(spikes)
 
 
-def streams(i: Tensor) -> None:
+def streams(i: Tensor, weight: Tensor) -> None:
     """Five streams of memory: x -> s, then x and grad_s -> grad_x."""
     i.clone()
-    torch.add(i, i)
+    torch.add(i, weight)
 
 
 def with_gradient(function: Callable[[Tensor], Tensor], i: Tensor, weight: Tensor) -> Callable[[], None]:
     """Forward and backward of a function for a given gradient of its spikes."""
     def run() -> None:
         x = i.detach().requires_grad_()
-        function(x).backward(weight)
+        torch.autograd.grad(function(x), x, weight)
     return run

@@ -6,12 +6,13 @@ one who fills the cache still does.
 
 from __future__ import annotations
 
+import ctypes
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3     # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
@@ -26,21 +27,26 @@ class Row:
 
 
 def interleaved(runs: Mapping[str, Callable[[], object]], rounds: int = 15) -> dict[str, float]:
-    """Median seconds of each run, taken A B C A B C ...; the first round only warms up."""
+    """Median seconds of each run, taken A B C A B C ...; each timed run follows one of its own that warms the caches."""
     settle()
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(rounds + 1):
+    for _ in range(rounds):
         for name, run in runs.items():
+            run()
             began = time.process_time()
             run()
-            if turn:
-                seconds[name].append(time.process_time() - began)
+            seconds[name].append(time.process_time() - began)
     return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
 def settle() -> None:
-    """One freed block of 31 MiB, after which glibc keeps its heap and no run pays for fresh pages."""
-    np.empty(31 * 2 ** 20, np.uint8)
+    """Let glibc keep freed memory, so that no run pays for the pages that another gave back."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return
+    libc.mallopt(M_MMAP_THRESHOLD, 2 ** 25)         # the most it takes: 32 MiB
+    libc.mallopt(M_TRIM_THRESHOLD, 2 ** 30)
 
 
 def at_most(goal: str, what: str, ratio: float, wanted: float, unit: str = "x") -> Row:

@@ -71,8 +71,8 @@ def lif_loop(i: Tensor, lif: LIF, u: Tensor | None = None) -> tuple[Tensor, Tens
 def lif_sequence(i: Tensor, lif: LIF, u: Tensor | None = None, compiled: bool = False) -> tuple[Tensor, Tensor]:
     """The same numbers and gradients as `lif_loop`, in one autograd function: (T, ...) -> (T, ...), u_T.
 
-    Only i is kept for the backward pass, which computes h again. u and u_T carry no gradient:
-    a sequence is cut where it is split.
+    The backward pass computes h again from i and s, which the next layer keeps anyway.
+    u and u_T carry no gradient: a sequence is cut where it is split.
     compiled: fuse the loop with torch.compile (needs a C++ compiler or Triton).
     """
     if i.dim() < 2 or i.shape[0] < 1:
@@ -88,16 +88,15 @@ class _Sequence(torch.autograd.Function):
     @staticmethod
     def forward(ctx, i: Tensor, u: Tensor | None, lif: LIF, compiled: bool) -> tuple[Tensor, Tensor]:
         ctx.lif, ctx.compiled = lif, compiled
-        ctx.save_for_backward(i, u)
         s, u_last = (_forward_compiled if compiled else _forward_in_place)(i, u, lif)
+        ctx.save_for_backward(i, u, s)
         ctx.mark_non_differentiable(u_last)
         return s, u_last
 
     @staticmethod
     def backward(ctx, grad_s: Tensor, _grad_u: Tensor) -> tuple[Tensor, None, None, None]:
-        i, u = ctx.saved_tensors
         backward = _backward_compiled if ctx.compiled else _backward_in_place
-        return backward(i, u, grad_s, ctx.lif), None, None, None
+        return backward(*ctx.saved_tensors, grad_s, ctx.lif), None, None, None
 
 
 def _state_like(i: Tensor) -> Tensor:
@@ -113,7 +112,8 @@ def _slope(x: Tensor, lif: LIF) -> Tensor:
 
 # --- pure versions in memory order, (T, M), for torch.compile -----------------
 
-def _forward(i: Tensor, u: Tensor, lif: LIF) -> tuple[Tensor, Tensor]:
+def _forward(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
+    u = _state_like(i) if u is None else u
     spikes = []
     for i_t in i.unbind(0):
         h = lif.beta * u + i_t
@@ -123,7 +123,8 @@ def _forward(i: Tensor, u: Tensor, lif: LIF) -> tuple[Tensor, Tensor]:
     return torch.stack(spikes), u
 
 
-def _backward(i: Tensor, u: Tensor, grad_s: Tensor, lif: LIF) -> Tensor:
+def _backward(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
+    u = _state_like(i) if u is None else u
     hs = []
     for i_t in i.unbind(0):
         h = lif.beta * u + i_t
@@ -146,14 +147,18 @@ def _compiled(function: Callable) -> Callable:
 
 
 def _forward_compiled(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
-    start = _start(i, u)
-    s, last = _compiled(_forward)(_flat(i), _flat(start[None])[0], lif)
+    s, last = _compiled(_forward)(_flat(i), _flat_start(i, u), lif)
     return _shaped(s, i), _shaped(last[None], i[:1])[0]
 
 
-def _backward_compiled(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
-    grad = _compiled(_backward)(_flat(i), _flat(_start(i, u)[None])[0], _flat(_laid_out(grad_s, i)), lif)
+def _backward_compiled(i: Tensor, u: Tensor | None, _s: Tensor, grad_s: Tensor, lif: LIF) -> Tensor:
+    grad = _compiled(_backward)(_flat(i), _flat_start(i, u), _flat(_laid_out(grad_s, i)), lif)
     return _shaped(grad, i)
+
+
+def _flat_start(i: Tensor, u: Tensor | None) -> Tensor | None:
+    """u in the memory order of i; None stays None, so that zeros are compiled away."""
+    return None if u is None else _flat(_start(i, u)[None])[0]
 
 
 def _shaped(flat: Tensor, i: Tensor) -> Tensor:
@@ -213,44 +218,43 @@ def _reset(h: Tensor, s_t: Tensor, lif: LIF) -> None:
         h.sub_(s_t, alpha=lif.v_th)
 
 
-def _backward_in_place(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
+def _backward_in_place(i: Tensor, u: Tensor | None, s: Tensor, grad_s: Tensor, lif: LIF) -> Tensor:
     grad_i = _like(i)
-    flat_i, flat_s, flat_g = _flat(i), _flat(_laid_out(grad_s, i)), _flat(grad_i)
+    flat_i, flat_s, flat_gs, flat_gi = _flat(i), _flat(s), _flat(_laid_out(grad_s, i)), _flat(grad_i)
     flat_u = _flat(_start(i, u)[None])[0]
-    u_dtype = flat_u.dtype
     for c in _chunks(i):
-        hs = flat_g[:, c] if i.dtype == u_dtype else torch.empty_like(flat_i[:, c], dtype=u_dtype)
-        _potentials(flat_i[:, c], flat_u[c], hs, lif)          # grad_i itself holds h until it is spent
-        _gradients(hs, flat_s[:, c], flat_g[:, c], lif)
+        hs = flat_gi[:, c] if i.dtype == flat_u.dtype else torch.empty_like(flat_i[:, c], dtype=flat_u.dtype)
+        _potentials(flat_i[:, c], flat_u[c], flat_s[:, c], hs, lif)          # grad_i itself holds h until it is spent
+        _gradients(hs, flat_s[:, c], flat_gs[:, c], flat_gi[:, c], lif)
     return grad_i
 
 
-def _potentials(i: Tensor, u: Tensor, hs: Tensor, lif: LIF) -> None:
-    """h of every timestep into hs (T, M): the forward pass again; u is spent."""
-    for t in range(i.shape[0]):
-        torch.add(i[t], u, alpha=lif.beta, out=hs[t])
+def _potentials(i: Tensor, u: Tensor, s: Tensor, hs: Tensor, lif: LIF) -> None:
+    """h of every timestep into hs (T, M): the forward pass again, its spikes known; u is spent."""
+    for i_t, s_t, h in zip(i.unbind(0), s.unbind(0), hs.unbind(0)):
+        torch.add(i_t, u, alpha=lif.beta, out=h)
         if lif.hard_reset:
-            torch.le(hs[t], lif.v_th, out=u).mul_(hs[t])            # u = (1 - s) h
+            torch.addcmul(h, h, s_t, value=-1, out=u)
         else:
-            torch.gt(hs[t], lif.v_th, out=u)
-            torch.add(hs[t], u, alpha=-lif.v_th, out=u)
+            torch.sub(h, s_t, alpha=lif.v_th, out=u)
 
 
-def _gradients(hs: Tensor, grad_s: Tensor, grad_i: Tensor, lif: LIF) -> None:
+def _gradients(hs: Tensor, s: Tensor, grad_s: Tensor, grad_i: Tensor, lif: LIF) -> None:
     """grad_h = grad_u (1 - s) + (grad_s - grad_u h) slope(h - v_th); the step before gets grad_u = beta grad_h."""
     steep = (math.pi / 2 * lif.alpha) ** 2
     one = hs.new_ones(())
-    grad_u, x = torch.zeros_like(hs[0]), torch.empty_like(hs[0])
-    through = torch.empty_like(x)
-    for t in range(hs.shape[0] - 1, -1, -1):
-        h = hs[t]
+    grad_u, x, through = torch.zeros_like(hs[0]), torch.empty_like(hs[0]), torch.empty_like(hs[0])
+    last = len(hs) - 1
+    for t, (h, s_t, grad_s_t, grad_i_t) in reversed(list(enumerate(zip(hs.unbind(0), s.unbind(0), grad_s.unbind(0), grad_i.unbind(0))))):
         torch.sub(h, lif.v_th, out=x)
         torch.addcmul(one, x, x, value=steep, out=x)                # 1 / slope, up to alpha / 2
-        if lif.hard_reset:
-            torch.addcmul(grad_s[t], grad_u, h, value=-1, out=through)
-            grad_u.mul_(torch.le(h, lif.v_th, out=h))               # h becomes 1 - s
+        if t == last:
+            through_t = grad_s_t                                    # nothing comes from later
+        elif lif.hard_reset:
+            through_t = torch.addcmul(grad_s_t, grad_u, h, value=-1, out=through)
+            grad_u.addcmul_(grad_u, s_t, value=-1)
         else:
-            torch.sub(grad_s[t], grad_u, alpha=lif.v_th, out=through)
-        grad_u.addcdiv_(through, x, value=lif.alpha / 2)
-        grad_i[t].copy_(grad_u)
-        grad_u.mul_(lif.beta)
+            through_t = torch.sub(grad_s_t, grad_u, alpha=lif.v_th, out=through)
+        torch.addcdiv(grad_u, through_t, x, value=lif.alpha / 2, out=grad_i_t)
+        if t > 0:
+            torch.mul(grad_i_t, lif.beta, out=grad_u)
