@@ -16,20 +16,22 @@ from dtsnn_lite.recording import Recording
 
 # --- scores: how sure is f_t? ------------------------------------------------
 
-def _logits(f: np.ndarray) -> np.ndarray:
-    f = np.asarray(f, dtype=np.float64)
+def _below_best(f: np.ndarray) -> np.ndarray:
+    """z = f - max f, float64, classes first: (..., K) -> (K, ...), so that sums over classes run along memory."""
+    f = np.asarray(f)
     if f.ndim == 0 or f.shape[-1] < 2:
         raise ValueError(f"f is (..., classes) with 2 classes or more; got shape {f.shape}")
-    if not np.isfinite(f).all():
+    z = np.array(np.moveaxis(f, -1, 0), dtype=np.float64, order="C")
+    if not np.isfinite(z).all():
         raise ValueError("f holds NaN or infinity, about which no score is sure: the network diverged")
-    return f
+    z -= z.max(axis=0)
+    return z
 
 
 def softmax(f: np.ndarray) -> np.ndarray:
     """Class probabilities p_k = exp(f_k) / sum_j exp(f_j), float64, same shape as f."""
-    f = _logits(f)
-    e = np.exp(f - f.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    e = np.exp(_below_best(f))
+    return np.moveaxis(e / e.sum(axis=0), 0, -1)
 
 
 def entropy(f: np.ndarray) -> np.ndarray:
@@ -38,19 +40,17 @@ def entropy(f: np.ndarray) -> np.ndarray:
     E = -(1 / log K) sum_k p_k log p_k,  with log p_k = z_k - log S, z = f - max f
       = (log S - sum_k p_k z_k) / log K                              (DT-SNN)
     """
-    f = _logits(f)
-    z = np.ascontiguousarray(np.moveaxis(f - f.max(axis=-1, keepdims=True), -1, 0))  # (K, ...): sums run along memory
+    z = _below_best(f)
     e = np.exp(z)
     s = e.sum(axis=0)
     z *= e
     h = np.log(s) - z.sum(axis=0) / s
-    return np.clip(h / np.log(f.shape[-1]), 0.0, 1.0)
+    return np.clip(h / np.log(len(z)), 0.0, 1.0)
 
 
 def confidence(f: np.ndarray) -> np.ndarray:
     """Largest class probability, in [1/K, 1]. Shape (..., K) -> (...). (SEENN-I)"""
-    f = _logits(f)
-    return 1.0 / np.exp(f - f.max(axis=-1, keepdims=True)).sum(axis=-1)
+    return 1.0 / np.exp(_below_best(f)).sum(axis=0)
 
 
 def margin(f: np.ndarray) -> np.ndarray:
@@ -267,11 +267,12 @@ def exit_curve(score: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.n
     m = score[:-1].copy()
     for t in range(1, T - 1):       # a loop over rows beats minimum.accumulate along them
         np.minimum(m[t - 1], m[t], out=m[t])
-    order = np.argsort(m, axis=None)    # ties in any order: only whole groups are read
-    gain = (correct[:-1].astype(np.int8) - correct[1:].astype(np.int8)).ravel()[order]
-    right = correct[-1].sum() + np.concatenate(([0], np.cumsum(gain, dtype=np.int64)))
-    steps = N * T - np.arange(m.size + 1)
-    return m.ravel()[order], right, steps
+    v = np.sort(m, axis=None)
+    flips = correct[:-1] != correct[1:]             # few: a move between two right answers changes nothing
+    right = np.zeros(m.size + 1, dtype=np.int64)
+    right[0] = correct[-1].sum()
+    np.add.at(right, 1 + np.searchsorted(v, m[flips]), np.where(correct[:-1][flips], 1, -1))
+    return v, right.cumsum(), N * T - np.arange(m.size + 1)
 
 
 def trade_off(recording: Recording, policy: type) -> TradeOff:
