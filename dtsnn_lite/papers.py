@@ -95,7 +95,7 @@ class Comparison:
 def show(span: Range, unit: str, digits: int = 4) -> str:
     """A number or a range with its unit: more digits than the paper prints."""
     low, high = (f"{value:.{digits}g}" for value in span)
-    return f"{low if low == high else f'{low} to {high}'} {unit}".strip()
+    return f"{low if low == high else f'{low} to {high}'}\u00a0{unit}".strip()
 
 
 def wilson(share: float, images: int, z: float = 1.96) -> Range:

@@ -49,13 +49,13 @@ def test_other_data_get_no_verdict():
 
 def test_a_row_prints_more_digits_than_it_is_judged_by():
     assert replace(ROW, measure=lambda: (10.04, 10.04)).compare().cells == (
-        "a number", "10 ms (Fig. 9)", "10.04 ms", "1.004", "0.5 ms", "reproduced", "because")
+        "a number", "10\u00a0ms (Fig. 9)", "10.04\u00a0ms", "1.004", "0.5 ms", "reproduced", "because")
     assert show((2.0, 7.0), "") == "2 to 7"
 
 
 def test_an_accuracy_comes_with_its_interval():
     cells = replace(ROW, unit="%", measure=lambda: (97.0, 97.0), images=1000).compare().cells
-    assert cells[2] == "97 % (95 % interval 95.75 to 97.89 %, 1000 images)" and cells[4] == "0.5 points"
+    assert cells[2] == "97\u00a0% (95 % interval 95.75 to 97.89\u00a0%, 1000 images)" and cells[4] == "0.5 points"
 
 
 def test_the_interval_by_hand_and_at_the_edges():
