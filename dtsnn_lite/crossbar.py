@@ -22,14 +22,18 @@ def levels(weight_bits: int) -> int:
     return 2 ** (weight_bits - 1) - 1
 
 
-def lsq(w: Tensor, step: Tensor, weight_bits: int) -> Tensor:
-    """Whole-number weights with a learned step: round(clip(w / step, -Q, Q)).
+def gentle(step: Tensor, w: Tensor, weight_bits: int) -> Tensor:
+    """The step, its gradient scaled by step^2 / sqrt(Q x number of weights): LSQ's scale, in per cent of the step.
 
-    Gradients go straight through the rounding; the step's is scaled by 1 / sqrt(Q x number of weights).
+    Use it wherever the step stands in an equation, or it runs away with the scale of the output.
     """
+    share = step.detach() ** 2 / (levels(weight_bits) * w.numel()) ** 0.5
+    return step * share + (step * (1 - share)).detach()
+
+
+def lsq(w: Tensor, step: Tensor, weight_bits: int) -> Tensor:
+    """Whole-number weights: round(clip(w / step, -Q, Q)), gradients straight through the rounding."""
     top = levels(weight_bits)
-    gentle = 1.0 / (top * w.numel()) ** 0.5
-    step = step * gentle + (step * (1 - gentle)).detach()
     v = (w / step).clamp(-top, top)
     return v + (v.round() - v).detach()
 

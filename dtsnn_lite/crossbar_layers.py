@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary
-from dtsnn_lite.crossbar import (best_adc_step, fast_matmul, first_step, is_lossless, lsq, matmul, partial_sums,
+from dtsnn_lite.crossbar import (best_adc_step, fast_matmul, first_step, gentle, is_lossless, lsq, matmul, partial_sums,
                                  place_values, program, read, saturated)
 
 SAMPLE = 20_000          # rows of input that calibration looks at
@@ -52,23 +52,25 @@ class OnCrossbars(nn.Module):
 
     def product(self, x: Tensor) -> Tensor:
         """Rows of input (M, R) through the arrays -> (M, O), without the bias."""
-        q = lsq(self.weight, self.step, self.chip.weight_bits).flatten(1).T
+        step = gentle(self.step, self.weight, self.chip.weight_bits)
+        q = lsq(self.weight, step, self.chip.weight_bits).flatten(1).T
         arrays = program(q, self.chip, self.salt)
         if self.calibrating:
             self._fit_scales(x, q.detach())
         if self.chip.flaws.noise:
-            return self.step * matmul(x, arrays, self.chip.readout, self.scales(), self.chip.flaws.noise)
+            return step * matmul(x, arrays, self.chip.readout, self.scales(), self.chip.flaws.noise)
         if torch.is_grad_enabled():
-            return self.step * read(x, arrays, self.chip.readout, self.scales())
+            return step * read(x, arrays, self.chip.readout, self.scales())
         fed = x.to(torch.int8) if self.chip.flaws == Flaws() and is_binary(x) else x
-        return self.step * fast_matmul(fed, arrays, self.chip.readout, self.scales())
+        return step * fast_matmul(fed, arrays, self.chip.readout, self.scales())
 
     def plain(self) -> Tensor | None:
         """The weights for one ordinary product, where the chip changes nothing else; None where it does."""
         lossless = is_lossless(self.chip.readout, self.chip.rows, self.chip.cell_bits)
         if not lossless or self.chip.flaws != Flaws():
             return None
-        return lsq(self.weight, self.step, self.chip.weight_bits) * self.step
+        step = gentle(self.step, self.weight, self.chip.weight_bits)
+        return lsq(self.weight, step, self.chip.weight_bits) * step
 
     @torch.no_grad()
     def _fit_scales(self, x: Tensor, q: Tensor) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dtsnn_lite.checkpoints import load_net, save_net
 from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary
-from dtsnn_lite.crossbar import (Arrays, adc, best_adc_step, bit_planes, code_range, combine, fast_matmul, is_lossless,
+from dtsnn_lite.crossbar import (Arrays, adc, best_adc_step, bit_planes, code_range, fast_matmul, gentle, is_lossless,
                                  lsq, matmul, one_bit, partial_sums, place_values, program, read, saturated)
 from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, calibrate, crossbars
 from dtsnn_lite.encoding import direct
@@ -87,12 +87,13 @@ def test_the_gradient_of_a_weight_passes_straight_through_unless_it_is_clipped()
     assert w.grad.tolist() == pytest.approx([1.0, 0.0])
 
 
-def test_the_gradient_of_the_step_is_lsqs():
+def test_the_gradient_of_the_step_is_lsqs_in_per_cent_of_the_step():
     w, step = torch.tensor([0.24, 5.0, -5.0]), torch.tensor(0.1, requires_grad=True)
-    (step * lsq(w, step, 4)).sum().backward()
-    gentle = 1 / (7 * 3) ** 0.5
-    inner = 2 - 2.4 * gentle                      # round(v) from the product, -v from the quotient
-    assert step.grad.item() == pytest.approx(inner + 7 - 7)
+    soft = gentle(step, w, 4)
+    (soft * lsq(w, soft, 4)).sum().backward()
+    by_hand = (2 - 2.4) + 7 - 7                   # round(v) - v inside, +-Q where clipped
+    assert soft.item() == pytest.approx(0.1)
+    assert step.grad.item() == pytest.approx(by_hand * 0.1 ** 2 / (7 * 3) ** 0.5)
 
 
 def test_planes_share_a_weights_gradient_so_that_an_ideal_chip_has_the_digital_one():
