@@ -8,4 +8,3 @@ c.ClearSolutions.code_stub = {
 c.ClearSolutions.text_stub = "*Your answer here.*"
 c.ExecutePreprocessor.timeout = 60
 c.LimitOutput.max_lines = 200
-c.IncludeHeaderFooter.header = None

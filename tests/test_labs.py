@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 
 from dtsnn_lite.checks import SEALS, as_json
 from labs.tools.editions import student_edition
-from labs.tools.masters import LABS, Exercise, attempt, code_cells, exercises, masters, mistakes, solution_lines, states
+from labs.tools.masters import LABS, Exercise, attempt, code_cells, exercises, masters, key_names, mistakes, solution_lines, solved, states
 
 ROOT = LABS.parent
 ALL = [exercise for path in masters() for exercise in exercises(path)]
@@ -69,6 +70,12 @@ def test_the_sealed_answers_are_those_of_the_masters():
     from labs.tools.seals import all_seals
 
     assert SEALS.read_text("utf8") == as_json(all_seals()), "python -m labs.tools.seals"
+
+
+@pytest.mark.parametrize("path", [p for p in masters() if key_names(p)], ids=lambda p: p.stem)
+@pytest.mark.parametrize("student", ["ada", "s7", "u1234567"])
+def test_a_student_with_other_constants_can_pass_too(path, student):
+    assert solved(path, student)["me"].student == student
 
 
 # --- nbgrader's convention --------------------------------------------------------------
@@ -141,3 +148,29 @@ def test_a_changed_number_in_a_checked_output_fails(tmp_path):
                           str(tmp_path / "tampered.ipynb")], cwd=ROOT, capture_output=True, text=True,
                          env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert ran.returncode == 1 and "1 failed" in ran.stdout, ran.stdout[-2000:]
+
+
+# --- the answer key -----------------------------------------------------------------------------
+
+
+def test_a_class_list_becomes_a_key_in_which_students_differ(tmp_path):
+    from labs.tools.key import read_class, write_key
+
+    (tmp_path / "class.csv").write_text("name,student\nAda,ada\nBob,bob\n,\n", "utf8")
+    students = read_class(tmp_path / "class.csv")
+    write_key(students, tmp_path / "key.csv")
+    with open(tmp_path / "key.csv", newline="", encoding="utf8") as file:
+        ada, bob = csv.DictReader(file)
+    assert ada["student"] == "ada" and set(ada) == set(bob)
+    for column in ("lab1.u_by_hand.4", "lab3.ratio.alone"):
+        assert float(ada[column]) != float(bob[column])
+
+
+@pytest.mark.parametrize(("text", "says"), [("id\nada\n", "column `student`"), ("student\nada\nADA\n", "more than once"),
+                                            ("student\nno id!\n", "student id")])
+def test_a_class_list_that_is_none_is_refused(tmp_path, text, says):
+    from labs.tools.key import read_class
+
+    (tmp_path / "class.csv").write_text(text, "utf8")
+    with pytest.raises(ValueError, match=says):
+        read_class(tmp_path / "class.csv")

@@ -117,8 +117,14 @@ def solution_lines(path: Path) -> list[str]:
 def mistakes(path: Path) -> dict[str, dict]:
     """What mistakes.toml says of a lab: exercise -> hint, tolerance, mistakes."""
     entries = tomllib.loads((LABS / "mistakes.toml").read_text("utf8")).get(path.stem, {})
+    entries.pop("key", None)
     return {name: {**entry, "mistake": [Mistake(*[m[k] for k in ("old", "new")], m.get("says", ""))
                                         for m in entry["mistake"]]} for name, entry in entries.items()}
+
+
+def key_names(path: Path) -> list[str]:
+    """The names in a master whose values depend on the student, for the answer key."""
+    return tomllib.loads((LABS / "mistakes.toml").read_text("utf8")).get(path.stem, {}).get("key", [])
 
 
 # --- running a master without a kernel -----------------------------------------------
@@ -138,6 +144,16 @@ def states(path: Path) -> Iterator[tuple[Exercise, dict]]:
             yield waiting[n], dict(names)
         if "slow" not in cell["metadata"].get("tags", []) and "google.colab" not in cell["source"]:
             run_cell(cell["source"], names)
+
+
+def solved(path: Path, student: str, course: str = "open") -> dict:
+    """Every name of a master after its reference solutions, with this student's constants."""
+    names: dict = {"__name__": "__lab__"}
+    for cell in code_cells(path):
+        if not {"slow", "figure"} & set(cell["metadata"].get("tags", [])) and "google.colab" not in cell["source"]:
+            source = cell["source"].replace('STUDENT = "reference"', f"STUDENT = {student!r}")
+            run_cell(source.replace('COURSE = "open"', f"COURSE = {course!r}"), names)
+    return names
 
 
 def attempt(solution: str, exercise: Exercise, names: dict) -> str:
