@@ -4,6 +4,8 @@
 #   VENV         where the environment goes
 #   PYTHON_ENV   an environment that has all of requirements.txt already: nothing is installed then
 #   TORCH_INDEX  an index with PyTorch's CPU build: on Linux a plain torch brings gigabytes of CUDA
+#   SUBMITTED    the folder of submissions that `make grade` grades
+#   CLASS        a CSV with a column `student`, for `make key`
 #   PYTEST_ARGS  what to test, and how: make test PYTEST_ARGS="tests/test_exits.py -x"
 
 PYTHON ?= python3
@@ -11,6 +13,8 @@ VENV ?= .venv
 PYTHON_ENV ?=
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+SUBMITTED ?=
+CLASS ?=
 
 ENVIRONMENT := $(if $(PYTHON_ENV),$(PYTHON_ENV),$(VENV))
 READY := $(if $(PYTHON_ENV),,$(VENV)/.ready)
@@ -22,7 +26,7 @@ export PYTHONPATH := $(CURDIR)
 # One thread: the same numbers and timings on every machine, and quicker on a shared one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test live bench offline facts screenshot browser constraints clean
+.PHONY: help book test live bench offline facts screenshot browser constraints clean labs key grade
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -37,6 +41,15 @@ test: $(READY) browser ## the whole suite: package, every notebook, the built bo
 
 live: $(READY) ## the notebooks in JupyterLab
 	@$(RUN) -m jupyterlab book/intro.ipynb
+
+labs: $(READY) ## the labs' editions: labs/student/ to hand out, labs/key/ to keep
+	@$(RUN) -m labs.tools.editions
+
+key: $(READY) ## every student's own answers: make key CLASS=class.csv
+	@$(RUN) -m labs.tools.key $(CLASS) labs/key/class.csv
+
+grade: $(READY) ## scores.csv and feedback/ of a folder of submissions: make grade SUBMITTED=folder
+	@$(RUN) -m labs.tools.grade $(SUBMITTED)
 
 bench: $(READY) ## the benchmarks, as a table
 	@$(RUN) -m benchmarks

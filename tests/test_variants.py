@@ -49,7 +49,7 @@ def test_every_draw_lies_in_its_range():
 
 
 def test_a_sample_is_a_part_of_the_recording_and_differs_between_students():
-    whole = shipped("digits-test")
+    whole = shipped("digits-hard-test")
     ada, bob = (Variant(name).sample(whole) for name in ("ada", "bob"))
     assert ada.images == bob.images == round(0.8 * whole.images)
     assert not np.array_equal(ada.labels, bob.labels)

@@ -55,6 +55,7 @@ def flat(name: str, value: object) -> dict[str, float | str]:
 def write_key(students: list[str], path: Path, course: str = "open") -> None:
     """The key of a class as CSV."""
     rows = [answers_of(student, course) for student in students]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf8") as file:
         table = csv.DictWriter(file, list(rows[0]) if rows else ["student"])
         table.writeheader()
