@@ -17,6 +17,7 @@ from dtsnn_lite.calibration import binned
 from dtsnn_lite.cost import StepCost
 from dtsnn_lite.exits import Run, TradeOff
 from dtsnn_lite.recording import Recording
+from dtsnn_lite.reinforce import PolicySweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -248,4 +249,12 @@ def draw_promise(ax: Axes, drop: np.ndarray, epsilon: float, title: str = "A pro
         ax.hist(part, edges, weights=np.full(len(part), 100 / len(drop)), color=COLOURS[k], hatch=HATCHES[k],
                 edgecolor="white", label="broken" if broken else "kept")
     ax.axvline(100 * epsilon, color=INK, linewidth=1)
+    ax.legend(frameon=False)
+
+
+def draw_sweeps(ax: Axes, sweeps: Mapping[str, PolicySweep]) -> None:
+    """Learned policies in the trade-off plane: one point a price of errors, joined in the order of the prices."""
+    for k, (name, sweep) in enumerate(sweeps.items(), start=1):
+        ax.plot(sweep.mean_timesteps, 100 * sweep.accuracy, linewidth=0.8, marker=MARKERS[k % len(MARKERS)], markersize=6,
+                color=COLOURS[k % len(COLOURS)], markeredgecolor="white", label=f"policy, {name}", zorder=4)
     ax.legend(frameon=False)
