@@ -52,7 +52,7 @@ class Fact:
 @lru_cache(maxsize=1)
 def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the book."""
-    found = (*_prices(), *_published_edp(), *_digits_network(), *_digits_exits(), *_digits_bills())
+    found = (*_prices(), *_published_edp(), *_digits_network(), *_digits_exits(), *_digits_bills(), *_digits_converted())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
         raise ValueError(f"two facts share a name: {sorted({n for n in names if names.count(n) > 1})}")
@@ -167,3 +167,12 @@ def _digits_bills() -> Iterator[Fact]:
             yield Fact(f"digits.{name}.edp_ratio.{way}", ratio, "x", how, BILLED)
         yield Fact(f"digits.{name}.check_share", 100 * check.energy_pj / (step.step_pj + check.energy_pj), "%",
                    "exit check in the energy of a timestep", BILLED)
+
+
+def _digits_converted() -> Iterator[Fact]:
+    card, seen = card_of("digits-ann"), shipped("digits-converted-test")
+    yield Fact("digits.ann.accuracy", 100 * card["ann_accuracy"], "%", f"{card['command']}, the network before its conversion",
+               "tests/test_recipes_seenn.py::test_the_converted_network_rises_to_its_ann")
+    for t in (1, seen.timesteps):
+        yield Fact(f"digits.converted.accuracy_T{t}", 100 * seen.accuracy[t - 1], "%", f"converted network, {t} timestep(s), test split",
+                   "tests/test_recipes_seenn.py::test_the_shipped_recording_is_what_the_shipped_ann_says")
