@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from dtsnn_lite.papers import ADC_LESS, DT_SNN, SEENN
 from tools.prose import loose_numbers, markdown_of, pages
 
 
@@ -68,3 +71,20 @@ def test_a_fault_is_reported_where_it_stands_and_with_the_fact_that_it_may_be():
 def test_no_number_of_the_prose_is_typed_by_hand(path):
     loose = [str(each) for place, text in markdown_of(path) for each in loose_numbers(text, place)]
     assert not loose, "\n".join(loose)
+
+
+def quotations() -> list[tuple[str, str, str, str]]:
+    """(page, key, place, words) of every published number in the prose."""
+    written = re.compile(r"\{paper\}`([^:`]+):([^|`]+)\|([^`]+)`")
+    return [(path.name, *quoted) for path in pages() for _, text in markdown_of(path) for quoted in written.findall(text)]
+
+
+def test_a_number_quoted_from_the_three_papers_is_a_row_of_what_we_reproduced():
+    rows = (*DT_SNN, *SEENN, *ADC_LESS)
+    printed = {(row.source, row.where, number) for row in rows for number in row.published}
+    for page, key, place, words in quotations():
+        if key not in {row.source for row in rows} or place.endswith("by subtraction"):
+            continue
+        numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", words)]
+        assert numbers and all((key, place, number) in printed for number in numbers), (
+            f"{page} quotes {words!r} from {key}, {place}: no such row in dtsnn_lite/papers.py")
