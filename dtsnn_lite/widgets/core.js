@@ -352,7 +352,7 @@ function inBook() {
 function explorer({ model, el, title, fields, view, draw, python, row, adjust }) {
   const key = model.get("hash_key"), names = Object.keys(fields), start = {};
   const state = {};
-  let lesson = NO_LESSON, timer = 0;
+  let lesson = NO_LESSON, timer = 0, moved = false;
 
   const controls = {};
   for (const name of names) {
@@ -384,7 +384,8 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
     const said = draw({ ...state });
     for (const name of Object.keys(controls)) controls[name].show(state, state[name], said.brief);
     clearTimeout(timer);
-    timer = setTimeout(() => settle(said), 200);
+    if (!sentence.textContent) settle(said);      // at first there is nobody to interrupt, and the text below stays put
+    else timer = setTimeout(() => settle(said), 200);
   }
 
   // What may wait until the reader pauses: the live region, phrases in the text, the address.
@@ -407,7 +408,6 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
     return [...document.querySelectorAll("a[href]")].filter((link) => link.getAttribute("href").startsWith(`#${key}?`));
   }
 
-  let moved = false;
   function set(patch, tell = true) {
     for (const name of names) {
       const value = clean(fields[name], name in patch ? patch[name] : state[name], state);
