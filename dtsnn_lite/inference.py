@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.exits import ExitPolicy, Run
 from dtsnn_lite.losses import running_mean
-from dtsnn_lite.models import SpikingNet, State
+from dtsnn_lite.models import Current, SpikingNet, State
 from dtsnn_lite.recording import Recording
 
 
@@ -68,6 +70,21 @@ def _run_batch(net: SpikingNet, x: Tensor, start: int, policy: ExitPolicy, times
             index = torch.from_numpy(np.flatnonzero(stay)).to(current.device)
             current, total = current.index_select(0, index), total.index_select(0, index)
             state = keep(state, index)
+
+
+def folded(net: SpikingNet) -> SpikingNet:
+    """A copy for inference with each batch norm folded into its convolution.
+
+    The same numbers but for rounding: a current within rounding of the threshold may flip its spike.
+    """
+    if net.chip is not None:
+        raise ValueError(f"the network runs on {net.chip.name}, whose crossbars hold the weights before batch norm")
+    copied = copy.deepcopy(net).eval()
+    for parent in list(copied.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, Current):
+                setattr(parent, name, child.folded())
+    return copied
 
 
 def keep(state: State, index: Tensor) -> State:

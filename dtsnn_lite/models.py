@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dtsnn_lite.chip import Chip, LayerShape
 from dtsnn_lite.crossbar_layers import put_on
@@ -44,6 +45,15 @@ class Current(nn.Sequential):
     def __init__(self, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> None:
         conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
         super().__init__(conv, nn.BatchNorm2d(out_channels))
+
+
+    @torch.no_grad()
+    def folded(self) -> nn.Module:
+        """The same current as one convolution with a bias, for inference only.
+
+        W' = W g / sqrt(var + eps),   b' = bias - mean g / sqrt(var + eps)     (g: batch norm's weight)
+        """
+        return fuse_conv_bn_eval(self[0], self[1])
 
 
 def over_time(module: nn.Module, x: Tensor) -> Tensor:

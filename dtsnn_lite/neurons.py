@@ -17,6 +17,7 @@ import torch
 from snntorch import surrogate
 from torch import Tensor
 
+HALF = (torch.float16, torch.bfloat16)
 CHUNK = 262_144    # values of u at a time on a CPU: fewer calls than small chunks, less traffic than none
 
 
@@ -81,7 +82,19 @@ def lif_sequence(i: Tensor, lif: LIF, u: Tensor | None = None, compiled: bool = 
         raise TypeError(f"i is an input current, floating point; got {i.dtype}")
     if u is not None and u.shape != i.shape[1:]:
         raise ValueError(f"u is {tuple(i.shape[1:])}, as one timestep of i; got {tuple(u.shape)}")
+    if len(i) == 1 and not compiled and not torch.is_grad_enabled():
+        return _one_step(i, u, lif)
     return _Sequence.apply(i, u, lif, compiled)
+
+
+def _one_step(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
+    """`lif_sequence` of one timestep when no gradient is asked: what a network that really stops runs."""
+    i_t = i[0]
+    wide = torch.float32 if i.dtype in HALF else i.dtype
+    h = i_t.to(wide, copy=True) if u is None else torch.add(i_t, u, alpha=lif.beta)
+    s = torch.gt(h, lif.v_th, out=torch.empty_like(i_t))
+    _reset(h, s, lif)
+    return s[None], h
 
 
 class _Sequence(torch.autograd.Function):
@@ -101,7 +114,7 @@ class _Sequence(torch.autograd.Function):
 
 def _state_like(i: Tensor) -> Tensor:
     """u = 0 for one timestep of i; float32 where i is half precision, so that small leaks add up."""
-    wide = torch.float32 if i.dtype in (torch.float16, torch.bfloat16) else i.dtype
+    wide = torch.float32 if i.dtype in HALF else i.dtype
     return torch.zeros_like(i[0], dtype=wide)
 
 

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from dtsnn_lite.checkpoints import load_shipped
+from dtsnn_lite.chip import hp_adc_65nm
+from dtsnn_lite.data import digits
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.exits import (ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit,
                               replay, trade_off)
-from dtsnn_lite.inference import dynamic_inference, record
+from dtsnn_lite.inference import dynamic_inference, folded, record
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import ConvConfig, ResNetConfig, build
 from dtsnn_lite.neurons import LIF
+from dtsnn_lite.recording import shipped
 
 LOW = LIF(beta=0.6, v_th=0.3)
 CONFIGS = {"conv": ConvConfig((1, 8, 8), ((6,), (8, 8)), 4, LOW), "resnet": ResNetConfig((1, 8, 8), ((6, 1), (8, 2)), 4, LOW)}
@@ -149,3 +153,35 @@ def test_a_diverged_network_is_refused(net):
     finally:
         with torch.no_grad():
             net.head.bias.copy_(bias)
+
+
+# --- batch norm folded -------------------------------------------------------------------------
+
+def test_a_folded_net_says_the_same_but_for_rounding(net):
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.uniform_(-0.2, 0.2)
+                module.running_mean.uniform_(-0.2, 0.2)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    fast = folded(net)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in fast.modules())
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+    seen, again = record(net, IMAGES, LABELS, T), record(fast, IMAGES, LABELS, T)
+    same = np.isclose(seen.f, again.f, atol=1e-4).all(axis=(0, 2))
+    assert same.mean() >= 0.9                       # a current within rounding of the threshold may flip its spike
+    assert (seen.predictions == again.predictions).mean() >= 0.95
+
+
+def test_folding_the_shipped_digits_changes_hardly_an_answer():
+    seen, test = shipped("digits-test"), digits().test
+    again = record(folded(load_shipped("digits")), test.images, test.labels, 4)
+    assert (seen.predictions == again.predictions).mean() >= 0.998
+
+
+def test_a_net_on_a_chip_cannot_be_folded():
+    net = build(CONFIGS["conv"]).eval()
+    net.move_to(hp_adc_65nm)
+    with pytest.raises(ValueError, match="HP-ADC, 65 nm, whose crossbars hold the weights before batch norm"):
+        folded(net)

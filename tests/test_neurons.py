@@ -121,6 +121,20 @@ def test_a_sequence_cut_in_two_is_the_whole_sequence():
     assert torch.equal(u, u_whole)
 
 
+@pytest.mark.parametrize("lif", [HARD, SOFT])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_one_timestep_without_gradients_is_one_timestep_with_them(lif, dtype):
+    i, u = currents(1, 2, 3, 4, 4).to(dtype), currents(2, 3, 4, 4, seed=1).to(torch.float32 if dtype == torch.bfloat16 else dtype)
+    for start in (None, u):
+        s, last = lif_sequence(i, lif, start)
+        before = None if start is None else start.clone()
+        with torch.no_grad():
+            s_free, last_free = lif_sequence(i, lif, start)
+        assert torch.equal(s, s_free) and torch.equal(last, last_free)
+        assert (s_free.dtype, last_free.dtype) == (s.dtype, last.dtype)
+        assert start is None or torch.equal(start, before)
+
+
 def test_starting_potentials_take_part_in_the_gradient_of_later_currents():
     i, u = currents(3, 8), currents(8, seed=2)
     (s, g), (s_loop, g_loop) = gradient(lif_sequence, i, lif=HARD, u=u), gradient(lif_loop, i, lif=HARD, u=u)
