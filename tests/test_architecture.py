@@ -59,6 +59,7 @@ ORDER = (
     "widgets.drawing",
     "widgets.explorer",
     "widgets.exit_explorer",
+    "widgets.policy_explorer",
     "widgets.lif_explorer",
     "widgets",
     "__main__",
