@@ -373,7 +373,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
     ["Reset", () => set(start)],
   ]);
   const form = inBook() ? lessonForm(fields, () => state, () => lesson, (next) => { teach(next); settle(); }) : null;
-  const root = html("div", { class: "dtsnn", role: "group", "aria-label": title }, question,
+  const root = html("div", { class: "dtsnn", role: "group", "aria-label": title, "data-lm-suppress-shortcuts": "true" }, question,
     html("div", { class: "controls" }, shown.map((name) => controls[name].row)),
     folded.length ? html("details", { class: "fold" }, html("summary", {}, "More controls"),
       html("div", { class: "controls" }, folded.map((name) => controls[name].row))) : null,

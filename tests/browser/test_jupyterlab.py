@@ -79,6 +79,9 @@ def test_an_explorer_lives_in_jupyterlab_in_both_directions(browser, jupyterlab)
 
     page.get_by_role("link", name="theta = 0.2").click()
     assert slider.input_value() == "0.2"
+    page.get_by_role("button", name="Reset").focus()
+    page.keyboard.press("Enter")
+    assert slider.input_value() == "0.35"                        # nor the Enter key
     context.close()
 
 
