@@ -166,6 +166,7 @@ def test_every_chapter_stands_in_the_contents():
 
 @pytest.mark.parametrize("path", notebooks, ids=lambda path: path.stem)
 def test_a_notebook_is_stripped_but_for_the_outputs_that_are_checked(path):
+    assert "widgets" not in json.loads(path.read_text("utf8"))["metadata"], "the state of its widgets is stored: nbstripout"
     for number, cell in enumerate(code_cells(path)):
         if is_checked(cell):
             # nbval compares nothing where the count is missing: such a check would pass on any number.
