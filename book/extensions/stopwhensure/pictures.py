@@ -8,15 +8,18 @@ from PIL import Image
 from sphinx.application import Sphinx
 
 COLOURS = 256
+OPAQUE = 255
 WORTH_IT_BYTES = 8_000
 
 
 def lighten(path: Path) -> None:
-    """A PNG with a palette in place of four bytes a point, where that is smaller."""
+    """An opaque PNG with a palette in place of four bytes a point, where that is smaller."""
     with Image.open(path) as picture:
-        if picture.mode not in {"RGB", "RGBA"}:
+        has_holes = picture.mode == "RGBA" and picture.getchannel("A").getextrema()[0] < OPAQUE
+        if picture.mode not in {"RGB", "RGBA"} or has_holes:
             return
-        few = picture.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        # Maximum coverage keeps white paper white; the other methods average it with the grey of the letters.
+        few = picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     lighter = path.with_suffix(".lighter")
     few.save(lighter, format="PNG", optimize=True)
     if lighter.stat().st_size < path.stat().st_size:
