@@ -172,9 +172,9 @@ function curvePanel() {
       picture.over.append(point, tag);
       root.replaceChildren(picture.root);
     }
-    const x = picture.x(Math.min(now.timesteps, set.xticks.at(-1))), y = picture.y(100 * now.accuracy), { left, right, bottom } = picture.box;
+    const x = picture.x(Math.min(now.timesteps, set.xticks.at(-1))), y = picture.y(100 * now.accuracy), { right, bottom } = picture.box;
     furnish(point, { cx: fixed(x, 1), cy: fixed(y, 1) }, []);
-    furnish(tag, { x: fixed(Math.min(right - 62, Math.max(left + 68, x)), 1), y: fixed(y + 34 < bottom ? y + 34 : y - 14, 1) }, []);
+    furnish(tag, { x: fixed(Math.min(right - 62, x + 64), 1), y: fixed(y + 34 < bottom ? y + 34 : y - 14, 1) }, []);
     tag.textContent = `${fixed(now.timesteps, 2)} steps, ${percent(now.accuracy, set.images)}`;
     picture.root.setAttribute("aria-label", curveWords(set, now));
   } };

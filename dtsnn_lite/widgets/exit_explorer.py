@@ -238,7 +238,7 @@ def curve_picture(data: ExitData, score: str, run: Run) -> str:
     at = min(run.mean_timesteps, xticks[-1])
     x, y, box = plot.to_x(at), plot.to_y(accuracy), plot.box
     words = tag("text", f"{run.mean_timesteps:.2f} steps, {accuracy:.{digits}f} %", class_="note now", text_anchor="middle",
-                x=f"{min(box['right'] - 62, max(box['left'] + 68, x)):.1f}", y=f"{y + 34 if y + 34 < box['bottom'] else y - 14:.1f}")
+                x=f"{min(box['right'] - 62, x + 64):.1f}", y=f"{y + 34 if y + 34 < box['bottom'] else y - 14:.1f}")
     return plot.svg([line(plot, [(1, static), (xticks[-1], static)], "line other"),
                      line(plot, [pair for pair in pairs if pair[0] <= xticks[-1]]), *(dot(plot, *pair, "dot other", 3.5) for pair in still)],
                     [note(plot, xticks[-1], static, f"always {T}: {static:.{digits}f} %", dy=16 if high else -7,
