@@ -1,0 +1,101 @@
+"""The coding exercises of the SEENN chapters: a right answer passes, the untouched stub and a near miss are told why."""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+BOOK = Path(__file__).resolve().parents[1] / "book"
+NAMES = {}
+
+
+def chapter(name: str) -> dict:
+    """What a reader has after running a chapter up to its exercises, explorers and timings left out."""
+    if name not in NAMES:
+        space: dict = {}
+        for cell in json.loads((BOOK / f"{name}.ipynb").read_text("utf8"))["cells"]:
+            source = "".join(cell["source"])
+            if source.startswith("## When this fails"):
+                break
+            if cell["cell_type"] == "code" and not any(word in source for word in ("%pip", "Explorer(", "seconds(")):
+                exec(source, space)
+        plt.close("all")
+        NAMES[name] = space
+    return NAMES[name]
+
+
+def pulse(space, alpha_sign=1):
+    class Rule:
+        def __init__(self, alpha):
+            self.alpha = alpha
+
+        def stop(self, f_seen, image):
+            sure = alpha_sign * space["confidence"](f_seen[-1]) > alpha_sign * self.alpha
+            last = f_seen[-2:].argmax(axis=2)
+            return sure | ((len(f_seen) > 1) & (last == last[-1]).all(axis=0))
+    return Rule
+
+
+def promise(space, slack=0):
+    def solution(recording, epsilon, delta):
+        ladder, replay, rule = space["ladder"], space["replay"], space["ConfidenceExit"]
+        wrong = np.array([(~replay(recording, rule(float(a))).correct).sum() for a in ladder])
+        fails = np.flatnonzero(space["binomial_tail"](wrong, recording.images, epsilon) > delta)
+        return ladder[(fails[0] if fails.size else len(ladder)) - 1 - slack]
+    return solution
+
+
+def best(discount):
+    def solution(p, beta):
+        t = np.arange(len(p))[:, None]
+        return (p * discount ** t - beta * (1 - p)).argmax(axis=0) + 1
+    return solution
+
+
+def by_ink(of_the_brightest):
+    def solution(ink, mean_timesteps):
+        cut = np.quantile(ink, 1 - (mean_timesteps - 1) if of_the_brightest else mean_timesteps - 1)
+        return np.where(ink > cut if of_the_brightest else ink < cut, 2, 1)
+    return solution
+
+
+def from_zero(start):
+    def solution(x, lam, T):
+        u, count = np.full_like(x, start * lam), np.zeros_like(x)
+        for _ in range(T):
+            u += x
+            s = u > lam
+            u -= lam * s
+            count += s
+        return lam * count / T
+    return solution
+
+
+def wait(space, offset=0):
+    class Rule:
+        def __init__(self, first, alpha):
+            self.first, self.alpha = first + offset, alpha
+
+        def stop(self, f_seen, image):
+            return (space["confidence"](f_seen[-1]) > self.alpha) & (len(f_seen) >= self.first)
+    return Rule
+
+
+EXERCISES = [
+    ("seenn1", "check_pulse", "PatienceOrConfidence", lambda space: pulse(space), lambda space: pulse(space, -1)),
+    ("seenn1", "check_promise", "promise_accuracy", lambda space: promise(space), lambda space: promise(space, slack=3)),
+    ("seenn2", "check_best", "best_action", lambda space: best(0.5), lambda space: best(2.0)),
+    ("seenn2", "check_ink", "by_ink", lambda space: by_ink(False), lambda space: by_ink(True)),
+    ("conversion", "check_from_zero", "mean_output_from_zero", lambda space: from_zero(0.0), lambda space: from_zero(0.5)),
+    ("conversion", "check_wait", "WaitThenConfidence", lambda space: wait(space), lambda space: wait(space, offset=1)),
+]
+
+
+@pytest.mark.parametrize("page, check, stub, right, wrong", EXERCISES, ids=[each[1] for each in EXERCISES])
+def test_a_right_answer_passes_and_the_stub_and_a_near_miss_are_told_why(page, check, stub, right, wrong):
+    space = chapter(page)
+    assert space[check](right(space)).startswith("right")
+    assert space[check](space[stub]).startswith("not yet: ")
+    assert space[check](wrong(space)).startswith("not yet: ")
