@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from benchmarks import curves, neurons, stopping
+from benchmarks import curves, epochs, neurons, stopping
 from benchmarks.timing import Row
 
-SUITES: dict[str, Callable[[], Iterator[Row]]] = {"neurons": neurons.rows, "stopping": stopping.rows, "curves": curves.rows}
+SUITES: dict[str, Callable[[], Iterator[Row]]] = {"neurons": neurons.rows, "epochs": epochs.rows, "stopping": stopping.rows,
+                                                   "curves": curves.rows}
 
 
 def main(argv: list[str] | None = None) -> int:
