@@ -22,11 +22,11 @@ def main(argv: list[str] | None = None) -> int:
     if unknown := set(chosen) - set(SUITES):
         p.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
     torch.set_num_threads(1)
-    print(f"{'goal':5} {'what':66} {'measured':>12} {'wanted':>10}  met", flush=True)
+    print(f"{'goal':5} {'what':82} {'measured':>12} {'wanted':>10}  met", flush=True)
     for name in chosen:
         for row in SUITES[name]():
             met = {True: "yes", False: "NO", None: ""}[row.met]
-            print(f"{row.goal:5} {row.what:66} {row.ours:>12} {row.wanted:>10}  {met}", flush=True)
+            print(f"{row.goal:5} {row.what:82} {row.ours:>12} {row.wanted:>10}  {met}", flush=True)
     return 0
 
 

@@ -119,7 +119,7 @@ def cost(a: argparse.Namespace) -> dict:
 
     seen, chip = _recording(a.name), getattr(chips, a.chip)
     policy = NeverExit() if a.threshold is None else _policies()[a.score](a.threshold)
-    step = timestep_cost(layer_shapes(load_shipped(a.net or seen.about.get("network", ""))), chip, seen.spike_rates)
+    step = timestep_cost(layer_shapes(load_shipped(a.net or seen.about.get("network", "").split("-seed")[0])), chip, seen.spike_rates)
     run = replay(seen, policy)
     bill = inference_cost(run.t_hat, step, None if a.threshold is None else exit_check_cost(chip, seen.classes))
     still = static_cost(seen.timesteps, step)
@@ -239,6 +239,9 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError, TypeError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped; training goes on from its last whole epoch with the same command", file=sys.stderr)
+        return 130
     print(json.dumps(result) if a.json else "\n".join(lines(result)))
     return 0
 

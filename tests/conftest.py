@@ -12,8 +12,11 @@ os.environ["PATH"] += os.pathsep + str(Path(find_spec("playwright").origin).pare
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+settings.register_profile("steady", deadline=None, derandomize=True)    # no timed test, and the same examples everywhere
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

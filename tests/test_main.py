@@ -148,6 +148,20 @@ def test_a_download_that_fails_costs_one_line(capsys, tmp_path, monkeypatch):
     assert list((tmp_path / "home").iterdir()) == []
 
 
+def test_a_seed_without_shipped_weights_is_billed_on_the_same_network(capsys):
+    assert said(capsys, "cost", "digits-seed1-test")["static_energy_pj"] == pytest.approx(
+        said(capsys, "cost", "digits-test")["static_energy_pj"])
+
+
+def test_an_interrupted_command_says_how_to_go_on(capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipes, "recipe_of", interrupt)
+    assert main(["train", "digits"]) == 130
+    assert capsys.readouterr().err == "stopped; training goes on from its last whole epoch with the same command\n"
+
+
 def test_help_names_every_command():
     out = subprocess.run([sys.executable, "-m", "dtsnn_lite", "--help"], capture_output=True, text=True, check=True).stdout
     for command in ("train", "record", "curve", "cost", "facts", "download"):
