@@ -133,10 +133,11 @@ class SealedQuestion:
     def check(self, given: str) -> Verdict:
         """The verdict on what a reader gave."""
         tried = list(candidates(self.kind, given, self.width))
-        for place, (sealed, locked) in enumerate(self.seals):
-            for one in tried:
-                if seal(self.salt, one) == sealed:
-                    return Verdict(place == 0, unlock(locked, self.salt, one), True)
+        places = {sealed: place for place, (sealed, _) in enumerate(self.seals)}
+        for one in tried:                       # its own bucket before the neighbours
+            place = places.get(seal(self.salt, one))
+            if place is not None:
+                return Verdict(place == 0, unlock(self.seals[place][1], self.salt, one), True)
         if tried:
             return Verdict(False, "", False)
         return Verdict(False, "Give a number, like 0.25, 3e-4 or 1/3.", False)

@@ -20,6 +20,7 @@ from dtsnn_lite.seals import (
 ROOT = Path(__file__).resolve().parents[1]
 EDP = seal_question("edp", "number", Answer(16.0, "EDP grows as T squared \u2014 16 times."),
                     [Answer(4.0, "You multiplied energy by T but not delay.")], tolerance=0.01)
+BESIDE = seal_question("beside", "number", Answer(10.0, ""), [Answer(1.0, "one"), Answer(2.0, "two")], tolerance=1.0)
 PICK = seal_question("pick", "choice", Answer("b", "Yes."), [Answer("c", "That is the sum.")])
 TICK = seal_question("tick", "several", Answer(("a", "c"), "Both."))
 SORT = seal_question("sort", "order", Answer(("c", "a", "b"), "In this order."))
@@ -74,6 +75,10 @@ def test_a_named_wrong_answer_gets_its_own_reply():
     assert EDP.check("5").reply == "" and not EDP.check("5").known
 
 
+def test_of_two_wrong_answers_side_by_side_each_gets_its_own_reply():
+    assert (BESIDE.check("1").reply, BESIDE.check("2").reply) == ("one", "two")
+
+
 def test_something_that_is_no_number_is_not_called_wrong_without_a_word():
     assert "like 0.25" in EDP.check("sixteen").reply
 
@@ -117,6 +122,7 @@ def golden() -> dict:
     numbers = ["1.5", "1,5", "\u22122", "3E-4", "1/3", ".5", "7.", "", "a", "1/0", "1/2/3", "0x10", "1e999", " 4 ", "5e-324", "0.1/0.3"]
     numbers += [repr(rng.uniform(-1, 1) * 10 ** rng.randint(-9, 9)) for _ in range(300)]
     asked = [(EDP, text) for text in ("16", "15.99", "16.02", "4", "32/2", "five", "-0", "1e300")]
+    asked += [(BESIDE, text) for text in ('1', '2', '1.4', '1.6', '3')]
     asked += [(question, text) for question in (PICK, TICK, SORT) for text in ("a", "b", "c", "a,c", "c,a", "c,a,b", "")]
     for _ in range(300):
         width, answer = 10 ** rng.uniform(-5, 2), rng.uniform(-100, 100)

@@ -102,9 +102,10 @@
   // { right, reply, known }: the verdict on what a reader gave to a sealed question.
   function check({ salt, kind, width, seals }, given) {
     const tried = candidates(kind, given, width);
-    for (const [place, [sealed, locked]] of seals.entries()) {
-      const found = tried.find((token) => seal(salt, token) === sealed);
-      if (found) return { right: place === 0, reply: unlock(locked, salt, found), known: true };
+    const places = new Map(seals.map(([sealed], place) => [sealed, place]));
+    for (const token of tried) { // its own bucket before the neighbours
+      const place = places.get(seal(salt, token));
+      if (place !== undefined) return { right: place === 0, reply: unlock(seals[place][1], salt, token), known: true };
     }
     const reply = tried.length ? "" : "Give a number, like 0.25, 3e-4 or 1/3.";
     return { right: false, reply, known: false };

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
+import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +15,13 @@ from playwright.sync_api import Browser, Page
 
 from tests.small_book import build, write
 from tests.test_seals import golden
+
+ROOT = Path(__file__).resolve().parents[2]
+ANSWERS = sorted((ROOT / "book/answers").glob("*.toml"))
+sys.path.insert(0, str(ROOT / "book/extensions"))
+
+from teaching.answers import compute  # noqa: E402
+from teaching.numbers import facts  # noqa: E402
 
 STORE = "stop-when-sure/answers"
 REFUSE = """
@@ -268,3 +278,35 @@ def test_on_paper_the_questions_stand_without_their_buttons(visit):
     assert page.get_by_text("By what factor does EDP grow").is_visible()
     assert page.locator("form.question button:visible, .your-answers:visible").count() == 0
     assert page.locator("[data-reveals=predict-the-bill]").get_by_text("8 times").is_visible()
+
+
+# --- every question of the book ---------------------------------------------------------------------
+
+
+def answered(path: Path) -> list[tuple[str, str, str, bool]]:
+    """(name, what a reader gives, what is said to it, whether it is right) for every answer in a file of answers."""
+    known = {name: one.value for name, one in facts(ROOT).items()}.__getitem__
+    rows = []
+    for name, entry in tomllib.loads(path.read_text("utf8")).items():
+        said = [(entry["answer"], entry["right"], True), *((each["answer"], each["reply"], False) for each in entry.get("wrong", []))]
+        number = "tolerance" in entry
+        rows += [(name, repr(compute(str(given), known)) if number else given.replace(" ", ""), reply, right) for given, reply, right in said]
+    return rows
+
+
+@pytest.mark.parametrize("path", ANSWERS, ids=lambda path: path.stem)
+def test_every_question_of_the_book_knows_its_answers(browser, book, path):
+    page = browser.new_page()
+    page.goto((book / "book" / f"{path.stem}.html").as_uri())
+    for name, given, reply, right in answered(path):
+        found = page.evaluate("([id, given]) => Seals.check(JSON.parse(document.getElementById(id).dataset.question), given)",
+                              [f"check-{name}", given])
+        assert found == {"right": right, "reply": reply, "known": True}, f"{name}: {given}"
+    page.close()
+
+
+def test_no_reply_of_the_book_can_be_read_before_its_answer_is_given(book):
+    replies = {reply for path in ANSWERS for _, _, reply, _ in answered(path) if len(reply) > 20}
+    for path in (path for path in book.rglob("*") if path.suffix in {".html", ".js", ".json", ".txt", ".ipynb", ".toml"}):
+        text = html.unescape(path.read_text("utf8", errors="replace"))
+        assert not [reply for reply in replies if reply in text], path
