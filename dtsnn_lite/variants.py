@@ -71,7 +71,7 @@ class Variant:
     @property
     def wrong_costs(self) -> float:
         """SEENN-II's penalty for a wrong answer."""
-        return self.draw("wrong_costs", 2.0, 12.0, 1)
+        return self.draw("wrong_costs", 35.0, 60.0, 1)
 
     def sample(self, recording: Recording, share: float = 0.8, gain: float = 0.0125) -> Recording:
         """This student's own part of a recording's images, drawn until T timesteps beat one by `gain` on it."""

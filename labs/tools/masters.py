@@ -56,10 +56,11 @@ class Mistake:
 
     def of(self, exercise: Exercise) -> str:
         """The exercise's solution with this mistake in it."""
-        if exercise.solution.count(self.old) != 1:
-            raise ValueError(f"{exercise.question}: {self.old!r} stands {exercise.solution.count(self.old)} times "
-                             "in the solution; a mistake replaces exactly one place")
-        return exercise.solution.replace(self.old, self.new)
+        head, begin, body = exercise.solution.partition(BEGIN)
+        if body.count(self.old) != 1:
+            raise ValueError(f"{exercise.question}: {self.old!r} stands {body.count(self.old)} times in the solution; "
+                             "a mistake replaces exactly one place")
+        return head + begin + body.replace(self.old, self.new)
 
 
 def masters() -> list[Path]:

@@ -1,13 +1,14 @@
 """dtsnn_lite/assets/lab_checks.json: every visible check's answer and known mistakes, sealed.
 
-Run it after a change of a master or of mistakes.toml: python -m labs.tools.seals
+Run it after a change of a master or of mistakes.toml: python -m labs.tools.seals [lab ...]
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from dtsnn_lite.checks import SEALS, Check, as_json, sealed_check
+from dtsnn_lite.checks import SEALS, Check, as_json, sealed_check, sealed_checks
 from labs.tools.masters import answers, masters, mistakes, silent_checks, states
 
 
@@ -25,12 +26,15 @@ def sealed_lab(path: Path) -> dict[str, Check]:
     return found
 
 
-def all_seals() -> dict[str, Check]:
-    """The sealed checks of every lab."""
-    return {name: check for path in masters() for name, check in sealed_lab(path).items()}
+def all_seals(labs: list[str] | None = None) -> dict[str, Check]:
+    """The sealed checks of every lab, or of the named ones."""
+    paths = [path for path in masters() if not labs or path.stem in labs]
+    return {name: check for path in paths for name, check in sealed_lab(path).items()}
 
 
 if __name__ == "__main__":
-    made = all_seals()
-    SEALS.write_text(as_json(made), "utf8")
+    named = sys.argv[1:]
+    kept = {name: check for name, check in sealed_checks().items() if named and name.split(".")[0] not in named}
+    made = all_seals(named)
+    SEALS.write_text(as_json(kept | made), "utf8")
     print(f"{len(made)} answers sealed")
