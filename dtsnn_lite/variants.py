@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,25 @@ from dtsnn_lite.cost import ExitCheckCost, StepCost
 from dtsnn_lite.recording import Recording
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Customer:
+    """What lab 7 designs for: prices, leakage, lockstep batches, and a floor for the accuracy.
+
+    leak_pj_per_ns  energy that the powered chip loses every nanosecond
+    batch           images that run in lockstep and wait for the slowest
+    """
+
+    step: StepCost
+    check: ExitCheckCost
+    leak_pj_per_ns: float
+    batch: int
+    accuracy_floor: float
+
+    def with_batch(self, batch: int) -> Customer:
+        """The same customer with another batch size."""
+        return replace(self, batch=batch)
 
 
 @dataclass(frozen=True)
@@ -104,3 +123,11 @@ class Variant:
     @property
     def weight_bits(self) -> int:
         return self.pick("weight_bits", (3, 4, 5, 6))
+
+    @property
+    def customer(self) -> Customer:
+        """Lab 7's customer: some are patient and alone, some run batches or pay dearly for every check."""
+        dear = self.pick("dear check", (1, 1, 30))
+        check = ExitCheckCost(dear * self.check.energy_pj, dear * self.check.latency_ns)
+        return Customer(self.step, check, self.draw("leak_pj_per_ns", 0.0, 6.0), self.pick("batch", (1, 1, 4, 32)),
+                        self.draw("accuracy_floor", 0.916, 0.927, 4))
