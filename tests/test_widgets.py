@@ -12,7 +12,7 @@ import pytest
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost
 from dtsnn_lite.exits import replay
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.widgets import drawing
 from dtsnn_lite.widgets.exit_explorer import (
     POLICIES, POSITIONS, THRESHOLDS, ExitData, ExitExplorer, choose_images, exit_codes, exit_rows, on_grid, pack,
@@ -152,6 +152,13 @@ def test_several_recordings_share_one_explorer():
 def test_bad_input_to_an_explorer_is_refused_with_a_reason(wrong, words):
     with pytest.raises(ValueError, match=words):
         ExitExplorer(RECORDINGS[0], **{"cost_models": CHIPS, **wrong})
+
+
+def test_copied_python_names_the_shipped_recording_that_is_shown():
+    seen = shipped("digits-hard-test")
+    assert ExitData(seen, CHIPS).code == 'shipped("digits-hard-test")'
+    assert ExitData(seen.subset(np.arange(10)), CHIPS).code == ""           # part of it is another recording
+    assert ExitData(RECORDINGS[0], CHIPS).code == ""
 
 
 def test_an_explorer_of_nothing_is_refused():

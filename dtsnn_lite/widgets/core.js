@@ -181,7 +181,8 @@ function numberTable(caption, heads, rows) {
 // { kind: "choice", label, options: (state) => [[value, words], ...] }   a list
 // { kind: "flag", label }                                  a check box
 // { kind: "marks", label, length, row? }   whole numbers below length; the explorer draws them, in the element `row`
-// `more: true` puts a control behind the fold; `label` may be a function of the state.
+// `more: true` puts a control behind the fold; `label` may be a function of the state;
+// `needs(state)` says when the control does anything, and is off otherwise.
 
 function digitsOf(step) {
   return (String(step).split(".")[1] ?? "").length;
@@ -259,9 +260,10 @@ function control(fieldName, field, changed) {
   input.addEventListener("input", () => changed(read()));
   const row = html("label", { class: `control ${field.kind}`, "data-field": fieldName },
     field.kind === "flag" ? [input, name] : [name, input, field.kind === "number" ? value : null]);
-  let listed = "";
+  let listed = "", held = false;
   const show = (now, at, spoken) => {
     name.textContent = words(field, now);
+    input.disabled = held || (field.needs ? !field.needs(now) : false);
     if (field.kind === "flag") input.checked = at;
     if (field.kind === "choice") {
       const options = field.options(now);
@@ -277,7 +279,7 @@ function control(fieldName, field, changed) {
       input.setAttribute("aria-valuetext", `${at}${field.unit ? ` ${field.spoken ?? field.unit}` : ""}${spoken ? `, ${spoken}` : ""}`);
     }
   };
-  const lock = (fixedNow, hidden) => { input.disabled = fixedNow; row.hidden = hidden; };
+  const lock = (fixedNow, hidden) => { held = fixedNow; input.disabled = fixedNow; row.hidden = hidden; };
   return { row, input, show, lock };
 }
 

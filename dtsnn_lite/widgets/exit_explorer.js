@@ -318,8 +318,9 @@ function render({ model, el }) {
   };
   const adjust = (name, value, state) =>
     (name === "score" ? sameTimesteps(at(state).set, at(state).chip, state, value) : { [name]: value });
+  const python = (state) => { const { set, chip, now } = at(state); return exitPython(set, chip, state, now); };
   const shownExplorer = explorer({ model, el, title: model.get("heading"), fields, view, draw, row, adjust,
-    python: (state) => { const { set, chip, now } = at(state); return exitPython(set, chip, state, now); } });
+    python: sets.every((set) => set.python.recording) ? python : undefined });
   return shownExplorer.close;
 }
 

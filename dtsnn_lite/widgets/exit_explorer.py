@@ -10,7 +10,7 @@ import traitlets
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost, steps_squared_ratio
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, MarginExit, Run, replay, trade_off
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.recording import ASSETS, Recording, shipped
 from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, tag, ticks
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
 
@@ -31,7 +31,8 @@ class ExitData:
     cost_models  name of the hardware -> (cost of a timestep, cost of an exit check)
     images       uint8 (N, H, W) or (N, H, W, 3), or only those at `index`; None shows none
     index        (M,) which images of the recording `images` are; None when it holds all N
-    code         the Python expression that makes `recording` again, for the reader who copies it
+    code         the Python expression that makes `recording` again, for the reader who copies it; found by
+                 itself for a shipped recording, and without one there is nothing to copy
     caption      a line above the table of numbers
     imports      lines that `code` needs first
     class_names  what to call the classes below their pictures; their numbers when empty
@@ -41,7 +42,7 @@ class ExitData:
     cost_models: Mapping[str, tuple[StepCost, ExitCheckCost]]
     images: np.ndarray | None = None
     index: np.ndarray | None = None
-    code: str = 'shipped("digits-test")'
+    code: str = ""
     caption: str = ""
     imports: tuple[str, ...] = ("from dtsnn_lite.recording import shipped",)
     class_names: tuple[str, ...] = ()
@@ -51,10 +52,18 @@ class ExitData:
         return self.class_names[label] if self.class_names else str(label)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "code", self.code or shipped_code(self.recording))
         if not self.cost_models:
             raise ValueError("cost_models is empty: name at least one hardware with its (StepCost, ExitCheckCost)")
         if self.images is not None:
             _check_images(self)
+
+
+def shipped_code(recording: Recording) -> str:
+    """`shipped("digits-test")` for that recording; empty for one that does not come with the package."""
+    name = "{network}-{split}".format_map({"network": "", "split": "", **recording.about})
+    known = (ASSETS / f"{name}.npz").exists() and np.array_equal(shipped(name).f, recording.f)
+    return f'shipped("{name}")' if known else ""
 
 
 def _check_images(data: ExitData) -> None:

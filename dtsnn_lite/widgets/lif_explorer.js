@@ -132,7 +132,7 @@ const FIELDS = {
   reset_b: { kind: "choice", label: "reset of neuron B", options: RESETS, more: true },
   beta_b: { kind: "number", label: "\u03b2 of neuron B", low: 0, high: 1, step: 0.01, more: true },
   v_th_b: { kind: "number", label: "threshold of neuron B", low: 0.2, high: 2, step: 0.05, more: true },
-  weight: { kind: "number", label: "current of one of your spikes", low: 0, high: 1.5, step: 0.025, more: true },
+  weight: { kind: "number", label: "current of one of your spikes", needs: (state) => state.spikes.length > 0, low: 0, high: 1.5, step: 0.025, more: true },
   spikes: { kind: "marks", label: "your spikes", length: STEPS },
 };
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.test_widgets import AFFINE, CHIPS, PROPORTIONAL, RECORDINGS, drawings, golden, recording  # noqa: F401
+from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets import explorer
 from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
@@ -377,6 +378,26 @@ def test_the_copied_python_runs_and_prints_the_numbers_of_the_table(stage):
             exec(compile(code, "copied", "exec"), {})
         rows = page.eval_on_selector_all("#live0 .numbers tbody tr", "rows => rows.map(r => r.children[0].textContent + ' ' + r.children[1].textContent)")
         assert printed.getvalue().splitlines() == [row.replace("\u00b5", "u") for row in rows]
+
+
+def test_the_copied_python_of_a_shipped_recording_prints_its_numbers(stage):
+    page = stage(ExitExplorer(shipped("digits-hard-test"), CHIPS, score="confidence", theta=0.9))
+    page.get_by_text("Copy as Python").click()
+    code, printed = page.evaluate("copied[0]"), io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "copied", "exec"), {})
+    assert printed.getvalue().splitlines()[0] == "accuracy " + page.locator("#live0 .numbers td").nth(1).text_content()
+
+
+def test_a_recording_that_no_line_can_make_has_nothing_to_copy(stage):
+    assert stage(ExitExplorer(RECORDINGS[0], CHIPS)).get_by_text("Copy as Python").count() == 0
+
+
+def test_a_control_that_does_nothing_is_off(stage):
+    page = stage(LIFExplorer(spikes=[]))
+    assert field(page, "weight").is_disabled()
+    page.get_by_label("input spike at step 3", exact=True).click()
+    assert field(page, "weight").is_enabled()
 
 
 def test_the_copied_table_row_is_markdown_with_the_numbers_of_the_table(stage):
