@@ -76,6 +76,7 @@ clean: ## nothing but the sources
 # Debian's python3 has no ensurepip without python3-venv: then Debian's own pip installs into the environment.
 $(VENV)/.ready: requirements.txt constraints.txt pyproject.toml
 	@echo "Making $(VENV): about two minutes, most of it downloads."
+	$(if $(TORCH_INDEX),,@echo "Linux without a GPU? The README's TORCH_INDEX saves gigabytes.")
 	@$(PYTHON) -m venv --clear $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
 	@if [ -x $(VENV)/bin/pip ]; then install="$(VENV)/bin/python -m pip"; \
 	else install="$(PYTHON) -m pip --python $(VENV)/bin/python"; fi; \

@@ -39,3 +39,8 @@ def test_every_command_that_the_readme_names_is_in_the_makefile():
 def test_every_file_that_the_readme_links_to_exists():
     for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
+
+
+def test_the_picture_of_the_explorer_is_small_and_says_what_one_sees():
+    words, path = re.search(r"!\[([^\]]{40,})\]\(([^)]+\.png)\)", README).groups()
+    assert (ROOT / path).stat().st_size < 150_000 and "slider" in words

@@ -89,6 +89,7 @@ def test_every_page_describes_itself(book, readers, name):
     assert meta["og:description"] == meta["description"]
     assert meta["og:url"] == f"{HOME}{name}.html"
     assert meta["og:title"]
+    assert (book / meta["og:image"].removeprefix(HOME)).is_file()
 
 
 def test_no_two_pages_describe_themselves_alike(book, readers):

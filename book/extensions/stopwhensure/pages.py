@@ -114,6 +114,7 @@ def describe(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
         "og:title": title,
         "og:description": text,
         "og:url": app.config.html_baseurl + pagename + ".html",
+        "og:image": app.config.html_baseurl + "_static/explorer.png",
     }
     tags = [f'<meta name="description" content="{escape(text)}" />']
     tags += [f'<meta property="{name}" content="{escape(value)}" />' for name, value in graph.items()]
