@@ -68,7 +68,7 @@ def _run_batch(net: SpikingNet, x: Tensor, start: int, policy: ExitPolicy, times
             stay = ~leaves
             image, seen = image[stay], seen[:, stay]
             index = torch.from_numpy(np.flatnonzero(stay)).to(current.device)
-            current, total = current.index_select(0, index), total.index_select(0, index)
+            current, total = current[index], total[index]
             state = keep(state, index)
 
 
@@ -88,8 +88,8 @@ def folded(net: SpikingNet) -> SpikingNet:
 
 
 def keep(state: State, index: Tensor) -> State:
-    """The membrane potentials of the images that stay."""
-    return tuple(u.index_select(0, index) for u in state)
+    """The membrane potentials of the images that stay, in their memory order (index_select would lose channels_last)."""
+    return tuple(u[index] for u in state)
 
 
 def _check_set(images: Tensor, labels: Tensor, batch: int) -> None:

@@ -10,7 +10,7 @@ from dtsnn_lite.data import digits
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.exits import (ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit,
                               replay, trade_off)
-from dtsnn_lite.inference import dynamic_inference, folded, record
+from dtsnn_lite.inference import dynamic_inference, folded, keep, record
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import ConvConfig, ResNetConfig, build
 from dtsnn_lite.neurons import LIF
@@ -73,6 +73,13 @@ def test_an_image_that_left_costs_no_more_neurons(net):
     finally:
         del net.fire
     assert fired == [n for t in range(1, T + 1) for n in [int((t_hat >= t).sum())] * net.layers]
+
+
+def test_the_images_that_stay_keep_their_memory_order():
+    u = torch.rand(6, 4, 5, 5).contiguous(memory_format=torch.channels_last)
+    (kept,) = keep((u,), torch.tensor([5, 2]))
+    assert torch.equal(kept, torch.stack([u[5], u[2]]))
+    assert kept.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_the_first_convolution_runs_once_for_all_timesteps(net):
