@@ -39,6 +39,10 @@ def found(text: str) -> list[tuple[str, str]]:
     ("````{note}\n```{tip}\n97.7 %\n```\n````", "97.7 %", "percentage"),
     ("```{predict} p\nHow much?\n\n---\nIt is 8 times.\n```", "8 times", "ratio"),
     ("[97.7 % of them](dtsnn.ipynb)", "97.7 %", "percentage"),
+    ("with an accuracy of 0.977", "accuracy of 0.977", "accuracy"),
+    ("If theta < 0.5, it saves 30 % for T > 2.", "30 %", "percentage"),
+    ("An open ` backtick.\n\nIt saves 30 %, and ` another.", "30 %", "percentage"),
+    ("It costs $ 5.\n\nIt saves 30 %, not 6 $.", "30 %", "percentage"),
     ("Reading takes 20 minutes.", "20 minutes", "time"),
 ])
 def test_a_number_typed_by_hand_is_found(text, number, kind):

@@ -28,21 +28,23 @@ UNITS = {
     "time": rf"(?:\s{PREFIX}s\b|\s?[pnum\u00b5]s\b|[ -]{PREFIX}(?:seconds?|minutes?|hours?|days?)\b|\s(?:min|h)\b)",
     "mean timesteps": r"(?<=\.\d)\s(?:timesteps?|steps?)\b|(?<=\.\d\d)\s(?:timesteps?|steps?)\b",
 }
-LOOSE = re.compile("|".join(f"(?P<{kind.replace(' ', '_')}>{NUMBER}(?:{unit}))" for kind, unit in UNITS.items()))
+WITH_UNIT = "|".join(f"(?P<{kind.replace(' ', '_')}>{NUMBER}(?:{unit}))" for kind, unit in UNITS.items())
+LOOSE = re.compile(rf"{WITH_UNIT}|(?P<accuracy>\b(?:accuracy|error) (?:of |is |= ?)?0?\.\d+)")
 
 # What is no claim. Each is blanked, so that lines and columns stay what they are.
 FENCE = re.compile(r"^(?P<mark> *(?:`{3,}|:{3,}|~{3,}))(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=mark)[ \t]*$", re.M | re.S)
 SILENT_DIRECTIVES = {"math", "code", "code-block", "code-cell", "bibliography", "facts-table", "eval-rst", "check", "toctree"}
 READING_TIME = re.compile(r"\*\*Time:?\*\*:? (?:about )?\d+(?: to \d+)? minutes")
+WITHIN = r"(?:(?!\n\s*\n).)"  # an equation or a code span ends with its paragraph, closed or not
 SILENT = (
     re.compile(r"<!--.*?-->", re.S),
     re.compile(r"\$\$.*?\$\$", re.S),
     re.compile(r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}", re.S),
-    re.compile(r"\{[\w:+-]+\}(`+)(?!`).*?(?<!`)\1(?!`)", re.S),
-    re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)", re.S),
-    re.compile(r"(?<![\\$])\$(?!\s)[^$]+?(?<!\s)\$(?!\d)"),
+    re.compile(rf"\{{[\w:+-]+\}}(`+)(?!`){WITHIN}*?(?<!`)\1(?!`)", re.S),
+    re.compile(rf"(`+)(?!`){WITHIN}*?(?<!`)\1(?!`)", re.S),
+    re.compile(rf"(?<![\\$])\$(?![\s$]){WITHIN}*?(?<![\s\\])\$(?!\d)", re.S),
     re.compile(r"(?<=\])\([^)\n]*\)"),
-    re.compile(r"<[^>\n]*>"),
+    re.compile(r"</?[a-zA-Z][^<>\n]*>"),
     re.compile(r"^:[\w-]+:.*$", re.M),
     READING_TIME,
 )
