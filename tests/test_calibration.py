@@ -182,6 +182,16 @@ def test_the_promise_holds_at_its_rate_over_many_splits(policy):
     assert broken / splits <= delta + 2 * np.sqrt(delta * (1 - delta) / splits)
 
 
+def test_on_a_rung_that_loses_just_too_much_the_promise_is_broken_about_as_often_as_allowed():
+    everybody = a_recording(images=20_000, scale=3.0)
+    rung = np.array([0.5])
+    share = lost_images(everybody, EntropyExit, rung)[0] / everybody.images
+    rng, delta, splits = np.random.default_rng(6), 0.2, 600
+    passed = sum(risk_controlled(everybody.subset(rng.integers(0, 20_000, 1000)), EntropyExit, 0.999 * share, delta, rung).theta > 0
+                 for _ in range(splits))
+    assert delta / 2 < passed / splits <= delta + 2 * np.sqrt(delta * (1 - delta) / splits)
+
+
 def test_the_promise_is_worth_making():
     everybody = a_recording(images=4000, scale=3.0)
     chosen = risk_controlled(everybody, EntropyExit, epsilon=0.03, delta=0.1)
