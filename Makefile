@@ -57,8 +57,9 @@ bench: $(READY) ## the benchmarks, as a table
 offline: book ## the built book as one zip that opens from the folder
 	@$(RUN) tools/zip_book.py
 
-facts: $(READY) ## book/facts.json: every number of the prose, measured again
+facts: $(READY) ## every number of the prose measured again, every question of the pages sealed again
 	@$(RUN) -m dtsnn_lite facts --json | $(RUN) -m json.tool --indent 1 - book/facts.json
+	@$(RUN) tools/seal_questions.py
 
 screenshot: book browser ## the README's picture of the exit explorer, taken from the built page
 	@$(RUN) tools/screenshot.py

@@ -22,6 +22,7 @@ PACKAGE = ROOT / "dtsnn_lite"
 ORDER = (
     "__init__",
     "seals",
+    "questions",
     "checks",
     "components",
     "chip",
@@ -65,7 +66,7 @@ ORDER = (
     "__main__",
 )
 # What runs without torch: the side of the chip that decides to stop and pays the bill.
-NUMPY_SHORE = {"seals", "checks", "variants", "components", "chip", "networks", "mapping", "floorplan", "published", "sensitivity", "papers", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
+NUMPY_SHORE = {"seals", "questions", "checks", "variants", "components", "chip", "networks", "mapping", "floorplan", "published", "sensitivity", "papers", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
 CODE_LINES_A_CELL = 20
 
 modules = sorted(PACKAGE.rglob("*.py"))

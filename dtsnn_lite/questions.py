@@ -1,0 +1,33 @@
+"""The questions of the book's pages, for readers who are in a notebook, where the page's own script does not run.
+
+    from dtsnn_lite.questions import answer
+    answer("why_timesteps/edp-falls", 75)
+"""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+
+from dtsnn_lite.seals import SealedQuestion
+
+FILE = Path(__file__).parent / "assets" / "page_questions.json"
+
+
+@lru_cache(maxsize=None)
+def questions(path: Path = FILE) -> dict[str, SealedQuestion]:
+    """Every question by page/name, its answers sealed."""
+    entries = json.loads(path.read_text("utf8"))
+    return {entry["salt"]: SealedQuestion(**{**entry, "seals": tuple(map(tuple, entry["seals"]))}) for entry in entries}
+
+
+def answer(name: str, given: float | str) -> None:
+    """Prints whether an answer is right, and why: a number, or letters such as "b", "a,c" (a set), "c,a,b" (an order)."""
+    known = questions()
+    if name not in known:
+        near = get_close_matches(name, known, n=3, cutoff=0.3)
+        raise KeyError(f"no question {name!r}; did you mean {', '.join(near) or ', '.join(known)}?")
+    verdict = known[name].check(str(given).replace(" ", "") if isinstance(given, str) else repr(float(given)))
+    print(f"{'Right.' if verdict.right else 'Not yet.'} {verdict.reply}".strip())

@@ -1,0 +1,37 @@
+"""The pages' questions in a notebook: the same answers, the same replies."""
+
+from __future__ import annotations
+
+import pytest
+
+from dtsnn_lite.questions import answer, questions
+from tools.seal_questions import all_questions, asked
+
+
+@pytest.mark.parametrize(("given", "printed"), [
+    (93.75, "Right. Energy and delay both fall to a quarter"), (75, "Not yet. You divided energy by 4 but not delay"),
+    ("93.75", "Right."), (12, "Not yet.\n"), ("much", "Not yet. Give a number")])
+def test_an_answer_is_judged_as_in_the_page(capsys, given, printed):
+    answer("why_timesteps/edp-falls", given)
+    assert capsys.readouterr().out.startswith(printed)
+
+
+def test_a_choice_and_an_order_are_given_as_letters(capsys):
+    answer("reproduced/interval", "c")
+    answer("reproduced/mean-of-products", "b, c, a")
+    assert capsys.readouterr().out.count("Right.") == 2
+
+
+def test_an_unknown_question_is_answered_with_those_that_are_near():
+    with pytest.raises(KeyError, match="did you mean why_timesteps/edp-falls"):
+        answer("why_timesteps/edp-fall", 1)
+
+
+def test_what_ships_is_what_the_pages_ask():
+    fresh = {question.salt: question for question in all_questions()}
+    assert {name: question for name, question in questions().items() if fresh.get(name) != question} == {}, "out of date: make facts"
+
+
+def test_the_kind_of_a_question_is_read_from_its_options():
+    text = "```{check} one\n:unit: %\nWhat?\n```\n\n````{check} two\n:hint: x\n:kind: order\nSort.\n````\n\n```{predict} no\n```\n"
+    assert list(asked(text)) == [("one", "number"), ("two", "order")]

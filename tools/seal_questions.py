@@ -1,0 +1,41 @@
+"""dtsnn_lite/assets/page_questions.json: the questions of the pages, sealed, for readers in a notebook."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "book/extensions")]
+
+from dtsnn_lite.questions import FILE  # noqa: E402
+from dtsnn_lite.seals import SealedQuestion  # noqa: E402
+from teaching.answers import sealed  # noqa: E402
+from teaching.numbers import facts  # noqa: E402
+from tools.prose import markdown_of, pages  # noqa: E402
+
+CHECK = re.compile(r"^ *`{3,}\{check\} (?P<name>[\w-]+)\n(?P<options>(?: *:[\w-]+:.*\n)*)", re.M)
+
+
+def asked(text: str) -> Iterator[tuple[str, str]]:
+    """(name, kind) of every check in a page's Markdown."""
+    for found in CHECK.finditer(text):
+        kind = re.search(r":kind: *(\w+)", found["options"])
+        yield found["name"], kind[1] if kind else "number"
+
+
+def all_questions() -> list[SealedQuestion]:
+    """Every question of the book, page by page."""
+    value = {name: fact.value for name, fact in facts(ROOT).items()}.__getitem__
+    return [sealed(ROOT, path.stem, name, kind, value)
+            for path in pages() for _, text in markdown_of(path) for name, kind in asked(text)]
+
+
+if __name__ == "__main__":
+    made = all_questions()
+    FILE.write_text(json.dumps([asdict(question) for question in made], indent=1) + "\n", "utf8")
+    print(f"{len(made)} questions sealed")
