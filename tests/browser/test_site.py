@@ -157,3 +157,18 @@ def test_the_site_carries_no_dead_weight(book):
     assert megabytes(book / "_static" / "mathjax") < MATHJAX_MB
     assert megabytes(book) < SITE_MB
     assert not list(book.rglob("*.map"))
+
+
+def test_a_page_that_is_read_in_the_dark_prints_in_the_light(browser, book):
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    page.goto((book / f"{PAGES[0]}.html").as_uri())
+    page.locator(".afm[data-view=live]").first.wait_for()
+    ink = "getComputedStyle(document.querySelector('article p')).color.match(/\\d+/g).slice(0, 3).every((part) => part < 100)"
+    assert not page.evaluate(ink)
+    page.emulate_media(media="print", color_scheme="dark")
+    page.wait_for_function(ink)
+    assert page.locator(".afm svg[role=img]").first.is_visible()
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.wait_for_function(f"!({ink})")
+    context.close()
