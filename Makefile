@@ -6,6 +6,7 @@
 #   TORCH_INDEX  an index with PyTorch's CPU build: on Linux a plain torch brings gigabytes of CUDA
 #   SUBMITTED    the folder of submissions that `make grade` grades
 #   CLASS        a CSV with a column `student`, for `make key`
+#   COURSE       a word that changes every student's constants, for `make labs` and `make key`
 #   PYTEST_ARGS  what to test, and how: make test PYTEST_ARGS="tests/test_exits.py -x"
 
 PYTHON ?= python3
@@ -15,6 +16,7 @@ TORCH_INDEX ?=
 PYTEST_ARGS ?=
 SUBMITTED ?=
 CLASS ?=
+COURSE ?= open
 
 ENVIRONMENT := $(if $(PYTHON_ENV),$(PYTHON_ENV),$(VENV))
 READY := $(if $(PYTHON_ENV),,$(VENV)/.ready)
@@ -43,10 +45,10 @@ live: $(READY) ## the notebooks in JupyterLab
 	@$(RUN) -m jupyterlab book/intro.ipynb
 
 labs: $(READY) ## the labs' editions: labs/student/ to hand out, labs/key/ to keep
-	@$(RUN) -m labs.tools.editions
+	@$(RUN) -m labs.tools.editions --course $(COURSE)
 
 key: $(READY) ## every student's own answers: make key CLASS=class.csv
-	@$(RUN) -m labs.tools.key $(CLASS) labs/key/class.csv
+	@$(RUN) -m labs.tools.key $(CLASS) labs/key/class.csv --course $(COURSE)
 
 grade: $(READY) ## scores.csv and feedback/ of a folder of submissions: make grade SUBMITTED=folder
 	@$(RUN) -m labs.tools.grade $(SUBMITTED)

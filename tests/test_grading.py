@@ -5,30 +5,15 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from labs.tools import grade as grading
-from labs.tools.editions import student_edition
 from labs.tools.grade import Grade, Limits, Submission, grade, make_course, max_score, submissions, write_feedback
 from labs.tools.masters import LABS, exercises
+from labs.tools.rehearsal import HOSTILE, LAB, Pupil, hand_in, pupils
 
-LAB = "lab1"
 RIGHT = {e.name: e.solution for e in exercises(LABS / f"{LAB}.ipynb")}
 POINTS = {e.name: e.points for e in exercises(LABS / f"{LAB}.ipynb")}
-
-
-def hand_in(folder: Path, student: str, solutions: dict[str, str]) -> Submission:
-    """A student's notebook with these solution cells, the others untouched."""
-    notebook = student_edition(LABS / f"{LAB}.ipynb")
-    for cell in notebook.cells:
-        cell.source = cell.source.replace('STUDENT = "reference"', f'STUDENT = "{student}"')
-        name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
-        cell.source = solutions.get(name, cell.source)
-    path = folder / student / LAB / f"{LAB}.ipynb"
-    path.parent.mkdir(parents=True)
-    nbformat.write(notebook, path)
-    return Submission(student, LAB, path)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +25,7 @@ CLASS = {
     "right": (RIGHT, sum(POINTS.values()), "graded", ""),
     "stub": ({}, 0, "graded", "still to be written"),
     "endless": (RIGHT | {"neuron": "while True:\n    pass"}, sum(POINTS.values()) - POINTS["neuron"], "graded", "neuron"),
-    "delete": (RIGHT | {"rate_code": "import shutil\nshutil.rmtree('..', ignore_errors=True)"},
+    "delete": (RIGHT | {"rate_code": HOSTILE["deletes-its-folder"]},
                sum(POINTS.values()) - POINTS["rate_code"], None, ""),
 }
 
@@ -48,7 +33,7 @@ CLASS = {
 @pytest.mark.parametrize("student", CLASS)
 def test_a_submission_is_graded_as_what_it_is(student, course, tmp_path):
     solutions, score, status, said = CLASS[student]
-    made = grade(hand_in(tmp_path, student, solutions), course, Limits(cell_seconds=10, seconds=240))
+    made = grade(hand_in(Pupil(student, solutions, score), tmp_path), course, Limits(cell_seconds=10, seconds=240))
     assert made.score == score and made.max_score == sum(POINTS.values()), made
     assert status is None or made.status == status
     assert said in str(made.row["feedback"])
@@ -57,7 +42,7 @@ def test_a_submission_is_graded_as_what_it_is(student, course, tmp_path):
 
 def test_a_submission_that_never_ends_is_stopped_and_leaves_no_process(course, tmp_path):
     forever = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'while True: pass'], start_new_session=True)\n"
-    made = grade(hand_in(tmp_path, "forever", {"by_hand": forever + "while True: pass"}), course, Limits(120, seconds=15))
+    made = grade(hand_in(Pupil("forever", {"by_hand": forever + "while True: pass"}, 0), tmp_path), course, Limits(120, seconds=15))
     assert (made.score, made.status) == (0.0, "stopped after 15 seconds")
     marks = [p for p in grading.psutil.process_iter(["pid", "cmdline"]) if "while True: pass" in (p.info["cmdline"] or [])]
     assert not marks
@@ -76,7 +61,7 @@ def test_a_folder_whose_name_is_no_id_is_not_started(tmp_path):
 
 
 def test_both_layouts_are_found_and_links_are_not_followed(tmp_path):
-    hand_in(tmp_path, "ada", {})
+    hand_in(Pupil("ada", {}, 0), tmp_path)
     (tmp_path / "bob").mkdir()
     (tmp_path / "bob" / "lab3.ipynb").write_text("{}")
     (tmp_path / "eve").symlink_to(tmp_path / "ada")
@@ -90,3 +75,8 @@ def test_feedback_holds_the_messages_and_the_scores_are_a_table(tmp_path):
     with open(tmp_path / "scores.csv", "w", newline="", encoding="utf8") as file:
         csv.DictWriter(file, grading.COLUMNS).writerow(one.row)
     assert "you forgot the reset" in (tmp_path / "scores.csv").read_text("utf8")
+
+
+def test_the_rehearsal_is_a_class_of_thirty():
+    made = pupils()
+    assert len(made) == len({p.name for p in made}) == 30

@@ -1,0 +1,73 @@
+"""The labs' pages: tables as the masters are, goals that are practised, links that lead to notebooks."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+
+from labs.tools.editions import named, write_branch
+from labs.tools.masters import LABS, exercises, masters
+from labs.tools.pages import BRANCH, PAGES, binder, colab, goals, renewed
+
+ROOT = LABS.parent
+ALL = {e.question for path in masters() for e in exercises(path)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_the_tables_of_a_page_are_those_of_the_masters(page):
+    assert page.read_text("utf8") == renewed(page.read_text("utf8")), "python -m labs.tools.pages"
+
+
+def test_every_goal_is_practised_and_every_exercise_has_a_goal():
+    assert all(goal["exercises"] for goal in goals())
+    practised = [e for goal in goals() for e in goal["exercises"]]
+    assert set(practised) == ALL and len(practised) == len(set(practised))
+
+
+def test_every_launch_link_leads_to_a_notebook_of_the_published_branch(tmp_path):
+    write_branch(tmp_path)
+    published = {p.name for p in tmp_path.glob("*.ipynb")}
+    page = (ROOT / "book" / "labs.md").read_text("utf8")
+    links = re.findall(r"\]\((https://(?:colab|mybinder)[^)]+)\)", page)
+    assert sorted(links) == sorted(link for path in masters() for link in (colab(path), binder(path)))
+    for link in links:
+        assert f"/{BRANCH}" in link and re.search(r"[\w.-]+\.ipynb$", link)[0].split("=")[-1] in published
+    assert f"branch={BRANCH}" in (LABS / "README.md").read_text("utf8")
+
+
+def test_the_branch_holds_no_solution_and_runs_in_binder(tmp_path):
+    write_branch(tmp_path)
+    for path in tmp_path.glob("*.ipynb"):
+        assert "BEGIN SOLUTION" not in path.read_text("utf8") and "BEGIN HIDDEN" not in path.read_text("utf8")
+    needs = (tmp_path / ".binder" / "requirements.txt").read_text("utf8")
+    assert "torch==" in needs and "+cpu" in needs and "dtsnn-lite @ git+https://github.com/" in needs
+    assert (tmp_path / ".binder" / "runtime.txt").read_text("utf8").startswith("python-3")
+
+
+def test_the_workflow_publishes_that_branch():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text("utf8"))
+    steps = " ".join(step.get("run", "") for step in workflow["jobs"]["students"]["steps"])
+    assert "labs.tools.editions --branch" in steps and f"HEAD:{BRANCH}" in steps
+
+
+def test_every_lab_says_how_long_it_takes_what_it_needs_and_what_one_can_do_after_it():
+    for path in masters():
+        first = "".join(json.loads(path.read_text("utf8"))["cells"][0]["source"])
+        assert "**Time**" in first and "**Needs**" in first and "**Runs**" in first
+        assert 3 <= first.count("\n- *") <= 5
+
+
+def test_a_course_has_a_name_without_tricks():
+    assert named('COURSE = "open"', "autumn-2027") == 'COURSE = "autumn-2027"'
+    with pytest.raises(ValueError, match="course name"):
+        named("", 'x"; import os')
+
+
+def test_the_pages_stand_in_the_contents():
+    contents = (ROOT / "_toc.yml").read_text("utf8")
+    for page in ("book/labs", "labs/student", "labs/README"):
+        assert f"file: {page}" in contents, page
+    assert not [path for path in masters() if f"labs/{path.stem}" in contents], "a master in the book would show its solutions"
