@@ -22,6 +22,8 @@ PAGES = [*toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))), "s
 WIDTHS_PX = (360, 1280)
 PAGE_KB = 600  # MathJax apart: it is named, cached, and only on pages with equations
 LAYOUT_SHIFT = 0.02
+PATIENCE_MS = 120_000  # a busy machine is slow, and no test here is about that
+STEP_MS, SOON_STEPS = 50, 60
 PACKED = {".woff", ".woff2", ".png", ".jpg"}
 
 SUM_THE_SHIFTS = """
@@ -61,7 +63,7 @@ def read_to_the_end(page: Page) -> None:
             await new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)));
         }
     }""")
-    page.wait_for_function("[...document.querySelectorAll('.afm')].every((box) => box.dataset.view)", timeout=20_000)
+    page.wait_for_function("[...document.querySelectorAll('.afm')].every((box) => box.dataset.view)")
     page.evaluate("scrollTo(0, 0)")
 
 
@@ -85,6 +87,7 @@ def look(browser: Browser, book: Path, serve: Callable[[Path], str]) -> Callable
     def visit_page(name: str, width_px: int, from_folder: bool) -> Visit:
         visit = Visit()
         context = browser.new_context(viewport={"width": width_px, "height": 800}, reduced_motion="reduce")
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.add_init_script(SUM_THE_SHIFTS)
         listen(page, visit)
@@ -194,10 +197,10 @@ def changes(page: Page, box: Locator, act: Callable[[], None]) -> bool:
     """Whether what the explorer shows differs soon after an action."""
     before = shown(box)
     act()
-    for _ in range(20):
+    for _ in range(SOON_STEPS):
         if shown(box) != before:
             return True
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(STEP_MS)
     return False
 
 
@@ -243,6 +246,7 @@ def test_every_control_of_every_explorer_answers_the_keyboard(browser, book, nam
         return
     visit = Visit()
     context = browser.new_context(viewport={"width": WIDTHS_PX[0], "height": 800}, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     listen(page, visit)
     page.goto((book / f"{name}.html").as_uri())
