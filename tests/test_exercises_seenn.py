@@ -17,9 +17,9 @@ def chapter(name: str) -> dict:
         space: dict = {}
         for cell in json.loads((BOOK / f"{name}.ipynb").read_text("utf8"))["cells"]:
             source = "".join(cell["source"])
-            if source.startswith("## When this fails"):
+            if source.startswith(("## When this fails", "## Where the field disagrees")):
                 break
-            if cell["cell_type"] == "code" and not any(word in source for word in ("%pip", "Explorer(", "seconds(")):
+            if cell["cell_type"] == "code" and not any(word in source for word in ("%pip", "Explorer(", "seconds(", "history")):
                 exec(source, space)
         plt.close("all")
         NAMES[name] = space
