@@ -58,7 +58,7 @@ def test_a_number_typed_by_hand_is_found(text, number, kind):
     "T = 4 timesteps", "8 timesteps and 4-bit weights", "1,000 images", "in 2023", "the 1990s", "Fig. 1(B)", "Table 4 shows",
     "[a link](https://example.org/97%20x/8 ms)", "<a href=\"#exit?v=1&theta=80%\">with no exit</a>", "a VGG-16 x ResNet-19",
     "<!-- 97.7 % -->", "two times", "ResNet-20 times out", "32 nm CMOS", "price list $5, then 6$", "theta = 0.2",
-    "\\begin{align}\n 5 \\times 8 % \n\\end{align}", ":::{math}\n8 ms\n:::", "several times", "at 1 hand", "4 steps",
+    "\\begin{align}\n 5 \\times 8 % \n\\end{align}", ":::{math}\n8 ms\n:::", "several times", "a memo (6 points)", "at 1 hand", "4 steps",
 ])
 def test_what_is_no_claim_is_left_alone(text):
     assert found(text) == []

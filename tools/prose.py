@@ -2,7 +2,7 @@
 
 A number of our own is printed by {fact}, a published one is marked by {paper}, and a premise ("assume", the
 numbers of an exercise, a 95 % interval) by {given}. Equations, code, link targets and the questions of {check} and
-{predict} are no claims; the reading time in a chapter's header strip is allowed.
+{predict} are no claims; the reading time in a chapter's header strip and the marks of an exercise are allowed.
 
     python tools/prose.py     every loose number of the book, and the fact that it may be
 """
@@ -35,6 +35,7 @@ LOOSE = re.compile(rf"{WITH_UNIT}|(?P<accuracy>\b(?:accuracy|error) (?:of |is |=
 FENCE = re.compile(r"^(?P<mark> *(?:`{3,}|:{3,}|~{3,}))(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=mark)[ \t]*$", re.M | re.S)
 SILENT_DIRECTIVES = {"math", "code", "code-block", "code-cell", "bibliography", "facts-table", "eval-rst", "check", "toctree"}
 READING_TIME = re.compile(r"\*\*Time:?\*\*:? (?:about )?\d+(?: to \d+)? minutes")
+MARKS = re.compile(r"\(\d+ points?\)")  # what an exercise is worth
 WITHIN = r"(?:(?!\n\s*\n).)"  # an equation or a code span ends with its paragraph, closed or not
 SILENT = (
     re.compile(r"<!--.*?-->", re.S),
@@ -47,6 +48,7 @@ SILENT = (
     re.compile(r"</?[a-zA-Z][^<>\n]*>"),
     re.compile(r"^:[\w-]+:.*$", re.M),
     READING_TIME,
+    MARKS,
 )
 
 
@@ -118,9 +120,9 @@ def markdown_of(path: Path) -> Iterator[tuple[str, str]]:
             yield f"{path.name}, cell {number}", "".join(cell["source"])
 
 
-def pages(folder: Path = BOOK) -> list[Path]:
-    """The pages of the book."""
-    return sorted((*folder.glob("*.md"), *folder.glob("*.ipynb")))
+def pages() -> list[Path]:
+    """The pages of the book, and those about the labs that stand in it."""
+    return sorted((*BOOK.glob("*.md"), *BOOK.glob("*.ipynb"), *(ROOT / "labs").glob("*.md")))
 
 
 if __name__ == "__main__":
