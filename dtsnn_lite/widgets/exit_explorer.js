@@ -185,6 +185,11 @@ function curveWords(set, now) {
     + `${percent(now.accuracy, set.images)}; the static network needs ${set.timesteps} for ${percent(set.accuracy, set.images)}.`;
 }
 
+// 1..T, or 1, every fourth and T where there are many.
+function stepTicks(T) {
+  return Array.from({ length: T }, (_, t) => t + 1).filter((t) => T <= 8 || t === 1 || t === T || (t % 4 === 0 && T - t > 1));
+}
+
 // How many images leave at each step, and how many of them are right.
 function exitsPanel() {
   const root = html("div", { class: "panel" });
@@ -194,9 +199,9 @@ function exitsPanel() {
     if (shown !== set.name) {
       shown = set.name;
       picture = plot({ title: "When images leave", label: "",
-        x: { low: 0.5, high: T + 0.5, ticks: set.steps, label: "timestep" },
+        x: { low: 0.5, high: T + 0.5, ticks: stepTicks(T), label: "timestep" },
         y: { low: 0, high: 112, ticks: [0, 25, 50, 75, 100], label: "images that leave (%)" } });
-      bars = set.steps.map((t) => [svg("rect", { class: "bar" }), text(picture.x(t), 0, "", { class: "note", "text-anchor": "middle" })]);
+      bars = set.steps.map((t) => [svg("rect", { class: "bar" }), text(picture.x(t), 0, "", { class: T > 8 ? "note small" : "note", "text-anchor": "middle" })]);
       picture.over.append(...bars.flat());
       root.replaceChildren(picture.root);
     }
@@ -212,19 +217,21 @@ function exitsPanel() {
   } };
 }
 
-// Some of the images that leave at the first and at the last step, with what the network said.
+// Some of the images that leave first and last, with what the network said.
 function picturesPanel(limit = 8) {
   const root = html("div", { class: "pictures" });
   let shown = "";
-  return { root, draw(set, score, j) {
+  return { root, draw(set, score, tables, j) {
     root.hidden = !set.pictures;
     if (!set.pictures) return;
     const exits = set.pictures.index.map((n) => exitStep(set, score, j, n));
-    const rows = [1, set.timesteps].map((t) => exits.flatMap((at, m) => (at === t ? [m] : [])).slice(0, limit));
-    const wanted = `${set.name} ${JSON.stringify(rows)}`;
+    const used = set.steps.filter((t) => tables.left[j * set.timesteps + t - 1] > 0);
+    const ends = [...new Set([used[0], used.at(-1)])];
+    const rows = ends.map((t) => exits.flatMap((at, m) => (at === t ? [m] : [])).slice(0, limit));
+    const wanted = `${set.name} ${JSON.stringify([ends, rows])}`;
     if (wanted === shown) return;
     shown = wanted;
-    root.replaceChildren(...rows.map((row, i) => pictureRow(set, row, i ? set.timesteps : 1, i ? "last" : "first")));
+    root.replaceChildren(...rows.map((row, i) => pictureRow(set, row, ends[i], i ? "last" : "first")));
   } };
 }
 
@@ -235,7 +242,7 @@ function pictureRow(set, row, step, which) {
     const words = said === truth ? `${truth}` : `${truth}\u2192${said}`;
     return html("li", { class: said === truth ? "tile" : "tile wrong" }, tile(set, m, `a ${truth}, read as ${said}`), html("span", {}, words));
   });
-  return html("div", {}, html("p", { class: "head" }, `Leave at the ${which} step, t = ${step}`),
+  return html("div", {}, html("p", { class: "head" }, `Leave ${which}, at t = ${step}`),
     row.length ? html("ul", {}, tiles) : html("p", { class: "none" }, "None of the images kept in this page."));
 }
 
@@ -305,7 +312,7 @@ function render({ model, el }) {
     ways.set(ways3);
     curve.draw(set, state.score, now);
     exits.draw(set, tables, j);
-    pictures.draw(set, state.score, j);
+    pictures.draw(set, state.score, tables, j);
     const brief = `accuracy ${fixed(100 * now.accuracy, 1)} percent, ${fixed(now.timesteps, 2)} timesteps`;
     return { brief, sentence: `Stopping when sure answers ${rows[0][1]} right in ${fixed(now.timesteps, 2)} timesteps on average, with `
       + `${change(now.energy_pj / chip.static.energy_pj)} energy and ${change(now.edp_pj_ns / chip.static.edp_pj_ns)} EDP than always running ${set.timesteps}.` };

@@ -196,7 +196,12 @@ def timestep_ticks(seen: Recording) -> list[float]:
     """The whole range 1..T, or its first part where every curve is as good as all T steps that early."""
     T, early = seen.timesteps, 1 + (seen.timesteps - 1) / 3
     settled = max(min(steps for steps, right in thin_curve(seen, score) if right >= seen.correct[-1].sum()) for score in POLICIES)
-    return ticks(1, early, 5) if T > 2 and settled / seen.images <= 1 + (early - 1) / 2 else list(range(1, max(T, 2) + 1))
+    return ticks(1, early, 5) if T > 2 and settled / seen.images <= 1 + (early - 1) / 2 else step_ticks(max(T, 2))
+
+
+def step_ticks(T: int) -> list[int]:
+    """1..T, or 1, every fourth and T where there are many."""
+    return [t for t in range(1, T + 1) if T <= 8 or t in (1, T) or (t % 4 == 0 and T - t > 1)]
 
 
 # --- the view without a script --------------------------------------------------------
@@ -259,27 +264,28 @@ def exits_picture(data: ExitData, run: Run) -> str:
     """How many images leave at each step."""
     seen, counts = data.recording, run.histogram
     label = "Images that leave at each timestep: " + ", ".join(f"{count} at {t}" for t, count in enumerate(counts, 1)) + "."
-    plot = Plot("When images leave", label, Axis(0.5, seen.timesteps + 0.5, range(1, seen.timesteps + 1), "timestep"),
+    plot = Plot("When images leave", label, Axis(0.5, seen.timesteps + 0.5, step_ticks(seen.timesteps), "timestep"),
                 Axis(0, 112, (0, 25, 50, 75, 100), "images that leave (%)"))
     marks = []
     for t, count in enumerate(counts, 1):
         share = 100 * count / seen.images
         marks += [bar(plot, t - 0.35, t + 0.35, 0, share),
-                  note(plot, t, share, str(count), dy=-5, text_anchor="middle")]
+                  note(plot, t, share, str(count), dy=-5, text_anchor="middle", class_="note small" if seen.timesteps > 8 else "note")]
     return plot.svg(over=marks)
 
 
 def pictures_html(data: ExitData, run: Run) -> str:
-    """Some images that leave at the first and at the last step, with what the network said."""
+    """Some images that leave first and last, with what the network said."""
     if data.images is None:
         return ""
     index, images = _shown_images(data)
-    rows = []
-    for step, which in ((1, "first"), (data.recording.timesteps, "last")):
+    used, rows = np.flatnonzero(run.histogram) + 1, []
+    ends = [(int(used[0]), "first"), (int(used[-1]), "last")][:len(used)]      # one row where all leave at once
+    for step, which in ends:
         shown = [m for m in range(len(index)) if run.t_hat[index[m]] == step][:SHOWN]
         tiles = "".join(_tile(images[m], data.name_of(data.recording.labels[index[m]]), data.name_of(run.predictions[index[m]])) for m in shown)
         body = tag("ul", tiles) if shown else tag("p", "None of the images kept in this page.", class_="none")
-        rows.append(tag("div", tag("p", f"Leave at the {which} step, t = {step}", class_="head"), body))
+        rows.append(tag("div", tag("p", f"Leave {which}, at t = {step}", class_="head"), body))
     return tag("div", *rows, class_="pictures")
 
 

@@ -86,7 +86,7 @@ def slide(page, value: float, box: str = "live0") -> None:
 
 # --- static = live -------------------------------------------------------------------
 
-@pytest.mark.parametrize("seen", [RECORDINGS[0], RECORDINGS[1], RECORDINGS[2], recording(2500, 6)])
+@pytest.mark.parametrize("seen", [RECORDINGS[0], RECORDINGS[1], RECORDINGS[2], recording(2500, 6), recording(150, 13)])
 def test_the_static_view_shows_the_same_strings_as_the_live_default(stage, seen):
     page = stage(ExitExplorer(seen, CHIPS, drawings(seen.images), theta=0.3))
     assert cells(page, "static0") == cells(page, "live0")
@@ -94,6 +94,8 @@ def test_the_static_view_shows_the_same_strings_as_the_live_default(stage, seen)
         .map(e => [e.tagName, e.textContent, ...['class','points','x','y','x1','x2','y1','y2','cx','cy','r','width','height'].map(a => e.getAttribute(a))])"""
     still, live = page.evaluate(shapes, "static0"), page.evaluate(shapes, "live0")
     assert sorted(map(str, still)) == sorted(map(str, live))
+    tiles = "box => [...document.querySelectorAll(`#${box} .pictures p, #${box} .tile`)].map(e => e.textContent)"
+    assert page.evaluate(tiles, "static0") == page.evaluate(tiles, "live0")
     labels = "box => [...document.querySelectorAll(`#${box} [role=img][aria-label], #${box} img`)].map(e => e.getAttribute('aria-label') ?? e.alt)"
     assert page.evaluate(labels, "static0") == page.evaluate(labels, "live0")
 
