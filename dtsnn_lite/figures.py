@@ -189,7 +189,7 @@ def draw_images(ax: Axes, images: np.ndarray, captions: Sequence[str], columns: 
     ax.set_title(title, loc="left", fontsize=11, color=INK)
     for n, (image, caption) in enumerate(zip(images, captions)):
         row, column = divmod(n, columns)
-        ax.imshow(image, cmap="gray_r", extent=(column, column + 0.92, -row - 0.78, -row), aspect="auto")
+        ax.imshow(image, cmap="gray_r", interpolation="nearest", extent=(column, column + 0.92, -row - 0.78, -row), aspect="auto")
         ax.text(column + 0.46, -row - 0.81, caption, ha="center", va="top", fontsize=8, color=INK)
     rows = -(-len(images) // columns)
     ax.set(xlim=(0, columns), ylim=(-rows - 0.05, 0.02))
