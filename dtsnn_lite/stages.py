@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from dtsnn_lite.crossbar_layers import calibrate, crossbars
 from dtsnn_lite.data import Splits, as_input, digits
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import record
-from dtsnn_lite.models import SpikingNet, build
+from dtsnn_lite.models import SpikingNet, build, layer_shapes
 from dtsnn_lite.recipes import RECIPES, make
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.recording import ASSETS, Recording
+from dtsnn_lite.designs import READOUTS, SIZES, Designs, exit_tables
 from dtsnn_lite.training import Augment, TrainConfig, fit
 
 # One comparison, two chips: the same arrays, 4-bit weights in one-bit cells, the image read by a 5-bit ADC.
@@ -108,7 +110,7 @@ def make_stages(seed: int, folder: Path, progress: bool = True) -> dict[str, lis
         path = folder / f"digits-{name}-seed{seed}.safetensors"
         if stage:
             nets[name] = load_net(path) if path.exists() else run_stage(stage, nets[stage.start], splits, seed, progress)
-        found[name] = _ship_stage(nets[name], name, seed, path, splits)
+        found[name] = _keep_stage(nets[name], name, seed, path, splits)
     return found
 
 
@@ -119,7 +121,7 @@ def _full(seed: int, folder: Path, progress: bool) -> SpikingNet:
     return load_shipped("digits") if seed == 0 else make(RECIPES["digits"].seeded(seed), progress=progress)[0]
 
 
-def _ship_stage(net: SpikingNet, name: str, seed: int, path: Path, splits: Splits) -> list[float]:
+def _keep_stage(net: SpikingNet, name: str, seed: int, path: Path, splits: Splits) -> list[float]:
     seen = stage_recordings(net, name, seed, splits)
     for split, recording in seen.items():
         recording.save(path.with_name(f"digits-{name}-seed{seed}-{split}.npz"))
@@ -127,3 +129,47 @@ def _ship_stage(net: SpikingNet, name: str, seed: int, path: Path, splits: Split
     save_net(net, path, {**seen["test"].about, "split": None, "accuracy": accuracy,
                          "command": f"python -m dtsnn_lite stages --seed {seed}"})
     return accuracy["test"]
+
+
+SHIPPED = ("4-bit", "hp-adc", "adc-less")
+
+
+def ship_stages(folder: Path, out: Path) -> dict:
+    """From a folder of `make_stages`: half-precision weights and recordings of seed 0, and all seeds' accuracies."""
+    splits, found = digits(), {}
+    for path in sorted(folder.glob("digits-*-seed*.json")):
+        stage, _, seed = path.stem.removeprefix("digits-").rpartition("-seed")
+        found.setdefault(stage, {})[seed] = json.loads(path.read_text())["accuracy"]["test"]
+    for name in SHIPPED:
+        net, target = load_net(folder / f"digits-{name}-seed0.safetensors"), out / f"digits-{name}.safetensors"
+        card = json.loads((folder / f"digits-{name}-seed0.json").read_text())
+        save_net(net, target, {k: v for k, v in card.items() if k not in ("config", "sha256", "weights")}, torch.float16)
+        for split, recording in stage_recordings(load_net(target), name, 0, splits).items():
+            recording.save(out / f"digits-{name}-{split}.npz")
+    (out / "digits-stages.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    return found
+
+
+def make_designs(hp_adc: SpikingNet, adc_less: SpikingNet, images: int = 500) -> Designs:
+    """Exit tables on 15 chips: each network is only calibrated where rows or converter are not those it was trained on."""
+    splits = digits()
+    sample, x, z = as_input(splits.train.images[:100]), as_input(splits.test.images[:images]), splits.test.labels[:images]
+    tables, rates = {}, None
+    for converter, readout in READOUTS.items():
+        net = adc_less if converter == "sa" else hp_adc
+        for rows in SIZES:
+            same = (int(rows), readout) == (net.chip.rows, net.chip.readout)
+            moved = net if same else start_from(net, replace(net.chip, rows=int(rows), cols=int(rows), readout=readout), sample)
+            twin = f"flash5-{rows}"
+            if converter == "sar5" and twin in tables:
+                tables[f"sar5-{rows}"] = tables[twin]                 # another circuit, the same codes
+                continue
+            seen = record(moved, x, z, TIMESTEPS)
+            tables[f"{converter}-{rows}"] = exit_tables(seen)
+            rates = seen.spike_rates if (converter, rows) == ("flash5", "64") else rates
+    return Designs(tables, layer_shapes(hp_adc), rates, images)
+
+
+def stage_accuracies() -> dict[str, dict[str, list[float]]]:
+    """Test accuracy a timestep of each stage and seed, as shipped: {"adc-less": {"0": [...], ...}, ...}."""
+    return json.loads((ASSETS / "digits-stages.json").read_text())

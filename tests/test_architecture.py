@@ -45,6 +45,7 @@ ORDER = (
     "exits",
     "calibration",
     "reinforce",
+    "designs",
     "cost",
     "variants",
     "published",
@@ -61,12 +62,14 @@ ORDER = (
     "widgets.explorer",
     "widgets.exit_explorer",
     "widgets.policy_explorer",
+    "widgets.crossbar_explorer",
+    "widgets.design_explorer",
     "widgets.lif_explorer",
     "widgets",
     "__main__",
 )
 # What runs without torch: the side of the chip that decides to stop and pays the bill.
-NUMPY_SHORE = {"seals", "questions", "checks", "variants", "components", "chip", "networks", "mapping", "floorplan", "published", "sensitivity", "papers", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
+NUMPY_SHORE = {"seals", "questions", "checks", "variants", "components", "chip", "networks", "mapping", "floorplan", "published", "sensitivity", "designs", "papers", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
 CODE_LINES_A_CELL = 20
 
 modules = sorted(PACKAGE.rglob("*.py"))

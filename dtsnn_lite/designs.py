@@ -1,0 +1,54 @@
+"""One network on many chips: when its images leave, and how many are right, at every threshold of a slider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dtsnn_lite.chip import HPADC, SARADC, LayerShape, SenseAmp
+from dtsnn_lite.exits import EntropyExit, replay
+from dtsnn_lite.recording import ASSETS, Recording
+
+POSITIONS = 201
+READOUTS = {"sa": SenseAmp(), "flash4": HPADC(4), "flash5": HPADC(5), "flash6": HPADC(6), "sar5": SARADC(5)}
+SIZES = ("32", "64", "128")
+
+
+def exit_tables(seen: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """left (201, T): images that leave at each step at theta = 0, 0.005, ..., 1; right (201,): how many are right."""
+    runs = [replay(seen, EntropyExit(j / (POSITIONS - 1))) for j in range(POSITIONS)]
+    return np.stack([run.histogram for run in runs]), np.array([run.correct.sum() for run in runs])
+
+
+@dataclass(frozen=True, eq=False)
+class Designs:
+    """Exit tables of one network on several chips: {"sa-64": (left, right)}, its layers and its spikes.
+
+    densities  (T, L) share of each layer's inputs that spike; the first layer's input is an image
+    """
+
+    tables: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    shapes: tuple[LayerShape, ...]
+    densities: np.ndarray
+    images: int
+
+    def save(self, path) -> None:
+        arrays = {f"left {name}": left.astype(np.uint16) for name, (left, _) in self.tables.items()}
+        arrays |= {f"right {name}": right.astype(np.uint16) for name, (_, right) in self.tables.items()}
+        layers = np.array([[s.in_channels, s.out_channels, s.kernel, s.out_height, s.out_width, s.in_height, s.in_width] for s in self.shapes])
+        np.savez_compressed(path, layers=layers, densities=self.densities, images=self.images, **arrays)
+
+    @staticmethod
+    def load(path) -> Designs:
+        with np.load(path, allow_pickle=False) as file:
+            names = [key.removeprefix("left ") for key in file.files if key.startswith("left ")]
+            shapes = tuple(LayerShape(f"layer {n + 1}", *map(int, row)) for n, row in enumerate(file["layers"]))
+            tables = {name: (file[f"left {name}"].astype(int), file[f"right {name}"].astype(int)) for name in names}
+            return Designs(tables, shapes, file["densities"], int(file["images"]))
+
+
+def shipped_designs() -> Designs:
+    """The digits network on 15 chips, as `python -m dtsnn_lite designs` makes it."""
+    return Designs.load(ASSETS / "digits-designs.npz")

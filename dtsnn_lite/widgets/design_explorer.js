@@ -1,0 +1,221 @@
+// One network on the chip that a reader assembles: accuracy, energy by part, delay, area and EDP.
+
+const T = 4;
+
+// --- the 65 nm bill: dtsnn_lite/floorplan.py and cost.py again, formula by formula -----------
+
+const COMPARATORS = { sa: 1, flash4: 15, flash5: 31, flash6: 63, sar5: 1 };
+const BITS = { sa: 1, flash4: 4, flash5: 5, flash6: 6, sar5: 5 };
+
+// chip: { converter, mux, rows, timesteps, planes }; shape: { rows, channels, positions }
+function place(shape, chip) {
+  const columns = shape.channels * chip.planes, rowTiles = Math.ceil(shape.rows / chip.rows);
+  return { ...shape, columns, rowTiles, arrays: rowTiles * Math.ceil(columns / chip.rows),
+    conversions: columns * rowTiles * shape.positions, outputs: shape.channels * shape.positions,
+    moved: (shape.rows + shape.channels) * shape.positions };
+}
+
+function arrayArea(chip, p) {
+  const width = chip.timesteps + BITS[chip.converter] + p.accumulator_bits;
+  const converter = COMPARATORS[chip.converter] * p.comparator_area + (chip.converter === "sar5" ? 5 * p.sar_area : 0);
+  return chip.rows * p.row_area + (chip.rows / chip.mux) * (converter + width * p.accumulator_area);
+}
+
+// The chip as layer n sees it: the first keeps a 5-bit flash for 8 columns.
+function ofLayer(chip, n) {
+  return n === 0 ? { ...chip, converter: "flash5", mux: 8 } : chip;
+}
+
+function areaMm2(shapes, chip, p) {
+  let total = 0;
+  shapes.forEach((shape, n) => {
+    const own = ofLayer(chip, n), layer = place(shape, own);
+    const tiles = Math.ceil(layer.rows / p.tile_side) * Math.ceil(layer.columns / p.tile_side);
+    total += (tiles * p.tile_side ** 2 / (own.rows * own.rows)) * arrayArea(own, p);
+  });
+  return total * 1e-6;
+}
+
+function clockNs(chip, p) {
+  const base = p.clock_register + (chip.mux > 1 ? p.clock_mux : 0);
+  if (chip.converter.startsWith("flash")) return base + p.flash_time + p.clock_encoder * 2 ** BITS[chip.converter] * chip.rows;
+  return base + p.sense_time + (chip.converter === "sar5" ? 5 * p.clock_sar : 0);
+}
+
+function conversionPj(rows, density, chip, p) {
+  const active = rows * density, on = active / 2;
+  let time = p.sense_time;
+  if (chip.converter.startsWith("flash")) {
+    const strongest = (on + 2.4 * Math.sqrt(on)) / chip.rows;
+    time = Math.max(p.sense_time, p.flash_time * Math.min(1, (strongest / p.weak_column) ** 5));
+  } else if (chip.converter === "sar5") time = 5 * p.sar_time;
+  const power = COMPARATORS[chip.converter] * p.comparator_power + p.column_power * active ** p.column_exponent;
+  return (1 - (1 - density) ** rows) * power * time * 1e-3;
+}
+
+function converterPj(layer, density, chip, p) {
+  const full = Math.floor(layer.rows / chip.rows), rest = layer.rows % chip.rows;
+  const column = (full ? full * conversionPj(chip.rows, density, chip, p) : 0) + (rest ? conversionPj(rest, density, chip, p) : 0);
+  return layer.columns * layer.positions * column;
+}
+
+function cycles(layer, side, chip, p) {
+  const copies = Math.max(1, p.tile_side / layer.columns);
+  return layer.positions * (p.merge_cycles * layer.rowTiles + (p.mux_cycles * chip.mux) / copies) + layer.moved * side * p.wire_cycles;
+}
+
+// { fixed_pj, step_pj, step_ns, area_mm2, parts } of one image on a chip; densities: [timestep][layer]
+function stepCost(shapes, chip, p, densities) {
+  const area = areaMm2(shapes, chip, p), side = Math.sqrt(area);
+  const period = Math.max(...shapes.map((_, n) => clockNs(ofLayer(chip, n), p)));
+  const parts = { converters: 0, accumulation: 0, "buffers and wires": 0 };
+  let outputs = 0, arrays = 0, slowest = 0;
+  shapes.forEach((shape, n) => {
+    const own = ofLayer(chip, n), layer = place(shape, own), shared = own.mux > 1 ? 1 : 0;
+    const total = densities.reduce((all, at) => all + converterPj(layer, at[n], own, p), 0);
+    parts.converters += total / densities.length;
+    parts.accumulation += layer.conversions * (p.shift_add * BITS[own.converter] + shared * p.mux_latch) + (layer.conversions / own.rows) * p.array_sum;
+    parts["buffers and wires"] += layer.moved * side * p.wire + shared * layer.conversions * p.mux_line;
+    slowest = Math.max(slowest, period * cycles(layer, side, own, p));
+    outputs += layer.outputs;
+    arrays += layer.arrays;
+  });
+  if (chip.leakage) parts.leakage = arrays * p.array_leakage * (chip.rows / 64) * slowest * 1e-3;
+  const step = Object.values(parts).reduce((all, part) => all + part, 0);
+  return { fixed_pj: outputs * p.final_merge, step_pj: step, step_ns: slowest, area_mm2: area, parts };
+}
+
+// --- stopping: tables of one design, as the exit explorer ships them --------------------------
+
+// left[j * T + t]: images that leave at step t + 1 at slider position j; right[j]: of them, how many are right
+function tablesOf(design, bytes) {
+  const numbers = new Uint16Array(bytes.buffer.slice(design.start, design.start + 2 * 201 * (T + 1)));
+  return { left: numbers.subarray(0, 201 * T), right: numbers.subarray(201 * T) };
+}
+
+function designNumbers(data, bytes, state) {
+  const { rows, converter } = state, design = data.designs[`${converter}-${rows}`];
+  const { left, right } = tablesOf(design, bytes), j = Math.round(state.theta * 200);
+  const chip = { converter, mux: Number(state.mux), rows: Number(rows), timesteps: T, planes: data.planes, leakage: state.leakage };
+  const densities = data.densities.map((at) => at.map((d, n) => (n === 0 ? 1 : Math.min(1, d * state.spikes))));
+  const step = stepCost(data.shapes, chip, data.prices, densities), checked = j > 0 ? 1 : 0;
+  let energy = 0, delay = 0, edp = 0, mean = 0;
+  for (let t = 1; t <= T; t++) {
+    const share = left[j * T + t - 1] / data.images;
+    const e = step.fixed_pj + (step.step_pj + checked * data.check.energy_pj) * t, d = (step.step_ns + checked * data.check.latency_ns) * t;
+    energy += share * e;
+    delay += share * d;
+    edp += share * e * d;
+    mean += share * t;
+  }
+  return { accuracy: right[j] / data.images, mean, energy, delay, edp, area: step.area_mm2, parts: step.parts, fixed: step.fixed_pj };
+}
+
+const REFERENCE = { converter: "flash5", rows: "64", mux: "8", theta: 0, spikes: 1, leakage: false };
+
+function designRows(now, then) {
+  const costs = [["energy", now.energy, then.energy, "pJ"], ["delay", now.delay, then.delay, "ns"], ["EDP", now.edp, then.edp, "pJ ns"]];
+  return [["accuracy", `${fixed(100 * now.accuracy, 1)} %`, `${fixed(100 * then.accuracy, 1)} %`, ""],
+    ["timesteps", fixed(now.mean, 3), fixed(then.mean, 3), ratio(now.mean / then.mean)],
+    ...costs.map(([name, a, b, unit]) => [name, quantity(a, unit, b), quantity(b, unit), ratio(a / b)]),
+    ["area", `${fixed(now.area, 1)} mm\u00b2`, `${fixed(then.area, 1)} mm\u00b2`, ratio(now.area / then.area)]];
+}
+
+// --- pictures -----------------------------------------------------------------------
+
+const PART_CLASSES = ["bar", "bar warn", "bar third", "bar other"];
+
+function splitPicture(now, then) {
+  const sizes = [now, then].map(({ parts, mean }) => Object.fromEntries(Object.entries(parts).map(([name, pj]) => [name, pj * mean])));
+  const totals = sizes.map((parts) => Object.values(parts).reduce((all, pj) => all + pj, 0));
+  const names = Object.keys(sizes[0]), top = 100 * Math.max(1, totals[0] / totals[1]), marks = ticks(0, top, 5);
+  const words = names.map((name) => `${name} ${fixed((100 * sizes[0][name]) / totals[0], 0)} %`).join(", ");
+  const picture = plot({ title: "Energy by part", label: `Energy of this chip by part: ${words}.`,
+    x: { low: 0, high: 2, ticks: [], label: "left: this chip, right: the static HP-ADC chip" },
+    y: { low: 0, high: marks.at(-1), ticks: marks, label: "energy, static HP-ADC chip = 100" } });
+  sizes.forEach((parts, k) => {
+    let from = 0;
+    Object.entries(parts).forEach(([name, pj], i) => {
+      const to = from + (100 * pj) / totals[1];
+      picture.under.append(bar(picture, k + 0.15, k + 0.5, from, to, { class: PART_CLASSES[i] }));
+      if (to - from > 0.06 * marks.at(-1)) picture.over.append(note(picture, k + 0.53, (from + to) / 2, name, { dy: 4, class: "note other" }));
+      from = to;
+    });
+  });
+  return picture.root;
+}
+
+function frontPicture(points, at) {
+  const edps = points.map(({ edp }) => edp), low = 10 ** Math.floor(Math.log10(Math.min(...edps))), high = 10 ** Math.ceil(Math.log10(Math.max(...edps)));
+  const decades = Array.from({ length: Math.round(Math.log10(high / low)) + 1 }, (_, k) => low * 10 ** k);
+  const marks = ticks(100 * Math.min(...points.map(({ accuracy }) => accuracy)), 100 * Math.max(...points.map(({ accuracy }) => accuracy)), 5);
+  const front = paretoFront(points);
+  const picture = plot({ title: "All converters and sizes, this threshold", label: `Accuracy against EDP of ${points.length} designs; ${front.length} of them are on the Pareto front.`,
+    x: { low, high, ticks: decades, label: "EDP (pJ ns), decades", log: true, format: (value) => `1e${Math.round(Math.log10(value))}` },
+    y: { low: marks[0], high: marks.at(-1), ticks: marks, label: "accuracy (%)" } });
+  if (front.length > 1) picture.under.append(line(picture, front.map((k) => [points[k].edp, 100 * points[k].accuracy]), { class: "line other" }));
+  points.forEach(({ edp, accuracy }, k) => {
+    if (k !== at) picture.over.append(dot(picture, edp, 100 * accuracy, { class: "dot", r: 3.5 }));
+  });
+  picture.over.append(dot(picture, points[at].edp, 100 * points[at].accuracy, { class: "dot now" }));
+  return picture.root;
+}
+
+// Designs that no other beats in both accuracy and EDP, by rising EDP.
+function paretoFront(points) {
+  const order = points.map((_, k) => k).sort((a, b) => points[a].edp - points[b].edp || points[b].accuracy - points[a].accuracy);
+  let best = -1;
+  return order.filter((k) => points[k].accuracy > best && ((best = points[k].accuracy), true));
+}
+
+// --- the view -------------------------------------------------------------------------
+
+const CONVERTERS = [["sa", "sense amplifier (ADC-less)"], ["flash4", "4-bit flash"], ["flash5", "5-bit flash (HP-ADC)"], ["flash6", "6-bit flash"], ["sar5", "5-bit SAR"]];
+const SIZES = ["32", "64", "128"];
+const FIELDS = {
+  converter: { kind: "choice", label: "converter of a column", options: () => CONVERTERS },
+  rows: { kind: "choice", label: "rows of an array", options: () => SIZES.map((size) => [size, size]) },
+  theta: { kind: "number", label: "exit threshold \u03b8 (0: never stop early)", low: 0, high: 1, step: 0.005 },
+  mux: { kind: "choice", label: "columns that share a converter", options: () => [["1", "1"], ["8", "8"]], more: true },
+  spikes: { kind: "number", label: "spikes, times the recorded rate", low: 0.25, high: 4, step: 0.25, more: true },
+  leakage: { kind: "flag", label: "bill leakage as well", more: true },
+};
+
+// Every converter and size at this threshold, each with the mux its chip is built with.
+function allDesigns(data, bytes, state) {
+  return CONVERTERS.flatMap(([converter]) => SIZES.map((rows) => {
+    const own = converter === state.converter && rows === state.rows;
+    return { own, ...designNumbers(data, bytes, { ...state, converter, rows, mux: own ? state.mux : converter === "sa" ? "1" : "8" }) };
+  }));
+}
+
+function designSentence(now, then) {
+  return `This chip answers ${fixed(100 * now.accuracy, 1)} % right with ${change(now.energy / then.energy)} energy, `
+    + `${change(now.delay / then.delay)} delay and ${change(now.edp / then.edp)} EDP than the static HP-ADC chip.`;
+}
+
+function render({ model, el }) {
+  const data = model.get("data"), bytes = bytesOf(model.get("bytes")), then = designNumbers(data, bytes, REFERENCE);
+  const numbers = html("div", { class: "numbers" }), split = html("div", { class: "panel" }), front = html("div", { class: "panel" });
+  const view = html("div", { class: "view" }, numbers, html("div", { class: "panels" }, split, front));
+  let table;
+
+  function draw(state) {
+    const now = designNumbers(data, bytes, state), rows = designRows(now, then), points = allDesigns(data, bytes, state);
+    split.replaceChildren(splitPicture(now, then));
+    front.replaceChildren(frontPicture(points, points.findIndex(({ own }) => own)));
+    if (!table) numbers.append((table = numberTable(data.caption, ["", "this chip", "static HP-ADC", "ratio"], rows)).root);
+    table.set(rows);
+    return { brief: `accuracy ${fixed(100 * now.accuracy, 1)} percent, EDP ${fixed(now.edp / then.edp, 3)} times`, sentence: designSentence(now, then) };
+  }
+
+  const row = (state) => {
+    const rows = designRows(designNumbers(data, bytes, state), then);
+    return [["converter", "rows", "theta", ...rows.map(([head]) => head)], [state.converter, state.rows, state.theta, ...rows.map((cells) => cells[1])]];
+  };
+  const adjust = (name, value) => (name === "converter" ? { converter: value, mux: value === "sa" ? "1" : "8" } : { [name]: value });
+  return explorer({ model, el, title: model.get("heading"), fields: FIELDS, view, draw, row, adjust }).close;
+}
+
+export { designNumbers, designRows, paretoFront, stepCost };
+export default { render };

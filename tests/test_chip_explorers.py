@@ -1,0 +1,155 @@
+"""The crossbar explorer and the design explorer: Python's numbers, and JavaScript's."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dtsnn_lite.cost import timestep_cost
+from dtsnn_lite.designs import READOUTS as CONVERTERS, SIZES as ARRAYS, Designs, exit_tables
+from dtsnn_lite.floorplan import area_mm2
+from dtsnn_lite.mapping import unpadded_positions
+from dtsnn_lite.networks import NETWORKS, conv, linear
+from dtsnn_lite.recording import Recording
+from dtsnn_lite.widgets import crossbar_explorer as crossbar_view
+from dtsnn_lite.widgets import design_explorer as design_view
+from dtsnn_lite.widgets.crossbar_explorer import READOUTS, SIZES, CrossbarExplorer, a_layer, crossbar_rows, read_layer
+from dtsnn_lite.widgets.design_explorer import REFERENCE, DesignExplorer, all_designs, design_numbers, design_rows, pareto_front
+from dtsnn_lite.widgets.explorer import module
+
+JS = Path(__file__).parent / "js"
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not here; the browser tests compare as well")
+
+
+def run_node(script: str, folder: Path, name: str, golden: dict) -> dict:
+    (folder / "module.mjs").write_text(module(name), "utf8")
+    (folder / "golden.json").write_text(json.dumps(golden), "utf8")
+    ran = subprocess.run(["node", str(JS / script), str(folder)], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return json.loads(ran.stdout)
+
+
+# --- the crossbar explorer ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("rows", SIZES)
+def test_the_explorers_layer_is_the_packages_crossbar(readout, rows):
+    torch = pytest.importorskip("torch")
+    from dtsnn_lite.chip import HPADC, Chip, Ideal, SenseAmp, Ternary
+    from dtsnn_lite.crossbar import best_adc_step, matmul, partial_sums, program
+
+    kinds = {"ideal": Ideal(), "ternary": Ternary(), "sa": SenseAmp()}
+    chip = Chip("explored", rows=int(rows), readout=kinds.get(readout) or HPADC(int(readout)))
+    layer = a_layer()
+    out = read_layer(layer, readout, int(rows), 0.3)
+    x, q = torch.tensor(out.spikes).float(), torch.tensor(layer.weights).float()
+    arrays = program(q, chip)
+    sums = partial_sums(x, arrays)
+    if readout in ("ternary", "sa"):
+        scales = sums.abs().mean(1).clamp(min=1e-3)
+    else:
+        scales = torch.stack([best_adc_step(tile, chip.readout) if readout != "ideal" else torch.tensor(1.0) for tile in sums])
+    assert np.allclose(matmul(x, arrays, chip.readout, scales).numpy(), out.found, atol=0.05)
+    assert np.array_equal(out.exact, out.spikes @ layer.weights)
+
+
+@needs_node
+def test_javascript_reads_the_crossbar_as_python_does(tmp_path):
+    layer, expected = a_layer(), []
+    for readout in READOUTS:
+        for rows in SIZES:
+            for density in (0.05, 0.2, 0.55, 1.0):
+                state = {"readout": readout, "rows": rows, "density": density, "input": 1 + len(expected) % 32, "column": 1 + len(expected) % 16}
+                out = read_layer(layer, readout, int(rows), density)
+                expected.append({"state": state, "rows": crossbar_rows(out, int(rows), state["input"], state["column"])})
+    assert run_node("crossbar_golden.mjs", tmp_path, "crossbar_explorer", {"bytes": CrossbarExplorer().bytes.hex(), "expected": expected})["compared"] == 128
+
+
+@pytest.mark.parametrize("wrong, words", [({"readout": "7"}, "readout is one of"), ({"rows": "48"}, "rows is one of"),
+                                          ({"density": 0.0}, "density lies in"), ({"column": 17}, "column 1 to 16")])
+def test_bad_input_to_the_crossbar_explorer_is_refused_with_a_reason(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        CrossbarExplorer(**wrong)
+
+
+def test_the_crossbar_explorer_has_a_view_without_a_script():
+    page = CrossbarExplorer(readout="sa", rows="32").static_html
+    assert page.count('role="img"') == 3 and "sense amplifier (1 bit)" in page
+    assert crossbar_view.TABLE in page
+
+
+# --- the design explorer ------------------------------------------------------------------
+
+
+def invented_designs(images: int = 60) -> Designs:
+    """A network's layers and exit tables, without training."""
+    rng = np.random.default_rng(0)
+    tables = {}
+    for converter in CONVERTERS:
+        for rows in ARRAYS:
+            labels = rng.integers(0, 10, images)
+            logits = rng.normal(0, 1.5, (4, images, 10))
+            logits[:, np.arange(images), labels] += 5 * rng.random(images)
+            f = np.cumsum(logits, 0) / np.arange(1, 5)[:, None, None]
+            tables[f"{converter}-{rows}"] = exit_tables(Recording(f, labels, rng.random((4, 3))))
+    shapes = (conv("a", 1, 16, 28), conv("b", 16, 32, 14), conv("c", 32, 64, 7), linear("d", 576, 10))
+    return Designs(tables, shapes, rng.random((4, 3)) * 0.3, images)
+
+
+def some_states(count: int = 60) -> list[dict]:
+    rng = np.random.default_rng(1)
+    return [{"converter": str(rng.choice(list(CONVERTERS))), "rows": str(rng.choice(ARRAYS)), "mux": str(rng.choice(["1", "8"])),
+             "theta": int(rng.integers(0, 201)) / 200, "spikes": int(rng.integers(1, 17)) / 4, "leakage": bool(rng.integers(2))} for _ in range(count)]
+
+
+def test_the_exit_tables_are_replays():
+    designs = invented_designs()
+    left, right = designs.tables["sa-64"]
+    assert (left.sum(axis=1) == 60).all() and (left[0] == [0, 0, 0, 60]).all() and right.max() <= 60
+
+
+def test_designs_survive_their_file(tmp_path):
+    designs = invented_designs()
+    designs.save(tmp_path / "designs.npz")
+    again = Designs.load(tmp_path / "designs.npz")
+    state = some_states(1)[0]
+    assert design_rows(*(design_numbers(d, state) for d in (designs, again))) == design_rows(*(design_numbers(designs, state),) * 2)
+
+
+@needs_node
+def test_javascript_bills_a_chip_as_python_does(tmp_path):
+    designs, bills = invented_designs(), []
+    data, raw = design_view.pack(designs)
+    for k, state in enumerate(some_states(48)):
+        network = list(NETWORKS.values())[k % len(NETWORKS)]()
+        chip = design_view.chip_of(state)
+        densities = np.random.default_rng(k).random((3, len(network)))
+        step = timestep_cost(network, chip, densities)
+        shapes = [{"rows": s.rows, "channels": s.out_channels, "positions": unpadded_positions(s)} for s in network]
+        bills.append({"shapes": shapes, "densities": densities.tolist(),
+                      "chip": {"converter": state["converter"], "mux": chip.mux, "rows": chip.rows, "timesteps": 4, "planes": 4, "leakage": chip.leakage},
+                      "expected": {"fixed_pj": step.fixed_pj, "step_pj": step.step_pj, "step_ns": step.step_ns, "parts": step.parts,
+                                   "area_mm2": area_mm2(network, chip, chip.charges)}})
+    then = design_numbers(designs, REFERENCE)
+    states = [{"state": state, "rows": design_rows(design_numbers(designs, state), then)} for state in [REFERENCE, *some_states()]]
+    points = all_designs(designs, REFERENCE)[0]
+    fronts = [{"points": [{"edp": p.edp, "accuracy": p.accuracy} for p in points], "front": pareto_front(points)}]
+    golden = {"data": data, "bytes": raw.hex(), "states": states, "bills": bills, "reference": REFERENCE, "fronts": fronts}
+    assert run_node("design_golden.mjs", tmp_path, "design_explorer", golden)["compared"] == 48 + 61
+
+
+def test_no_design_beats_one_of_the_front_in_both():
+    points = all_designs(invented_designs(), {**REFERENCE, "theta": 0.4})[0]
+    for k in pareto_front(points):
+        assert not any(p.edp < points[k].edp and p.accuracy >= points[k].accuracy for p in points)
+
+
+@pytest.mark.parametrize("wrong, words", [({"converter": "abacus"}, "converter is one of"), ({"rows": "65"}, "rows is one of"),
+                                          ({"theta": 2.0}, "theta lies in"), ({"spikes": 9.0}, "spikes lies in"), ({"mux": "4"}, "mux is one of")])
+def test_bad_input_to_the_design_explorer_is_refused_with_a_reason(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        DesignExplorer(invented_designs(), **wrong)
