@@ -38,9 +38,10 @@ def train(a: argparse.Namespace) -> dict:
 
 def stages(a: argparse.Namespace) -> dict:
     """Train the digits network for a chip, stage by stage, and write weights, cards and recordings."""
-    from dtsnn_lite.stages import make_stages
+    from dtsnn_lite.stages import make_stages, ship_stages
 
-    return make_stages(a.seed, a.out, not a.quiet)
+    found = make_stages(a.seed, a.out, not a.quiet, a.device)
+    return ship_stages(a.out, a.ship) if a.ship else found
 
 
 def record(a: argparse.Namespace) -> dict:
@@ -196,6 +197,8 @@ def parser() -> argparse.ArgumentParser:
     h = command(stages)
     h.add_argument("--seed", type=int, default=0)
     h.add_argument("--out", type=Path, default=Path("build/stages"))
+    h.add_argument("--device", default="cpu")
+    h.add_argument("--ship", type=Path, help="afterwards put the assets made of all seeds in --out into this folder")
     h.add_argument("--quiet", action="store_true")
     r = command(record)
     r.add_argument("name", help="a shipped network, or a .safetensors file")

@@ -281,7 +281,8 @@ def read(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor:
 
 
 def _chunk(planes: Tensor) -> int:
-    return max(17, CHUNK_BYTES // (4 * planes.shape[1]))
+    """Inputs of one pass: what the cache holds, or on a GPU as many as the memory likes."""
+    return 1 << 18 if planes.is_cuda else max(17, CHUNK_BYTES // (4 * planes.shape[1]))
 
 
 @torch.no_grad()
@@ -291,7 +292,7 @@ def fast_matmul(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor) -> 
     Spikes given as int8 are multiplied as bytes where cells are whole and a tile has at most 127 rows.
     """
     chunk = _chunk(arrays.planes)
-    exact = not x.is_floating_point() and arrays.rows <= 127 and arrays.offset is None
+    exact = not (x.is_floating_point() or x.is_cuda) and arrays.rows <= 127 and arrays.offset is None
     if not exact:
         x = x.to(arrays.planes.dtype)
         planes = [arrays.planes[tile] for tile in arrays.tiles()]

@@ -50,5 +50,5 @@ class Designs:
 
 
 def shipped_designs() -> Designs:
-    """The digits network on 15 chips, as `python -m dtsnn_lite designs` makes it."""
+    """The digits network on 15 chips, as `python -m dtsnn_lite stages --ship` makes it."""
     return Designs.load(ASSETS / "digits-designs.npz")

@@ -53,14 +53,15 @@ STAGES = {
 
 def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int = TIMESTEPS) -> SpikingNet:
     """The network on another chip: weights kept, quantisation steps kept or begun, read-outs calibrated."""
-    moved = build(net.config, chip)
+    device = net.head.weight.device
+    moved = build(net.config, chip).to(device)
     kept = net.state_dict()
     own = moved.state_dict()
     moved.load_state_dict({k: v for k, v in kept.items() if k in own and own[k].shape == v.shape}, strict=False)
     if net.chip is None:
         for layer in crossbars(moved):
             layer.step.data = first_step(layer.weight, chip.weight_bits)
-    calibrate(moved, direct(images, timesteps))
+    calibrate(moved, direct(images.to(device), timesteps))
     return moved
 
 
@@ -99,17 +100,18 @@ def stage_recordings(net: SpikingNet, name: str, seed: int, splits: Splits) -> d
             for split, part in (("calibration", splits.calibration), ("test", splits.test))}
 
 
-def make_stages(seed: int, folder: Path, progress: bool = True) -> dict[str, list[float]]:
+def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "cpu") -> dict[str, list[float]]:
     """Train every stage on the digits from one seed and write weights, cards and recordings; accuracy a timestep.
 
     A stage whose file stands in `folder` is not trained again. Seed 0 starts from the shipped network.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    splits, nets, found = digits(), {"full": _full(seed, folder, progress)}, {}
+    splits, nets, found = digits(), {"full": _full(seed, folder, progress).to(device)}, {}
     for name, stage in {"full": None, **STAGES}.items():
         path = folder / f"digits-{name}-seed{seed}.safetensors"
         if stage:
-            nets[name] = load_net(path) if path.exists() else run_stage(stage, nets[stage.start], splits, seed, progress)
+            nets[name] = (load_net(path).to(device) if path.exists()
+                          else run_stage(stage, nets[stage.start], splits, seed, progress))
         found[name] = _keep_stage(nets[name], name, seed, path, splits)
     return found
 
@@ -147,6 +149,7 @@ def ship_stages(folder: Path, out: Path) -> dict:
         for split, recording in stage_recordings(load_net(target), name, 0, splits).items():
             recording.save(out / f"digits-{name}-{split}.npz")
     (out / "digits-stages.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    make_designs(*(load_net(out / f"digits-{name}.safetensors") for name in SHIPPED[1:])).save(out / "digits-designs.npz")
     return found
 
 
