@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import sys
+import tomllib
 
 import pytest
 import yaml
 
 from labs.tools.editions import named, write_branch
-from labs.tools.masters import LABS, exercises, masters
+from labs.tools.masters import LABS, code_cells, exercises, masters
 from labs.tools.pages import BRANCH, PAGES, binder, colab, goals, renewed
 
 ROOT = LABS.parent
@@ -71,3 +74,15 @@ def test_the_pages_stand_in_the_contents():
     for page in ("book/labs", "labs/student", "labs/README"):
         assert f"file: {page}" in contents, page
     assert not [path for path in masters() if f"labs/{path.stem}" in contents], "a master in the book would show its solutions"
+
+
+def test_a_lab_imports_only_what_the_package_brings():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    brought = {re.split(r"[<>=!~ ]", need)[0] for need in project["dependencies"]} | {"dtsnn_lite"} | sys.stdlib_module_names
+    for path in masters():
+        for cell in code_cells(path):
+            tree = ast.parse("\n".join(line for line in cell["source"].splitlines() if "%pip" not in line) + "\n    pass" * ("%pip" in cell["source"]))
+            for node in ast.walk(tree):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
+                        [node.module] if isinstance(node, ast.ImportFrom) else []
+                assert {name.split(".")[0] for name in names} <= brought, f"{path.name} imports {names}"

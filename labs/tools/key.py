@@ -11,6 +11,8 @@ import csv
 import os
 from pathlib import Path
 
+from tqdm import tqdm
+
 from dtsnn_lite.checks import numbers
 from dtsnn_lite.variants import Variant
 from labs.tools.masters import key_names, masters, solved
@@ -54,7 +56,7 @@ def flat(name: str, value: object) -> dict[str, float | str]:
 
 def write_key(students: list[str], path: Path, course: str = "open") -> None:
     """The key of a class as CSV."""
-    rows = [answers_of(student, course) for student in students]
+    rows = [answers_of(student, course) for student in tqdm(students, unit="student", disable=None)]
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf8") as file:
         table = csv.DictWriter(file, list(rows[0]) if rows else ["student"])

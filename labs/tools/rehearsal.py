@@ -76,7 +76,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         course = make_course(LAB, Path(folder) / "course")
         for pupil in pupils():
-            made = grade(hand_in(pupil, Path(folder) / "submitted"), course, Limits(20, 90, 2_000_000_000))
+            made = grade(hand_in(pupil, Path(folder) / "submitted"), course, Limits(20, 180, 2_000_000_000))
             surprises += made.score != pupil.score
             note = "" if made.score == pupil.score else f"  EXPECTED {pupil.score:g}"
             print(f"{pupil.name:20} {made.score:4.0f} / {max_score(LAB):.0f}  {made.status}{note}", flush=True)
