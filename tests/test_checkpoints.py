@@ -143,5 +143,5 @@ def test_every_shipped_net_loads_and_has_a_card_that_can_remake_it(name):
         pytest.skip("made by another file's recipe")
     net, card = load_shipped(name), card_of(name)
     assert card["weights"] == sum(p.numel() for p in net.parameters())
-    assert card["command"].startswith("python -m dtsnn_lite train ")
+    assert card["command"].startswith(("python -m dtsnn_lite train ", "python -m dtsnn_lite stages "))
     assert {"accuracy", "dataset", "seed", "versions", "sha256", "seconds"} <= set(card)
