@@ -7,4 +7,6 @@ c.ClearSolutions.code_stub = {
 }
 c.ClearSolutions.text_stub = "*Your answer here.*"
 c.ExecutePreprocessor.timeout = 60
+c.ExecutePreprocessor.iopub_timeout = 10
+c.ExecutePreprocessor.raise_on_iopub_timeout = False    # a flood of prints costs its own cell, not the whole notebook
 c.LimitOutput.max_lines = 200

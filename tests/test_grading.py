@@ -33,7 +33,7 @@ CLASS = {
 @pytest.mark.parametrize("student", CLASS)
 def test_a_submission_is_graded_as_what_it_is(student, course, tmp_path):
     solutions, score, status, said = CLASS[student]
-    made = grade(hand_in(Pupil(student, solutions, score), tmp_path), course, Limits(cell_seconds=10, seconds=240))
+    made = grade(hand_in(Pupil(student, solutions, score), tmp_path), course, Limits(cell_seconds=10, seconds=500))
     assert made.score == score and made.max_score == sum(POINTS.values()), made
     assert status is None or made.status == status
     assert said in str(made.row["feedback"])
@@ -46,6 +46,11 @@ def test_a_submission_that_never_ends_is_stopped_and_leaves_no_process(course, t
     assert (made.score, made.status) == (0.0, "stopped after 15 seconds")
     marks = [p for p in grading.psutil.process_iter(["pid", "cmdline"]) if "while True: pass" in (p.info["cmdline"] or [])]
     assert not marks
+
+
+def test_a_submission_that_takes_too_much_memory_is_stopped(course, tmp_path):
+    made = grade(hand_in(Pupil("hoards", RIGHT, 0), tmp_path), course, Limits(memory_bytes=1))
+    assert (made.score, made.status) == (0.0, "stopped above 0 GB of memory")
 
 
 @pytest.mark.parametrize(("text", "says"), [("{", "not a notebook"), ("", "not a notebook"), ("[]", "not a notebook")])

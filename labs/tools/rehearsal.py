@@ -31,12 +31,13 @@ HOSTILE = {
     "starts-processes": "import subprocess, sys\n[subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], "
                         "start_new_session=True) for _ in range(3)]",
 }
+FLOODS = {"prints-for-ever"}        # 0 on a slow machine: the limit comes before the flood has run off
 LOST_ALL = {"loops-stubbornly", "quits", "takes-memory", "deletes-the-gradebook"}     # the kernel or the gradebook is gone
 
 
 @dataclass(frozen=True)
 class Pupil:
-    """A student, the solution cells handed in, and the score they deserve; None where only the status counts."""
+    """A student, the solution cells handed in, and the score they deserve."""
 
     name: str
     solutions: dict[str, str]
@@ -77,8 +78,9 @@ def main() -> int:
         course = make_course(LAB, Path(folder) / "course")
         for pupil in pupils():
             made = grade(hand_in(pupil, Path(folder) / "submitted"), course, Limits(20, 180, 2_000_000_000))
-            surprises += made.score != pupil.score
-            note = "" if made.score == pupil.score else f"  EXPECTED {pupil.score:g}"
+            expected = made.score == pupil.score or (pupil.name in FLOODS and made.score == 0)
+            surprises += not expected
+            note = "" if expected else f"  EXPECTED {pupil.score:g}"
             print(f"{pupil.name:20} {made.score:4.0f} / {max_score(LAB):.0f}  {made.status}{note}", flush=True)
     print(f"{len(pupils())} submissions, {surprises} surprises")
     return int(surprises > 0)
