@@ -8,7 +8,7 @@ from math import ceil
 
 import numpy as np
 
-from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle
+from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle, SenseAmp, Ternary
 from dtsnn_lite.floorplan import accumulation_pj, area_mm2, converter_pj, layer_times_ns, leakage_uw, transport_pj
 from dtsnn_lite.mapping import place
 
@@ -156,7 +156,7 @@ def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, den
     side_mm = area_mm2(shapes, chip, prices) ** 0.5
     step_ns = max(layer_times_ns(shapes, chip, prices))
     parts = dict.fromkeys(("converters", "accumulation", "buffers and wires"), 0.0)
-    outputs = conversions = 0
+    outputs = one_bit_sums = 0
     for n, shape in enumerate(shapes):
         own = chip.of_layer(n)
         layer = place(shape, own)
@@ -165,11 +165,12 @@ def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, den
         parts["converters"] += np.average(energies_pj, weights=counts)
         parts["accumulation"] += accumulation_pj(layer, own, prices)
         parts["buffers and wires"] += transport_pj(layer, side_mm, own, prices)
-        outputs, conversions = outputs + layer.outputs, conversions + layer.conversions
+        outputs += layer.outputs
+        one_bit_sums += layer.conversions if isinstance(own.readout, (SenseAmp, Ternary)) else 0
     if chip.neurons:
         parts["neurons"] = outputs * prices.lif_update.value
     if chip.scales:
-        parts["scale factors"] = conversions * prices.scale_multiply.value
+        parts["scale factors"] = one_bit_sums * prices.scale_multiply.value
     if chip.leakage:
         parts["leakage"] = leakage_uw(shapes, chip, prices) * step_ns * 1e-3
     parts = {part: float(energy_pj) for part, energy_pj in parts.items()}

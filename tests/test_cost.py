@@ -223,6 +223,7 @@ def test_neurons_scales_and_leakage_are_billed_only_when_asked_for():
     plain = timestep_cost(dvsnet(), adc_less_65nm)
     full = timestep_cost(dvsnet(), replace(adc_less_65nm, neurons=True, scales=True, leakage=True))
     assert set(full.parts) - set(plain.parts) == {"neurons", "scale factors", "leakage"}
+    assert timestep_cost(dvsnet(), replace(hp_adc_65nm, scales=True)).parts["scale factors"] == 0      # only 1-bit sums have them
     outputs = sum(place(shape, adc_less_65nm).outputs for shape in dvsnet())
     assert full.parts["neurons"] == pytest.approx(6.0 * outputs)
 
