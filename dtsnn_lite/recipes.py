@@ -87,10 +87,15 @@ def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, seconds: 
     seed = recipe.training.seed
     card = {**about, "command": f"python -m dtsnn_lite train {name.removesuffix(f'-seed{seed}')} --seed {seed}",
             "phases": recipe.training.phases, "seconds": round(seconds, 1), "device": _device_name(net),
-            "versions": {p: version(p) for p in ("torch", "snntorch", "numpy")},
+            "versions": versions(),
             "accuracy": {s: [round(float(a), 4) for a in r.accuracy] for s, r in seen.items()},
             "loss": [round(x, 4) for x in history.loss]}
     return save_net(net, folder / f"{name}.safetensors", card, dtype)
+
+
+def versions() -> dict[str, str]:
+    """The libraries that a card names."""
+    return {p: version(p) for p in ("torch", "snntorch", "numpy")}
 
 
 def _device_name(net: SpikingNet) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from dtsnn_lite.data import Splits, as_input, digits
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import SpikingNet, build, layer_shapes
-from dtsnn_lite.recipes import RECIPES, make
+from dtsnn_lite.recipes import RECIPES, make, versions
 from dtsnn_lite.recording import ASSETS, Recording
 from dtsnn_lite.designs import READOUTS, SIZES, Designs, exit_tables
 from dtsnn_lite.training import Augment, TrainConfig, fit
@@ -109,10 +110,11 @@ def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "c
     splits, nets, found = digits(), {"full": _full(seed, folder, progress).to(device)}, {}
     for name, stage in {"full": None, **STAGES}.items():
         path = folder / f"digits-{name}-seed{seed}.safetensors"
+        began = time.perf_counter()
         if stage:
             nets[name] = (load_net(path).to(device) if path.exists()
                           else run_stage(stage, nets[stage.start], splits, seed, progress))
-        found[name] = _keep_stage(nets[name], name, seed, path, splits)
+        found[name] = _keep_stage(nets[name], name, seed, path, splits, time.perf_counter() - began)
     return found
 
 
@@ -123,12 +125,12 @@ def _full(seed: int, folder: Path, progress: bool) -> SpikingNet:
     return load_shipped("digits") if seed == 0 else make(RECIPES["digits"].seeded(seed), progress=progress)[0]
 
 
-def _keep_stage(net: SpikingNet, name: str, seed: int, path: Path, splits: Splits) -> list[float]:
+def _keep_stage(net: SpikingNet, name: str, seed: int, path: Path, splits: Splits, seconds: float) -> list[float]:
     seen = stage_recordings(net, name, seed, splits)
     for split, recording in seen.items():
         recording.save(path.with_name(f"digits-{name}-seed{seed}-{split}.npz"))
     accuracy = {split: [round(float(a), 4) for a in recording.accuracy] for split, recording in seen.items()}
-    save_net(net, path, {**seen["test"].about, "split": None, "accuracy": accuracy,
+    save_net(net, path, {**seen["test"].about, "accuracy": accuracy, "seconds": round(seconds, 1), "versions": versions(),
                          "command": f"python -m dtsnn_lite stages --seed {seed}"})
     return accuracy["test"]
 
