@@ -71,7 +71,7 @@ def test_a_course_has_a_name_without_tricks():
 
 def test_the_pages_stand_in_the_contents():
     contents = (ROOT / "_toc.yml").read_text("utf8")
-    for page in ("book/labs",):
+    for page in ("book/labs", "labs/student", "labs/README"):
         assert f"file: {page}" in contents, page
     assert not [path for path in masters() if f"labs/{path.stem}" in contents], "a master in the book would show its solutions"
 
