@@ -49,6 +49,7 @@ class TrainConfig:
 
     phases  (timesteps, epochs) one after the other: starting at T = 1 and lengthening late is cheap
     warmup  epochs in which the learning rate rises linearly
+    half    convolutions in bfloat16, on a device that has it: about twice as fast, weights and loss stay float32
     """
 
     phases: tuple[tuple[int, int], ...] = ((4, 12),)
@@ -60,6 +61,7 @@ class TrainConfig:
     seed: int = 0
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
     loss: Loss = prefix_loss
+    half: bool = False
 
     def __post_init__(self) -> None:
         if not self.phases or any(t < 1 or n < 1 for t, n in self.phases):
@@ -143,7 +145,7 @@ def _epoch(net: SpikingNet, train: Split, config: TrainConfig, epoch: int,
         for group in optimizer.param_groups:
             group["lr"] = config.lr_of(epoch + n / len(batches))
         x, z = _batch(train, index, config.augment, dice, device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.half):
             logits = net(direct(x, config.timesteps_of(epoch)))
         loss = config.loss(logits.float(), z)
         optimizer.zero_grad(set_to_none=True)
