@@ -101,18 +101,19 @@ def replace_solutions(source: str, stub: str) -> str:
     return "\n".join(out)
 
 
-def solution_lines(path: Path) -> list[str]:
-    """The lines of a master that no student may see: solutions and hidden tests."""
-    lines, inside = [], False
+def closed_regions(path: Path) -> list[list[str]]:
+    """The lines that no student may see, region by region: each solution, each block of hidden tests."""
+    regions, inside = [], False
     for cell in code_cells(path):
         for line in map(str.strip, cell["source"].splitlines()):
             if line in (BEGIN, "### BEGIN HIDDEN TESTS"):
                 inside = True
+                regions.append([])
             elif line in (END, "### END HIDDEN TESTS"):
                 inside = False
             elif inside and line:
-                lines.append(line)
-    return lines
+                regions[-1].append(line)
+    return regions
 
 
 def mistakes(path: Path) -> dict[str, dict]:
