@@ -225,6 +225,12 @@ def test_quantities_have_three_digits_and_a_prefix():
     assert drawing.quantity(85, "pJ", like=20_000) == "0.085 nJ"
 
 
+def test_a_trifle_is_never_called_nothing():
+    assert [drawing.change(value) for value in (0.08, 1.03, 0.996, 1.0001, 0.9999)] \
+        == ["92 % less", "3 % more", "0.4 % less", "less than 0.1 % more", "less than 0.1 % less"]
+    assert drawing.change(1) == drawing.change(1 - 1e-15) == "no more"
+
+
 # --- JavaScript = Python -----------------------------------------------------------------
 
 def golden(thresholds: np.ndarray = THRESHOLDS) -> list[dict]:
@@ -261,13 +267,15 @@ def test_numbers_are_rounded_in_the_page_as_in_python(tmp_path):
     kinds = [[x, unit, drawing.quantity(x, unit)] for x in (0.001, 1.0, 9.995, 99.95, 999.5, 1e3, 12345.6, 7e7, 3e12)
              for unit in drawing.PREFIXES]
     marks = [[low, low + width, drawing.ticks(low, low + width, 6)] for low in (0, 0.3, 94.3, -7.1) for width in (0.02, 1, 3.6, 250)]
-    (tmp_path / "core.mjs").write_text(module("exit_explorer") + "\nexport { fixed, quantity, ticks };\n", "utf8")
+    changes = [[x, drawing.change(x)] for x in (0, 0.08, 0.9905, 0.9949, 0.9991, 0.99999, 1 - 1e-15, 1, 1.0001, 1.004, 1.0096, 1.034, 3)]
+    (tmp_path / "core.mjs").write_text(module("exit_explorer") + "\nexport { change, fixed, quantity, ticks };\n", "utf8")
     (tmp_path / "check.mjs").write_text(f"""
-      import {{ fixed, quantity, ticks }} from "./core.mjs";
+      import {{ change, fixed, quantity, ticks }} from "./core.mjs";
       const faults = [];
       for (const [x, d, s] of {json.dumps(cases)}) if (fixed(x, d) !== s) faults.push([x, d, s, fixed(x, d)]);
       for (const [x, u, s] of {json.dumps(kinds)}) if (quantity(x, u) !== s) faults.push([x, u, s, quantity(x, u)]);
       for (const [a, b, t] of {json.dumps(marks)}) if (JSON.stringify(ticks(a, b, 6)) !== JSON.stringify(t.map(Number))) faults.push([a, b, t, ticks(a, b, 6)]);
+      for (const [x, s] of {json.dumps(changes)}) if (change(x) !== s) faults.push([x, s, change(x)]);
       console.log(JSON.stringify(faults));
     """, "utf8")
     done = subprocess.run(["node", tmp_path / "check.mjs"], capture_output=True, text=True)

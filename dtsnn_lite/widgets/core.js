@@ -72,10 +72,12 @@ function ratio(value) {
   return `${fixed(value, value < 0.0995 ? 3 : value < 9.995 ? 2 : 1)}\u00d7`;
 }
 
-// "92 % less", "3 % more"
+// "92 % less", "3 % more", "0.4 % less"; a trifle is not nothing: "less than 0.1 % more"
 function change(value) {
-  const percent = fixed(Math.abs(100 * (value - 1)), 0);
-  return `${percent} % ${value > 1 ? "more" : "less"}`;
+  const percent = Math.abs(100 * (value - 1)), way = value > 1 ? "more" : "less";
+  if (percent < 1e-9) return "no more";
+  if (percent < 0.1) return `less than 0.1 % ${way}`;
+  return `${fixed(percent, percent < 0.95 ? 1 : 0)} % ${way}`;
 }
 
 // The multiples of 1, 2 or 5 times a power of ten that cover [low, high] in at most `count` steps.

@@ -50,8 +50,11 @@ def ratio(value: float) -> str:
 
 
 def change(value: float) -> str:
-    """A ratio as a saving: 0.08 is 92 % less."""
-    return f"{abs(100 * (value - 1)):.0f} % {'more' if value > 1 else 'less'}"
+    """A ratio as a saving: 0.08 is 92 % less. A trifle is not nothing: 1.0001 is less than 0.1 % more."""
+    percent, way = abs(100 * (value - 1)), "more" if value > 1 else "less"
+    if percent < 1e-9:
+        return "no more"
+    return f"less than 0.1 % {way}" if percent < 0.1 else f"{percent:.{1 if percent < 0.95 else 0}f} % {way}"
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:
