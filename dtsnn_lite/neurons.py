@@ -93,8 +93,7 @@ def _one_step(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
     wide = torch.float32 if i.dtype in HALF else i.dtype
     h = i_t.to(wide, copy=True) if u is None else torch.add(i_t, u, alpha=lif.beta)
     s = torch.gt(h, lif.v_th, out=torch.empty_like(i_t))
-    _reset(h, s, lif)
-    return s[None], h
+    return s[None], _reset(h, s, h, lif)
 
 
 class _Sequence(torch.autograd.Function):
@@ -170,8 +169,8 @@ def _backward_compiled(i: Tensor, u: Tensor | None, _s: Tensor, grad_s: Tensor, 
 
 
 def _flat_start(i: Tensor, u: Tensor | None) -> Tensor | None:
-    """u in the memory order of i; None stays None, so that zeros are compiled away."""
-    return None if u is None else _flat(_start(i, u)[None])[0]
+    """u in the memory order of i; None stays None, so that nothing is added."""
+    return None if u is None else _flat(_buffer(i).copy_(u)[None])[0]
 
 
 def _shaped(flat: Tensor, i: Tensor) -> Tensor:
@@ -200,10 +199,9 @@ def _like(i: Tensor) -> Tensor:
     return torch.empty_strided(i.shape, (step.numel(), *step.stride()), dtype=i.dtype, device=i.device)
 
 
-def _start(i: Tensor, u: Tensor | None) -> Tensor:
-    """A fresh copy of u, laid out as one timestep of i; zeros where u is None."""
-    start = _state_like(i)
-    return start if u is None else start.copy_(u)
+def _buffer(i: Tensor) -> Tensor:
+    """Room for u: one timestep of i, float32 where i is half precision."""
+    return torch.empty_like(i[0], dtype=torch.float32 if i.dtype in HALF else i.dtype)
 
 
 def _chunks(i: Tensor) -> list[slice]:
@@ -212,62 +210,71 @@ def _chunks(i: Tensor) -> list[slice]:
 
 
 def _forward_in_place(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
-    s, u = _like(i), _start(i, u)
-    flat_i, flat_s, flat_u = _flat(i), _flat(s), _flat(u[None])[0]
+    s, h = _like(i), _buffer(i)
+    flat_i, flat_u, flat_s, flat_h = _flat(i), _flat_start(i, u), _flat(s), _flat(h[None])[0]
     for c in _chunks(i):
-        h = flat_u[c]
-        for t in range(i.shape[0]):
-            torch.add(flat_i[t, c], h, alpha=lif.beta, out=h)
-            torch.gt(h, lif.v_th, out=flat_s[t, c])
-            _reset(h, flat_s[t, c], lif)
-    return s, u
+        u_c = None if flat_u is None else flat_u[c]
+        for i_t, s_t in zip(flat_i[:, c].unbind(0), flat_s[:, c].unbind(0)):
+            h_t = _potential(i_t, u_c, flat_h[c], lif)
+            torch.gt(h_t, lif.v_th, out=s_t)
+            u_c = _reset(h_t, s_t, flat_h[c], lif)
+    return s, h
 
 
-def _reset(h: Tensor, s_t: Tensor, lif: LIF) -> None:
-    """h <- h (1 - s) or h - v_th s, in place: after the reset, h is u."""
+def _potential(i_t: Tensor, u: Tensor | None, out: Tensor, lif: LIF) -> Tensor:
+    """h = beta u + i into `out`; with no u, i itself is h and nothing is written (half precision is widened)."""
+    if u is not None:
+        return torch.add(i_t, u, alpha=lif.beta, out=out)
+    return i_t if i_t.dtype == out.dtype else out.copy_(i_t)
+
+
+def _reset(h: Tensor, s_t: Tensor, out: Tensor, lif: LIF) -> Tensor:
+    """u = h (1 - s) or h - v_th s, into `out`, which may be h."""
     if lif.hard_reset:
-        h.addcmul_(h, s_t, value=-1)
-    else:
-        h.sub_(s_t, alpha=lif.v_th)
+        return torch.addcmul(h, h, s_t, value=-1, out=out)
+    return torch.sub(h, s_t, alpha=lif.v_th, out=out)
 
 
 def _backward_in_place(i: Tensor, u: Tensor | None, s: Tensor, grad_s: Tensor, lif: LIF) -> Tensor:
-    grad_i = _like(i)
-    flat_i, flat_s, flat_gs, flat_gi = _flat(i), _flat(s), _flat(_laid_out(grad_s, i)), _flat(grad_i)
-    flat_u = _flat(_start(i, u)[None])[0]
+    grad_i, same = _like(i), i.dtype == _buffer(i).dtype
+    flat_i, flat_u, flat_s = _flat(i), _flat_start(i, u), _flat(s)
+    flat_gs, flat_gi = _flat(_laid_out(grad_s, i)), _flat(grad_i)
     for c in _chunks(i):
-        hs = flat_gi[:, c] if i.dtype == flat_u.dtype else torch.empty_like(flat_i[:, c], dtype=flat_u.dtype)
-        _potentials(flat_i[:, c], flat_u[c], flat_s[:, c], hs, lif)          # grad_i itself holds h until it is spent
-        _gradients(hs, flat_s[:, c], flat_gs[:, c], flat_gi[:, c], lif)
+        room = flat_gi[:, c] if same else torch.empty_like(flat_gi[:, c], dtype=torch.float32)
+        hs = _potentials(flat_i[:, c], None if flat_u is None else flat_u[c], flat_s[:, c], room, lif)
+        _gradients(hs, flat_s[:, c], flat_gs[:, c], flat_gi[:, c], lif)      # grad_i itself held h until it is spent
     return grad_i
 
 
-def _potentials(i: Tensor, u: Tensor, s: Tensor, hs: Tensor, lif: LIF) -> None:
-    """h of every timestep into hs (T, M): the forward pass again, its spikes known; u is spent."""
-    for i_t, s_t, h in zip(i.unbind(0), s.unbind(0), hs.unbind(0)):
-        torch.add(i_t, u, alpha=lif.beta, out=h)
-        if lif.hard_reset:
-            torch.addcmul(h, h, s_t, value=-1, out=u)
-        else:
-            torch.sub(h, s_t, alpha=lif.v_th, out=u)
+def _potentials(i: Tensor, u: Tensor | None, s: Tensor, room: Tensor, lif: LIF) -> list[Tensor]:
+    """h of every timestep, in `room` (T, M): the forward pass again, its spikes known."""
+    hs, after = [], torch.empty_like(room[0])
+    for i_t, s_t, room_t in zip(i.unbind(0), s.unbind(0), room.unbind(0)):
+        hs.append(_potential(i_t, u, room_t, lif))
+        if len(hs) < len(i):
+            u = _reset(hs[-1], s_t, after, lif)
+    return hs
 
 
-def _gradients(hs: Tensor, s: Tensor, grad_s: Tensor, grad_i: Tensor, lif: LIF) -> None:
-    """grad_h = grad_u (1 - s) + (grad_s - grad_u h) slope(h - v_th); the step before gets grad_u = beta grad_h."""
-    steep = (math.pi / 2 * lif.alpha) ** 2
-    one = hs.new_ones(())
-    grad_u, x, through = torch.zeros_like(hs[0]), torch.empty_like(hs[0]), torch.empty_like(hs[0])
+def _gradients(hs: list[Tensor], s: Tensor, grad_s: Tensor, grad_i: Tensor, lif: LIF) -> None:
+    """grad_h = grad_u (1 - s) + (grad_s - grad_u h) slope(h - v_th); the step before gets grad_u = beta grad_h.
+
+    x is h - v_th, then 1 / slope(x) = (2 / alpha) (1 + (pi alpha x / 2)^2).
+    """
+    flat, steep = hs[0].new_tensor(2 / lif.alpha), (2 / lif.alpha) * (math.pi / 2 * lif.alpha) ** 2
+    x, through, grad_u = (torch.empty_like(hs[0]) for _ in range(3))
     last = len(hs) - 1
-    for t, (h, s_t, grad_s_t, grad_i_t) in reversed(list(enumerate(zip(hs.unbind(0), s.unbind(0), grad_s.unbind(0), grad_i.unbind(0))))):
-        torch.sub(h, lif.v_th, out=x)
-        torch.addcmul(one, x, x, value=steep, out=x)                # 1 / slope, up to alpha / 2
-        if t == last:
-            through_t = grad_s_t                                    # nothing comes from later
+    for t in range(last, -1, -1):
+        torch.sub(hs[t], lif.v_th, out=x)
+        torch.addcmul(flat, x, x, value=steep, out=x)
+        if t == last:                                               # no grad_u: nothing comes from later
+            torch.div(grad_s[t], x, out=grad_i[t])
         elif lif.hard_reset:
-            through_t = torch.addcmul(grad_s_t, grad_u, h, value=-1, out=through)
-            grad_u.addcmul_(grad_u, s_t, value=-1)
+            torch.addcmul(grad_s[t], grad_u, hs[t], value=-1, out=through)
+            grad_u.addcmul_(grad_u, s[t], value=-1)
+            torch.addcdiv(grad_u, through, x, out=grad_i[t])
         else:
-            through_t = torch.sub(grad_s_t, grad_u, alpha=lif.v_th, out=through)
-        torch.addcdiv(grad_u, through_t, x, value=lif.alpha / 2, out=grad_i_t)
+            torch.sub(grad_s[t], grad_u, alpha=lif.v_th, out=through)
+            torch.addcdiv(grad_u, through, x, out=grad_i[t])
         if t > 0:
-            torch.mul(grad_i_t, lif.beta, out=grad_u)
+            torch.mul(grad_i[t], lif.beta, out=grad_u)
