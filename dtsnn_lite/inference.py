@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,43 +34,78 @@ def record(net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
 @torch.no_grad()
 def dynamic_inference(net: SpikingNet, images: Tensor, labels: Tensor, policy: ExitPolicy,
                       timesteps: int, batch: int = 100) -> Run:
-    """Really stop: after each timestep the images that are sure leave the batch.
+    """Really stop: after each timestep the images that are sure leave; the others wait for a full batch to go on.
 
     Equal to `replay(record(net, ...), policy)`, in about mean(T_hat) / T of the time.
     """
     _check_set(images, labels, batch)
-    net.eval()
-    t_hat, answers = np.zeros(len(images), dtype=np.int64), np.zeros(len(images), dtype=np.int64)
+    net.eval().checked(direct(images[:1], timesteps))
+    done = Run(np.zeros(len(images), dtype=np.int64), np.zeros(len(images), dtype=np.int64),
+               np.zeros(len(images), dtype=bool), timesteps)
+    rooms: list[list[_Group]] = [[] for _ in range(timesteps)]       # rooms[t]: groups that ran t timesteps
     for start in range(0, len(images), batch):
-        _run_batch(net, images[start:start + batch], start, policy, timesteps, t_hat, answers)
-    return Run(t_hat, answers, answers == labels.cpu().numpy(), timesteps)
+        rooms[0].append(_enter(net, images[start:start + batch], start))
+        _advance(net, rooms, policy, done, least=batch)
+    _advance(net, rooms, policy, done, least=1)                       # the last ones go on in smaller batches
+    return replace(done, correct=done.predictions == labels.cpu().numpy())
 
 
-def _run_batch(net: SpikingNet, x: Tensor, start: int, policy: ExitPolicy, timesteps: int,
-               t_hat: np.ndarray, answers: np.ndarray) -> None:
-    net.checked(direct(x, timesteps))
-    current = net.first_current(x.to(net.head.weight.device))   # constant input: once for all timesteps
-    state = net.empty_state()
-    image = np.arange(start, start + len(x))
-    total, seen = 0.0, np.zeros((0, len(x), net.head.out_features), dtype=np.float32)
-    for t in range(1, timesteps + 1):
-        logits, _, state = net.advance_from(current[None], state)
-        total = total + logits[0].float()
-        f_t = (total / t).cpu().numpy()
-        if not np.isfinite(f_t).all():
-            raise ValueError(f"the network returned NaN or infinity at timestep {t}")
-        seen = np.concatenate([seen, f_t[None]])
-        leaves = policy.stop(seen, image) if t < timesteps else np.ones(len(image), dtype=bool)
-        t_hat[image[leaves]] = t
-        answers[image[leaves]] = f_t[leaves].argmax(axis=1)
-        if leaves.all():
-            return
-        if leaves.any():
-            stay = ~leaves
-            image, seen = image[stay], seen[:, stay]
-            index = torch.from_numpy(np.flatnonzero(stay)).to(current.device)
-            current, total = current[index], total[index]
-            state = keep(state, index)
+@dataclass(frozen=True)
+class _Group:
+    """Images between two timesteps: who they are, and all that the next step needs."""
+
+    image: np.ndarray       # (n,) places in the set
+    current: Tensor         # (n, C, H, W) the first layer's, the same at every timestep
+    state: State
+    total: Tensor           # (n, K) sum of the logits
+    seen: np.ndarray        # (t, n, K) running means, what the exit policy sees
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+def _enter(net: SpikingNet, x: Tensor, start: int) -> _Group:
+    """The first layer, once: direct coding shows it the same image at every timestep."""
+    current = net.first_current(x.to(net.head.weight.device))
+    total = torch.zeros(len(x), net.head.out_features, device=current.device)
+    return _Group(np.arange(start, start + len(x)), current, net.empty_state(), total, np.zeros((0, *total.shape), np.float32))
+
+
+def _advance(net: SpikingNet, rooms: list[list[_Group]], policy: ExitPolicy, done: Run, least: int) -> None:
+    """One timestep for every room that holds at least `least` images, the earliest first."""
+    for t, room in enumerate(rooms):
+        if sum(map(len, room)) >= least:
+            stay = _timestep(net, _together(room), policy, done)
+            room.clear()
+            if stay is not None:
+                rooms[t + 1].append(stay)
+
+
+def _timestep(net: SpikingNet, group: _Group, policy: ExitPolicy, done: Run) -> _Group | None:
+    """Run one more timestep and write down who leaves; the group of those who stay."""
+    t = len(group.seen) + 1
+    logits, _, state = net.advance_from(group.current[None], group.state)
+    total = group.total + logits[0].float()
+    f_t = (total / t).cpu().numpy()
+    if not np.isfinite(f_t).all():
+        raise ValueError(f"the network returned NaN or infinity at timestep {t}")
+    seen = np.concatenate([group.seen, f_t[None]])
+    stays = ~policy.stop(seen, group.image) if t < done.timesteps else np.zeros(len(group), dtype=bool)
+    done.t_hat[group.image[~stays]] = t
+    done.predictions[group.image[~stays]] = f_t[~stays].argmax(axis=1)
+    if not stays.any():
+        return None
+    index = torch.from_numpy(np.flatnonzero(stays)).to(total.device)
+    return _Group(group.image[stays], group.current[index], keep(state, index), total[index], seen[:, stays])
+
+
+def _together(room: list[_Group]) -> _Group:
+    """Groups at the same timestep as one."""
+    if len(room) == 1:
+        return room[0]
+    state = tuple(None if us[0] is None else torch.cat(us) for us in zip(*(group.state for group in room)))
+    return _Group(np.concatenate([group.image for group in room]), torch.cat([group.current for group in room]), state,
+                  torch.cat([group.total for group in room]), np.concatenate([group.seen for group in room], axis=1))
 
 
 def folded(net: SpikingNet) -> SpikingNet:
