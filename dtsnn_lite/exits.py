@@ -147,7 +147,7 @@ class NeverExit:
 
 @dataclass(frozen=True, eq=False)
 class OracleExit:
-    """Stop at the first t that is right; no rule that must be right can stop earlier (SEENN's AET)."""
+    """Stop at the first t that is right, at T if none is (SEENN's AET): no rule answers more images right."""
 
     labels: np.ndarray
 
@@ -223,19 +223,37 @@ def replay(recording: Recording, policy: ExitPolicy) -> Run:
     return run_of(t_hat, recording)
 
 
-# --- oracles: what no rule can beat ---------------------------------------------
+# --- oracles: they read the labels ----------------------------------------------
 
 def first_right(recording: Recording) -> np.ndarray:
-    """First timestep that is right, T if none is, (N,): its mean is the empirical AET (SEENN)."""
+    """First timestep that is right, T if none is, (N,): its mean is the empirical AET (SEENN).
+
+    No rule is more accurate. One that gives some answers up can be faster, and so can one that wins as many
+    but does not wait for the images that are never right.
+    """
     right = recording.correct
     return np.where(right.any(axis=0), right.argmax(axis=0) + 1, recording.timesteps)
 
 
 def right_from_then_on(recording: Recording) -> np.ndarray:
-    """First timestep from which the answer stays right up to T, T if none, (N,): OCT (wu2025cutoff)."""
+    """First timestep from which the answer stays right up to T, T if none, (N,): OCT (wu2025cutoff).
+
+    It bounds no rule but those that wait until the answer is right for good.
+    """
     wrong_after = ~recording.correct[::-1]                           # from T down to 1
     run = np.where(wrong_after.any(axis=0), wrong_after.argmax(axis=0), recording.timesteps)
     return np.where(run > 0, recording.timesteps - run + 1, recording.timesteps)
+
+
+def best_possible(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """What no rule can beat: mean timesteps (T,) and accuracy (T,) if only those wait whom waiting makes right by t = 1, ..., T.
+
+    Everybody else leaves at once. A right answer is bought where it costs fewest timesteps first, so every run of the
+    recording lies on or below the line through these points.
+    """
+    first, solvable = first_right(recording), recording.correct.any(axis=0)
+    won = [solvable & (first <= t) for t in range(1, recording.timesteps + 1)]
+    return np.array([1 + ((first - 1) * w).mean() for w in won]), np.array([w.mean() for w in won])
 
 
 # --- the exact trade-off curve -----------------------------------------------

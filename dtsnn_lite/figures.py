@@ -238,9 +238,10 @@ def draw_stacks(ax: Axes, bills: Mapping[str, Mapping[str, float]], unit: str = 
     ax.legend(frameon=False, fontsize=8, bbox_to_anchor=(1, 1), loc="upper left")
 
 
-def draw_promise(ax: Axes, drop: np.ndarray, epsilon: float, title: str = "A promise, kept or broken") -> None:
-    """Histogram of the accuracy drops that many calibration splits led to; right of epsilon the promise is broken."""
-    _frame(ax, title, "accuracy drop (points)", "calibration splits (%)")
+def draw_promise(ax: Axes, drop: np.ndarray, epsilon: float, title: str = "A promise, kept or broken",
+                 label: str = "accuracy drop (points)") -> None:
+    """Histogram of the drops (or losses) that many calibration splits led to; right of epsilon the promise is broken."""
+    _frame(ax, title, label, "calibration splits (%)")
     width = max(100 * float(np.ptp(drop)) / 24, 1e-3)
     edges = 100 * epsilon + width * np.arange(np.floor((100 * drop.min() - 100 * epsilon) / width),
                                               np.ceil((100 * drop.max() - 100 * epsilon) / width) + 1)

@@ -7,8 +7,8 @@ import pytest
 
 from dtsnn_lite.calibration import (binned, binomial_tail, fit_temperature, likelihood_slope, lost_images, reliability,
                                     risk_controlled, summed, tempered, threshold_ladder)
-from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, entropy, first_right, replay,
-                              right_from_then_on, run_of, softmax, trade_off)
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, best_possible, entropy, first_right,
+                              replay, right_from_then_on, run_of, softmax, trade_off)
 from dtsnn_lite.recording import Recording, shipped
 
 POLICIES = (EntropyExit, ConfidenceExit, MarginExit)
@@ -42,7 +42,7 @@ def test_the_first_right_step_is_where_the_oracle_policy_stops():
     assert (first_right(seen) == replay(seen, OracleExit(seen.labels)).t_hat).all()
 
 
-def test_no_threshold_beats_the_oracles():
+def test_no_threshold_is_more_accurate_than_first_right_or_as_accurate_and_faster():
     seen = a_recording()
     aet, oct = run_of(first_right(seen), seen), run_of(right_from_then_on(seen), seen)
     assert oct.accuracy == seen.accuracy[-1]
@@ -51,6 +51,23 @@ def test_no_threshold_beats_the_oracles():
         curve = trade_off(seen, policy)
         assert curve.accuracy.max() <= aet.accuracy
         assert (curve.mean_timesteps[curve.accuracy >= aet.accuracy - 1e-12] >= aet.mean_timesteps).all()
+
+
+def test_the_best_possible_runs_by_hand():
+    timesteps, accuracy = best_possible(by_hand())          # first right at 2, 1, 1 and never
+    assert timesteps.tolist() == [1, 5 / 4, 5 / 4, 5 / 4] and accuracy.tolist() == [2 / 4, 3 / 4, 3 / 4, 3 / 4]
+
+
+def test_no_run_lies_above_the_best_possible_and_first_right_is_as_accurate_as_its_end():
+    seen, rng = a_recording(), np.random.default_rng(7)
+    timesteps, accuracy = best_possible(seen)
+    assert accuracy[-1] == run_of(first_right(seen), seen).accuracy and timesteps[-1] < first_right(seen).mean()
+    for shares in rng.dirichlet(np.ones(4), 200):
+        run = run_of(rng.choice(4, seen.images, p=shares) + 1, seen)
+        assert run.accuracy <= np.interp(run.mean_timesteps, timesteps, accuracy) + 1e-12
+    sly = np.where(first_right(seen) == 2, 2, 1)              # wait only where one step buys an answer
+    run = run_of(sly, seen)
+    assert (run.mean_timesteps, run.accuracy) == pytest.approx((timesteps[1], accuracy[1]))
 
 
 # --- temperature --------------------------------------------------------------------
