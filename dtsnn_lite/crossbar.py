@@ -289,16 +289,24 @@ def _chunk(planes: Tensor) -> int:
 def fast_matmul(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor:
     """`matmul` without gradients or noise: in place, a cache-sized chunk of inputs at a time; the same numbers.
 
-    Spikes given as int8 are multiplied as bytes where cells are whole and a tile has at most 127 rows.
+    Spikes given as int8 are multiplied as bytes where that changes nothing (`_as_bytes`).
     """
     chunk = _chunk(arrays.planes)
-    exact = not (x.is_floating_point() or x.is_cuda) and arrays.rows <= 127 and arrays.offset is None
-    if not exact:
+    cells = None if x.is_floating_point() or x.is_cuda else _as_bytes(arrays, readout, scales)
+    if cells is None:
         x = x.to(arrays.planes.dtype)
         planes = [arrays.planes[tile] for tile in arrays.tiles()]
         return torch.cat([_read_floats(part, planes, arrays, readout, scales) for part in x.split(chunk)])
-    planes = [arrays.planes[tile].to(torch.int8) for tile in arrays.tiles()]
+    planes = [cells[tile] for tile in arrays.tiles()]
     return torch.cat([_read_bytes(part, planes, arrays, readout, scales) for part in x.split(chunk)])
+
+
+def _as_bytes(arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor | None:
+    """The planes as int8, or None where bytes would round: flawed cells, long tiles, steps that are no shift (1, 2, 4, ...)."""
+    cells = arrays.planes.to(torch.int8)
+    shifts = not isinstance(readout, (HPADC, SARADC)) or ((scales >= 1) & (torch.frexp(scales).mantissa == 0.5)).all()
+    exact = arrays.offset is None and arrays.rows <= 127 and shifts and torch.equal(cells.to(arrays.planes.dtype), arrays.planes)
+    return cells if exact else None
 
 
 def _read_floats(x: Tensor, planes: list[Tensor], arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor:

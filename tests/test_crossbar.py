@@ -8,12 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtsnn_lite.checkpoints import load_net, save_net
+from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
 from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary
 from dtsnn_lite.crossbar import (Arrays, adc, best_adc_step, bit_planes, code_range, fast_matmul, gentle, is_lossless,
                                  lsq, matmul, one_bit, partial_sums, place_values, program, read, saturated)
 from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, calibrate, crossbars
+from dtsnn_lite.data import digits
 from dtsnn_lite.encoding import direct
+from dtsnn_lite.inference import record
 from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingConvNet, SpikingResNet, layer_shapes
 
 READOUTS = [Ideal(), HPADC(4), HPADC(3), SARADC(5), SenseAmp(), Ternary()]
@@ -120,6 +122,23 @@ def test_the_crossbar_equals_loops_over_every_cell(readout, rows, cell_bits):
     for ours in (matmul(x, arrays, readout, scales), fast_matmul(x, arrays, readout, scales),
                  fast_matmul(x.to(torch.int8), arrays, readout, scales)):
         assert np.array_equal(ours.numpy(), by_hand) if whole else np.allclose(ours.numpy(), by_hand, atol=1e-4)
+
+
+@pytest.mark.parametrize("step", [0.25, 0.5, 1.0, 1.5, 3.0, 4.0])
+@pytest.mark.parametrize("flaws", [Flaws(), Flaws(variation=0.2)], ids=["whole cells", "flawed cells"])
+def test_bytes_give_the_numbers_of_floats_at_every_step_and_cell(step, flaws):
+    x, q = data()
+    arrays, steps = program(q, Chip("steps", readout=HPADC(5), flaws=flaws)), torch.full((3,), step)
+    assert torch.allclose(fast_matmul(x.to(torch.int8), arrays, HPADC(5), steps), matmul(x, arrays, HPADC(5), steps), atol=1e-3)
+
+
+def test_black_and_white_images_are_recognised_as_well_as_grey_ones():
+    test, net = digits().test, load_shipped("digits-hp-adc")
+    binary = (test.images[:200] > 0.5).float()
+    grey = binary.clone()
+    grey[:, 0, 0, 0] = 1e-3
+    seen = [record(net, x, test.labels[:200], 1).accuracy[0] for x in (binary, grey)]
+    assert seen[0] == pytest.approx(seen[1], abs=0.01) and seen[0] > 0.9
 
 
 @given(st.integers(1, 200), st.integers(1, 3), st.integers(0, 5))
