@@ -23,6 +23,11 @@ def test_a_shipped_stage_lives_on_its_chip_and_its_recording_is_its_own(name):
     assert seen.accuracy[-1] == pytest.approx(card_of(f"digits-{name}")["accuracy"]["test"][-1], abs=0.005)
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_table_of_stages_says_of_seed_0_what_its_recording_says(name):
+    assert stage_accuracies()[name]["0"] == pytest.approx(shipped(f"digits-{name}-test").accuracy, abs=1e-9)
+
+
 def test_training_for_one_bit_keeps_nearly_all_of_the_accuracy():
     found = stage_accuracies()
     for seed in found["adc-less"]:
