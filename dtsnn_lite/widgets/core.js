@@ -72,6 +72,12 @@ function ratio(value) {
   return `${fixed(value, value < 0.0995 ? 3 : value < 9.995 ? 2 : 1)}\u00d7`;
 }
 
+// "+0.3", "-1.2", "0.0"
+function signed(value, digits) {
+  const words = fixed(Math.abs(value), digits);
+  return Number(words) === 0 ? words : `${value < 0 ? "\u2212" : "+"}${words}`;
+}
+
 // "92 % less", "3 % more", "0.4 % less"; a trifle is not nothing: "less than 0.1 % more"
 function change(value) {
   const percent = Math.abs(100 * (value - 1)), way = value > 1 ? "more" : "less";
@@ -95,6 +101,13 @@ function ticks(low, high, count) {
   return [low, high];
 }
 
+// 1, 2 and 5 of each decade, from the last one below `low` to the first one above `high`.
+function decadeTicks(low, high) {
+  const marks = [];
+  for (let k = Math.floor(Math.log10(low)); k <= Math.ceil(Math.log10(high)); k++) marks.push(...[1, 2, 5].map((m) => Number(`${m}e${k}`)));
+  return marks.filter((mark, i) => (marks[i + 1] ?? Infinity) > low && (marks[i - 1] ?? 0) < high);
+}
+
 // --- plots --------------------------------------------------------------------
 
 const MARGIN = { left: 40, right: 14, top: 44, bottom: 38 };
@@ -109,6 +122,11 @@ function text(x, y, words, attributes) {
   return svg("text", { x: fixed(x, 1), y: fixed(y, 1), ...attributes }, words);
 }
 
+// The words of a tick: the minus sign is as wide as the plus.
+function tickWords({ format = String }, tick) {
+  return format(tick).replace("-", "\u2212");
+}
+
 // A picture with two axes. x and y: { low, high, ticks, label, format?, log? }.
 // Returns { root, x, y, under, over, box }: two scales, a layer below and one above, the drawing area.
 function plot({ width = 340, height = 240, title, label, x, y, margin = MARGIN }) {
@@ -121,10 +139,10 @@ function plot({ width = 340, height = 240, title, label, x, y, margin = MARGIN }
   for (const tick of y.ticks) {
     const at = fixed(toY(tick), 1);
     root.append(svg("line", { class: "grid", x1: box.left, x2: box.right, y1: at, y2: at }),
-      text(box.left - 6, toY(tick) + 4, y.format ? y.format(tick) : String(tick), { class: "tick", "text-anchor": "end" }));
+      text(box.left - 6, toY(tick) + 4, tickWords(y, tick), { class: "tick", "text-anchor": "end" }));
   }
   for (const tick of x.ticks) {
-    root.append(text(toX(tick), box.bottom + 16, x.format ? x.format(tick) : String(tick),
+    root.append(text(toX(tick), box.bottom + 16, tickWords(x, tick),
       { class: "tick", "text-anchor": "middle" }));
   }
   const under = svg("g", {}), over = svg("g", {});

@@ -83,14 +83,28 @@ function readLayer(made, { readout, rows, density }) {
     saturated: tiles.reduce((all, tile) => all + tile.saturated, 0) };
 }
 
+function minus(number) {
+  return number.replace("-", "\u2212");
+}
+
 function crossbarRows(state, out) {
   const { exact, found } = out, n = (state.input - 1) * OUTPUTS + state.column - 1;
   const error = found.reduce((all, y, i) => all + (y - exact[i]) ** 2, 0), power = exact.reduce((all, y) => all + y ** 2, 0);
   const tiles = ROWS / Number(state.rows), count = exact.length * tiles * PLANES;
-  return [["this output, exact", fixed(exact[n], 0)], ["this output, as read", fixed(found[n], 2)],
+  return [["this output, exact", minus(fixed(exact[n], 0))], ["this output, as read", minus(fixed(found[n], 2))],
     [`relative error of all ${exact.length} outputs`, fixed(Math.sqrt(error / Math.max(power, 1)), 3)],
     ["read-outs an output", String(tiles * PLANES)],
     ["partial sums out of range", `${fixed(100 * out.saturated / count, 2)} %`]];
+}
+
+function crossbarPython({ readout, rows, density, input, column }) {
+  return [
+    "from dtsnn_lite.widgets.crossbar_explorer import a_layer, crossbar_rows, read_layer", "",
+    `out = read_layer(a_layer(), readout="${readout}", rows=${rows}, density=${density})`,
+    `for name, value in crossbar_rows(out, rows=${rows}, input_=${input}, column=${column}):`,
+    "    print(name, value)",
+    "",
+  ].join("\n");
 }
 
 // --- pictures -----------------------------------------------------------------------
@@ -99,7 +113,7 @@ function cellsPicture(made, state, out) {
   const { input, column } = state, tiles = ROWS / Number(state.rows);
   const label = `The ${ROWS} rows of one output: which spike, and what the three planes hold.`;
   const picture = plot({ title: "Rows: spikes and planes", label, x: { low: 0, high: ROWS, ticks: [0, 32, 64, 96, 128], label: "row" },
-    y: { low: 0, high: 4, ticks: [], label: "spikes, then the planes of 4, 2 and 1: blue +1, orange \u22121" } });
+    y: { low: 0, high: 4, ticks: [], label: "spikes, and the planes of 4, 2, 1: blue +1, orange \u22121" } });
   const strip = (r, level, kind) => bar(picture, r, r + 1, level + 0.1, level + 0.85, { class: kind });
   for (let r = 0; r < ROWS; r++) {
     if (out.spikes[(input - 1) * ROWS + r]) picture.under.append(strip(r, 3, "bar other"));
@@ -109,6 +123,7 @@ function cellsPicture(made, state, out) {
     });
   }
   for (let i = 1; i < tiles; i++) picture.over.append(line(picture, [[i * ROWS / tiles, 0], [i * ROWS / tiles, 4]], { class: "line other" }));
+  ["1", "2", "4", "spikes"].forEach((name, level) => picture.over.append(note(picture, 0, level + 0.475, name, { dx: -4, dy: 4, class: "tick", "text-anchor": "end" })));
   return picture.root;
 }
 
@@ -178,7 +193,7 @@ function render({ model, el }) {
 
   const row = (state) => [["read-out", "rows", "density", "relative error"],
     [state.readout, state.rows, state.density, crossbarRows(state, readLayer(made, state))[2][1]]];
-  return explorer({ model, el, title: model.get("heading"), fields: FIELDS, view, draw, row }).close;
+  return explorer({ model, el, title: model.get("heading"), fields: FIELDS, view, draw, row, python: crossbarPython }).close;
 }
 
 const TABLE = "128 rows, 16 outputs of 4-bit weights, 32 inputs";

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import traitlets
 
-from dtsnn_lite.widgets.drawing import Axis, Plot, bar, dot, line, number_table, tag, ticks
+from dtsnn_lite.widgets.drawing import Axis, Plot, bar, dot, line, note, number_table, tag, ticks
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, static_view
 
 ROWS, OUTPUTS, INPUTS, PLANES, BINS = 128, 16, 32, 3, 21
@@ -89,11 +89,15 @@ def read_layer(layer: Layer, readout: str, rows: int, density: float) -> Reading
     return Reading(spikes, sums, read, exact, found, sum(count for _, count in tiles))
 
 
+def _minus(number: str) -> str:
+    return number.replace("-", "\u2212")
+
+
 def crossbar_rows(out: Reading, rows: int, input_: int, column: int) -> list[list[str]]:
     """The explorer's table: [name, value]."""
     at, tiles = (input_ - 1, column - 1), ROWS // rows
     error = float((((out.found - out.exact) ** 2).sum() / max((out.exact ** 2).sum(), 1)) ** 0.5)
-    return [["this output, exact", f"{out.exact[at]:.0f}"], ["this output, as read", f"{out.found[at]:.2f}"],
+    return [["this output, exact", _minus(f"{out.exact[at]:.0f}")], ["this output, as read", _minus(f"{out.found[at]:.2f}")],
             [f"relative error of all {out.exact.size} outputs", f"{error:.3f}"], ["read-outs an output", str(tiles * PLANES)],
             ["partial sums out of range", f"{100 * out.saturated / (out.exact.size * tiles * PLANES):.2f} %"]]
 
@@ -105,13 +109,14 @@ def cells_picture(layer: Layer, out: Reading, rows: int, input_: int, column: in
     """The rows of one output: which spike, and what the planes hold."""
     plot = Plot("Rows: spikes and planes", f"The {ROWS} rows of one output: which spike, and what the three planes hold.",
                 Axis(0, ROWS, (0, 32, 64, 96, 128), "row"),
-                Axis(0, 4, (), "spikes, then the planes of 4, 2 and 1: blue +1, orange \u22121"))
+                Axis(0, 4, (), "spikes, and the planes of 4, 2, 1: blue +1, orange \u22121"))
     under = []
     for r in range(ROWS):
         strips = [(3, "bar other")] if out.spikes[input_ - 1, r] else []
         strips += [(k, "bar" if cell > 0 else "bar warn") for k, cell in enumerate(layer.cells[:, r, column - 1]) if cell]
         under += [bar(plot, r, r + 1, level + 0.1, level + 0.85, kind) for level, kind in strips]
-    return plot.svg(under, [line(plot, [(i, 0), (i, 4)], "line other") for i in range(rows, ROWS, rows)])
+    names = [note(plot, 0, level + 0.475, name, dx=-4, dy=4, class_="tick", text_anchor="end") for level, name in enumerate(("1", "2", "4", "spikes"))]
+    return plot.svg(under, [*(line(plot, [(i, 0), (i, 4)], "line other") for i in range(rows, ROWS, rows)), *names])
 
 
 def sums_picture(out: Reading, input_: int, column: int) -> str:
@@ -153,7 +158,7 @@ def static_html(layer: Layer, state: dict, heading: str) -> str:
     pictures = [cells_picture(layer, out, rows, *at), sums_picture(out, *at), error_picture(out)]
     table = number_table(TABLE, ["", "value"], cells)
     return static_view(heading, controls, sentence, tag(
-        "div", *(tag("div", picture, class_="panel") for picture in pictures), tag("div", table, class_="panel numbers"), class_="panels"))
+        "div", *(tag("div", picture, class_="panel") for picture in pictures), tag("div", table, class_="panel numbers"), class_="panels"), folded=True)
 
 
 # --- the widget ---------------------------------------------------------------------------

@@ -108,14 +108,20 @@ function designNumbers(data, bytes, state) {
     edp += share * e * d;
     mean += share * t;
   }
-  return { accuracy: right[j] / data.images, mean, energy, delay, edp, area: step.area_mm2, parts: step.parts, fixed: step.fixed_pj };
+  return { accuracy: right[j] / data.images, mean, energy, delay, edp, area: step.area_mm2, parts: partsOf(step, checked * data.check.energy_pj, mean) };
+}
+
+// The energy of the mean image by part; the parts add up to all of it.
+function partsOf(step, check, mean) {
+  const parts = Object.fromEntries(Object.entries(step.parts).map(([name, pj]) => [name, pj * mean]));
+  return { ...parts, "final merge": step.fixed_pj, ...(check ? { "exit checks": check * mean } : {}) };
 }
 
 const REFERENCE = { converter: "flash5", rows: "64", mux: "8", theta: 0, spikes: 1, leakage: false };
 
 function designRows(now, then) {
   const costs = [["energy", now.energy, then.energy, "pJ"], ["delay", now.delay, then.delay, "ns"], ["EDP", now.edp, then.edp, "pJ ns"]];
-  return [["accuracy", `${fixed(100 * now.accuracy, 1)} %`, `${fixed(100 * then.accuracy, 1)} %`, ""],
+  return [["accuracy", `${fixed(100 * now.accuracy, 1)} %`, `${fixed(100 * then.accuracy, 1)} %`, `${signed(100 * (now.accuracy - then.accuracy), 1)} pt`],
     ["timesteps", fixed(now.mean, 3), fixed(then.mean, 3), ratio(now.mean / then.mean)],
     ...costs.map(([name, a, b, unit]) => [name, quantity(a, unit, b), quantity(b, unit), ratio(a / b)]),
     ["area", `${fixed(now.area, 1)} mm\u00b2`, `${fixed(then.area, 1)} mm\u00b2`, ratio(now.area / then.area)]];
@@ -123,41 +129,47 @@ function designRows(now, then) {
 
 // --- pictures -----------------------------------------------------------------------
 
-const PART_CLASSES = ["bar", "bar warn", "bar third", "bar other"];
+const PART_CLASSES = { converters: "bar", accumulation: "bar warn", "buffers and wires": "bar third", leakage: "bar other",
+  "final merge": "bar fourth", "exit checks": "bar fifth" };
 
 function splitPicture(now, then) {
-  const sizes = [now, then].map(({ parts, mean }) => Object.fromEntries(Object.entries(parts).map(([name, pj]) => [name, pj * mean])));
-  const totals = sizes.map((parts) => Object.values(parts).reduce((all, pj) => all + pj, 0));
-  const names = Object.keys(sizes[0]), top = 100 * Math.max(1, totals[0] / totals[1]), marks = ticks(0, top, 5);
-  const words = names.map((name) => `${name} ${fixed((100 * sizes[0][name]) / totals[0], 0)} %`).join(", ");
+  const marks = ticks(0, 100 * Math.max(1, now.energy / then.energy), 5);
+  const words = Object.entries(now.parts).map(([name, pj]) => `${name} ${fixed((100 * pj) / now.energy, 0)} %`).join(", ");
   const picture = plot({ title: "Energy by part", label: `Energy of this chip by part: ${words}.`,
-    x: { low: 0, high: 2, ticks: [], label: "left: this chip, right: the static HP-ADC chip" },
+    x: { low: 0, high: 2, ticks: [], label: "left: this chip; right: the static HP-ADC chip" },
     y: { low: 0, high: marks.at(-1), ticks: marks, label: "energy, static HP-ADC chip = 100" } });
-  sizes.forEach((parts, k) => {
+  [now, then].forEach(({ parts }, k) => {
     let from = 0;
-    Object.entries(parts).forEach(([name, pj], i) => {
-      const to = from + (100 * pj) / totals[1];
-      picture.under.append(bar(picture, k + 0.15, k + 0.5, from, to, { class: PART_CLASSES[i] }));
-      if (to - from > 0.06 * marks.at(-1)) picture.over.append(note(picture, k + 0.53, (from + to) / 2, name, { dy: 4, class: "note other" }));
+    Object.entries(parts).forEach(([name, pj]) => {
+      const to = from + (100 * pj) / then.energy;
+      picture.under.append(bar(picture, k + 0.03, k + 0.28, from, to, { class: PART_CLASSES[name] }));
+      if (to - from > 0.07 * marks.at(-1)) picture.over.append(note(picture, k + 0.31, (from + to) / 2, name, { dy: 4, class: "note other" }));
       from = to;
     });
   });
   return picture.root;
 }
 
-function frontPicture(points, at) {
-  const edps = points.map(({ edp }) => edp), low = 10 ** Math.floor(Math.log10(Math.min(...edps))), high = 10 ** Math.ceil(Math.log10(Math.max(...edps)));
-  const decades = Array.from({ length: Math.round(Math.log10(high / low)) + 1 }, (_, k) => low * 10 ** k);
-  const marks = ticks(100 * Math.min(...points.map(({ accuracy }) => accuracy)), 100 * Math.max(...points.map(({ accuracy }) => accuracy)), 5);
-  const front = paretoFront(points);
-  const picture = plot({ title: "All converters and sizes, this threshold", label: `Accuracy against EDP of ${points.length} designs; ${front.length} of them are on the Pareto front.`,
-    x: { low, high, ticks: decades, label: "EDP (pJ ns), decades", log: true, format: (value) => `1e${Math.round(Math.log10(value))}` },
-    y: { low: marks[0], high: marks.at(-1), ticks: marks, label: "accuracy (%)" } });
-  if (front.length > 1) picture.under.append(line(picture, front.map((k) => [points[k].edp, 100 * points[k].accuracy]), { class: "line other" }));
-  points.forEach(({ edp, accuracy }, k) => {
-    if (k !== at) picture.over.append(dot(picture, edp, 100 * accuracy, { class: "dot", r: 3.5 }));
+// Designs far below the best stand on the floor of the picture, with their accuracy beside them.
+const FAR_BELOW = 0.1;
+
+function frontPicture(points, at, then) {
+  const edps = points.map(({ edp }) => edp), own = points[at], best = Math.max(...points.map(({ accuracy }) => accuracy));
+  const near = points.map(({ accuracy }) => accuracy).filter((accuracy) => accuracy >= best - FAR_BELOW);
+  const marks = ticks(100 * Math.min(...near) - 0.2, Math.min(100, 100 * best + 0.2), 5), floor = marks[0];
+  const decades = decadeTicks(Math.min(...edps), Math.max(...edps)), { scale: size, unit } = unitFor(then.edp, "pJ ns"), front = paretoFront(points);
+  const picture = plot({ title: "All converters and sizes, this threshold",
+    label: `Accuracy against EDP of ${points.length} designs: this chip at ${fixed(100 * own.accuracy, 1)} % and ${quantity(own.edp, "pJ ns", then.edp)}; ${front.length} are on the Pareto front.`,
+    x: { low: decades[0], high: decades.at(-1), ticks: decades, label: `EDP (${unit})`, log: true, format: (value) => String(value / size) },
+    y: { low: floor, high: marks.at(-1), ticks: marks, label: "images right (%); dashed: Pareto front" } });
+  const place = ({ edp, accuracy }) => [edp, Math.max(floor, 100 * accuracy)];
+  if (front.length > 1) picture.under.append(line(picture, front.map((k) => place(points[k])), { class: "line other" }));
+  points.forEach((each, k) => {
+    const low = 100 * each.accuracy < floor;
+    if (k !== at) picture.over.append(dot(picture, ...place(each), { class: low ? "dot other" : "dot", r: 3.5 }));
+    if (low) picture.over.append(note(picture, ...place(each), `${fixed(100 * each.accuracy, 0)} %`, { dy: -9, "text-anchor": "middle", class: "note other" }));
   });
-  picture.over.append(dot(picture, points[at].edp, 100 * points[at].accuracy, { class: "dot now" }));
+  picture.over.append(dot(picture, ...place(own), { class: "dot now" }));
   return picture.root;
 }
 
@@ -194,6 +206,19 @@ function designSentence(now, then) {
     + `${change(now.delay / then.delay)} delay and ${change(now.edp / then.edp)} EDP than the static HP-ADC chip.`;
 }
 
+function designPython(recipe, state) {
+  const settings = Object.entries(state).map(([name, value]) => `"${name}": ${typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value)}`);
+  return [
+    ...recipe.imports,
+    "from dtsnn_lite.widgets.design_explorer import REFERENCE, design_numbers, design_rows", "",
+    `designs = ${recipe.designs}`,
+    `chip = {${settings.join(", ")}}`,
+    "for name, now, then, ratio in design_rows(design_numbers(designs, chip), design_numbers(designs, REFERENCE)):",
+    "    print(name, now, then, ratio)",
+    "",
+  ].join("\n");
+}
+
 function render({ model, el }) {
   const data = model.get("data"), bytes = bytesOf(model.get("bytes")), then = designNumbers(data, bytes, REFERENCE);
   const numbers = html("div", { class: "numbers" }), split = html("div", { class: "panel" }), front = html("div", { class: "panel" });
@@ -203,7 +228,7 @@ function render({ model, el }) {
   function draw(state) {
     const now = designNumbers(data, bytes, state), rows = designRows(now, then), points = allDesigns(data, bytes, state);
     split.replaceChildren(splitPicture(now, then));
-    front.replaceChildren(frontPicture(points, points.findIndex(({ own }) => own)));
+    front.replaceChildren(frontPicture(points, points.findIndex(({ own }) => own), then));
     if (!table) numbers.append((table = numberTable(data.caption, ["", "this chip", "static HP-ADC", "ratio"], rows)).root);
     table.set(rows);
     return { brief: `accuracy ${fixed(100 * now.accuracy, 1)} percent, EDP ${fixed(now.edp / then.edp, 3)} times`, sentence: designSentence(now, then) };
@@ -214,7 +239,8 @@ function render({ model, el }) {
     return [["converter", "rows", "theta", ...rows.map(([head]) => head)], [state.converter, state.rows, state.theta, ...rows.map((cells) => cells[1])]];
   };
   const adjust = (name, value) => (name === "converter" ? { converter: value, mux: value === "sa" ? "1" : "8" } : { [name]: value });
-  return explorer({ model, el, title: model.get("heading"), fields: FIELDS, view, draw, row, adjust }).close;
+  return explorer({ model, el, title: model.get("heading"), fields: FIELDS, view, draw, row, adjust,
+    python: data.python ? (state) => designPython(data.python, state) : undefined }).close;
 }
 
 export { designNumbers, designRows, paretoFront, stepCost };

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import ceil, floor, log10
 
 import numpy as np
 import traitlets
@@ -15,12 +14,14 @@ from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, input_den
 from dtsnn_lite.designs import POSITIONS, READOUTS, SIZES, Designs, shipped_designs
 from dtsnn_lite.floorplan import area_mm2
 from dtsnn_lite.mapping import unpadded_positions
-from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, dot, line, note, number_table, quantity, ratio, tag, ticks
+from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, decade_ticks, dot, line, note, number_table, quantity, ratio, signed, tag, ticks, unit_for
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
 
 T = 4
 NAMES = {"sa": "sense amplifier (ADC-less)", "flash4": "4-bit flash", "flash5": "5-bit flash (HP-ADC)", "flash6": "6-bit flash", "sar5": "5-bit SAR"}
-PART_CLASSES = ("bar", "bar warn", "bar third", "bar other")
+PART_CLASSES = {"converters": "bar", "accumulation": "bar warn", "buffers and wires": "bar third", "leakage": "bar other",
+                "final merge": "bar fourth", "exit checks": "bar fifth"}
+FAR_BELOW = 0.1     # designs that much below the best stand on the floor of the picture, with their accuracy beside them
 
 
 # --- the numbers: package functions only ------------------------------------------------
@@ -44,6 +45,13 @@ class DesignNumbers:
     edp: float
     area: float
     step: StepCost
+    check_pj: float
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The energy of the mean image by part; the parts add up to all of it."""
+        parts = {name: pj * self.mean for name, pj in self.step.parts.items()} | {"final merge": self.step.fixed_pj}
+        return parts | ({"exit checks": self.check_pj * self.mean} if self.check_pj else {})
 
 
 def design_numbers(designs: Designs, state: Mapping) -> DesignNumbers:
@@ -54,10 +62,11 @@ def design_numbers(designs: Designs, state: Mapping) -> DesignNumbers:
     densities[:, 0] = 1
     step = timestep_cost(designs.shapes, chip, densities)
     t = np.arange(1, T + 1)
-    bill = inference_cost(t, step, exit_check_cost(chip)) if j else inference_cost(t, step)
+    check = exit_check_cost(chip) if j else None
+    bill = inference_cost(t, step, check)
     share = left[j] / designs.images
     return DesignNumbers(right[j] / designs.images, float(share @ t), float(share @ bill.energy_pj), float(share @ bill.latency_ns),
-                         float(share @ bill.edp_pj_ns), area_mm2(designs.shapes, chip, chip.charges), step)
+                         float(share @ bill.edp_pj_ns), area_mm2(designs.shapes, chip, chip.charges), step, check.energy_pj if check else 0.0)
 
 
 REFERENCE = {"converter": "flash5", "rows": "64", "mux": "8", "theta": 0.0, "spikes": 1.0, "leakage": False}
@@ -66,7 +75,8 @@ REFERENCE = {"converter": "flash5", "rows": "64", "mux": "8", "theta": 0.0, "spi
 def design_rows(now: DesignNumbers, then: DesignNumbers) -> list[list[str]]:
     """The explorer's table: [name, this chip, static HP-ADC, ratio]."""
     costs = [("energy", now.energy, then.energy, "pJ"), ("delay", now.delay, then.delay, "ns"), ("EDP", now.edp, then.edp, "pJ ns")]
-    return [["accuracy", f"{100 * now.accuracy:.1f} %", f"{100 * then.accuracy:.1f} %", ""],
+    return [["accuracy", f"{100 * now.accuracy:.1f} %", f"{100 * then.accuracy:.1f} %",
+             f"{signed(100 * (now.accuracy - then.accuracy), 1)} pt"],
             ["timesteps", f"{now.mean:.3f}", f"{then.mean:.3f}", ratio(now.mean / then.mean)],
             *([name, quantity(a, unit, b), quantity(b, unit), ratio(a / b)] for name, a, b, unit in costs),
             ["area", f"{now.area:.1f} mm\u00b2", f"{then.area:.1f} mm\u00b2", ratio(now.area / then.area)]]
@@ -99,53 +109,39 @@ def pareto_front(points: list[DesignNumbers]) -> list[int]:
 
 def split_picture(now: DesignNumbers, then: DesignNumbers) -> str:
     """Energy by part, of this chip and of the static HP-ADC chip."""
-    sizes = [{name: pj * each.mean for name, pj in each.step.parts.items()} for each in (now, then)]
-    totals = [sum(parts.values()) for parts in sizes]
-    marks = ticks(0, 100 * max(1, totals[0] / totals[1]), 5)
-    words = ", ".join(f"{name} {100 * pj / totals[0]:.0f} %" for name, pj in sizes[0].items())
+    marks = ticks(0, 100 * max(1, now.energy / then.energy), 5)
+    words = ", ".join(f"{name} {100 * pj / now.energy:.0f} %" for name, pj in now.parts.items())
     plot = Plot("Energy by part", f"Energy of this chip by part: {words}.",
-                Axis(0, 2, (), "left: this chip, right: the static HP-ADC chip"),
+                Axis(0, 2, (), "left: this chip; right: the static HP-ADC chip"),
                 Axis(0, marks[-1], marks, "energy, static HP-ADC chip = 100"))
     under, over = [], []
-    for k, parts in enumerate(sizes):
+    for k, chip in enumerate((now, then)):
         start = 0.0
-        for (name, pj), kind in zip(parts.items(), PART_CLASSES):
-            end = start + 100 * pj / totals[1]
-            under.append(bar(plot, k + 0.15, k + 0.5, start, end, kind))
-            if end - start > 0.06 * marks[-1]:
-                over.append(note(plot, k + 0.53, (start + end) / 2, name, dy=4, class_="note other"))
+        for name, pj in chip.parts.items():
+            end = start + 100 * pj / then.energy
+            under.append(bar(plot, k + 0.03, k + 0.28, start, end, PART_CLASSES[name]))
+            if end - start > 0.07 * marks[-1]:
+                over.append(note(plot, k + 0.31, (start + end) / 2, name, dy=4, class_="note other"))
             start = end
     return plot.svg(under, over)
 
 
-def front_picture(points: list[DesignNumbers], own: int) -> str:
+def front_picture(points: list[DesignNumbers], own: int, then: DesignNumbers) -> str:
     """Accuracy against EDP of every design, and the Pareto front."""
-    edps = [point.edp for point in points]
-    low, high = floor(log10(min(edps))), ceil(log10(max(edps)))
-    accuracies = [100 * point.accuracy for point in points]
-    marks, front = ticks(min(accuracies), max(accuracies), 5), pareto_front(points)
-    plot = DecadePlot("All converters and sizes, this threshold",
-                      f"Accuracy against EDP of {len(points)} designs; {len(front)} of them are on the Pareto front.",
-                      Axis(10.0 ** low, 10.0 ** high, [10.0 ** k for k in range(low, high + 1)], "EDP (pJ ns), decades", log=True),
-                      Axis(marks[0], marks[-1], marks, "accuracy (%)"))
-    under = [line(plot, [(edps[k], accuracies[k]) for k in front], "line other")] if len(front) > 1 else []
-    over = [dot(plot, edps[k], accuracies[k], "dot", 3.5) for k in range(len(points)) if k != own]
-    return plot.svg(under, [*over, dot(plot, edps[own], accuracies[own], "dot now")])
-
-
-class DecadePlot(Plot):
-    """A plot whose x ticks are written as powers of ten."""
-
-    def _ticks(self) -> list[str]:
-        count = len(self.x.ticks)
-        marks = super()._ticks()
-        words = [f"1e{round(log10(value))}" for value in self.x.ticks]
-        return marks[:-count] + [_relabel(mark, word) for mark, word in zip(marks[-count:], words)]
-
-
-def _relabel(mark: str, words: str) -> str:
-    """The same text element with other words."""
-    return mark[:mark.index(">") + 1] + words + mark[mark.rindex("</"):]
+    edps, accuracies = [point.edp for point in points], [100 * point.accuracy for point in points]
+    near = [accuracy for accuracy in accuracies if accuracy >= max(accuracies) - 100 * FAR_BELOW]
+    marks, front = ticks(min(near) - 0.2, min(100, max(near) + 0.2), 5), pareto_front(points)
+    decades, (size, unit) = decade_ticks(min(edps), max(edps)), unit_for(then.edp, "pJ ns")
+    plot = Plot("All converters and sizes, this threshold",
+                f"Accuracy against EDP of {len(points)} designs: this chip at {accuracies[own]:.1f} % and {quantity(edps[own], 'pJ ns', then.edp)}; "
+                f"{len(front)} are on the Pareto front.",
+                Axis(decades[0], decades[-1], decades, f"EDP ({unit})", log=True, format=lambda value: f"{value / size:g}"),
+                Axis(marks[0], marks[-1], marks, "images right (%); dashed: Pareto front"))
+    at = [(edp, max(marks[0], accuracy)) for edp, accuracy in zip(edps, accuracies)]
+    low = [accuracy < marks[0] for accuracy in accuracies]
+    over = [dot(plot, *at[k], "dot other" if low[k] else "dot", 3.5) for k in range(len(points)) if k != own]
+    over += [note(plot, *at[k], f"{accuracies[k]:.0f} %", dy=-9, text_anchor="middle", class_="note other") for k in range(len(points)) if low[k]]
+    return plot.svg([line(plot, [at[k] for k in front], "line other")] if len(front) > 1 else [], [*over, dot(plot, *at[own], "dot now")])
 
 
 def design_sentence(now: DesignNumbers, then: DesignNumbers) -> str:
@@ -164,13 +160,13 @@ def static_html(designs: Designs, state: Mapping, heading: str) -> str:
                 ("exit threshold \u03b8 (0: never stop early)", f"{state['theta']:.3f}", "number")]
     table = number_table(caption_of(designs), ["", "this chip", "static HP-ADC", "ratio"], design_rows(now, then))
     return static_view(heading, controls, design_sentence(now, then), tag("div", table, class_="numbers"),
-                       panels(split_picture(now, then), front_picture(*all_designs(designs, state))))
+                       panels(split_picture(now, then), front_picture(*all_designs(designs, state), then)), folded=True)
 
 
 # --- the widget ---------------------------------------------------------------------------
 
 
-def pack(designs: Designs) -> tuple[dict, bytes]:
+def pack(designs: Designs, code: Mapping | None = None) -> tuple[dict, bytes]:
     """The two traits `data` and `bytes`: everything the page needs to compute the bill again."""
     places, parts, start = {}, [], 0
     for name, (left, right) in designs.tables.items():
@@ -182,8 +178,11 @@ def pack(designs: Designs) -> tuple[dict, bytes]:
     shapes = [{"rows": s.rows, "channels": s.out_channels, "positions": unpadded_positions(s)} for s in designs.shapes]
     data = {"designs": places, "shapes": shapes, "densities": input_densities(designs.densities, len(designs.shapes)).tolist(),
             "prices": {name: constant.value for name, constant in constants(hp_adc_65nm.charges)}, "images": designs.images,
-            "planes": hp_adc_65nm.planes, "check": {"energy_pj": check.energy_pj, "latency_ns": check.latency_ns}, "caption": caption_of(designs)}
+            "planes": hp_adc_65nm.planes, "check": {"energy_pj": check.energy_pj, "latency_ns": check.latency_ns}, "caption": caption_of(designs), "python": dict(code) if code else None}
     return data, b"".join(parts)
+
+
+SHIPPED_CODE = {"imports": ["from dtsnn_lite.designs import shipped_designs"], "designs": "shipped_designs()"}
 
 
 class DesignExplorer(Explorer):
@@ -204,9 +203,11 @@ class DesignExplorer(Explorer):
     spikes = traitlets.Float(1.0).tag(sync=True)
     leakage = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, designs: Designs | None = None, *, heading: str = "Design explorer", hash_key: str = "design", **state: object) -> None:
+    def __init__(self, designs: Designs | None = None, *, heading: str = "Design explorer", hash_key: str = "design",
+                 code: Mapping | None = None, **state: object) -> None:
+        code = SHIPPED_CODE if designs is None else code
         designs = designs or shipped_designs()
-        data, raw = pack(designs)
+        data, raw = pack(designs, code)
         super().__init__(data=data, bytes=raw, heading=heading, hash_key=hash_key, **state)
         checked_choice("converter", self.converter, tuple(READOUTS))
         checked_choice("rows", self.rows, SIZES)

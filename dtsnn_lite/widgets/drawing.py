@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 import zlib
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from math import ceil, floor, log10
+from math import ceil, floor, inf, log10
 
 import numpy as np
 
@@ -32,12 +32,16 @@ def tag(name: str, *children: str, **attributes: object) -> str:
 
 def quantity(value: float, unit: str, like: float | None = None) -> str:
     """Three digits with the prefix that fits `like`: 12345 pJ is 12.3 nJ."""
-    like = abs(value if like is None else like)
-    k = 0
-    while k + 1 < len(PREFIXES[unit]) and like >= 999.5 * float(f"1e{3 * k}"):
+    scale, name = unit_for(value if like is None else like, unit)
+    return f"{value / scale:.{_decimals(abs(value) / scale)}f} {name}"
+
+
+def unit_for(value: float, unit: str) -> tuple[float, str]:
+    """The prefix that fits a value: (scale, name)."""
+    names, k = PREFIXES[unit], 0
+    while k + 1 < len(names) and abs(value) >= 999.5 * float(f"1e{3 * k}"):
         k += 1
-    scaled = value / float(f"1e{3 * k}")
-    return f"{scaled:.{_decimals(abs(scaled))}f} {PREFIXES[unit][k]}"
+    return float(f"1e{3 * k}"), names[k]
 
 
 def _decimals(size: float) -> int:
@@ -47,6 +51,12 @@ def _decimals(size: float) -> int:
 def ratio(value: float) -> str:
     """A ratio as a factor, 0.17x."""
     return f"{value:.{3 if value < 0.0995 else 2 if value < 9.995 else 1}f}\u00d7"
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference with its sign, +0.3; none where it rounds to zero."""
+    words = f"{abs(value):.{digits}f}"
+    return words if float(words) == 0 else f"{chr(0x2212) if value < 0 else '+'}{words}"
 
 
 def change(value: float) -> str:
@@ -68,15 +78,31 @@ def ticks(low: float, high: float, count: int) -> list[float]:
     return [low, high]
 
 
+def decade_ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 of each decade, from the last one below `low` to the first one above `high`."""
+    marks = [float(f"{m}e{k}") for k in range(floor(log10(low)), ceil(log10(high)) + 1) for m in (1, 2, 5)]
+    return [mark for before, mark, after in zip([0, *marks], marks, [*marks[1:], inf]) if after > low and before < high]
+
+
+def _plain(value: float) -> str:
+    """A number as JavaScript writes it: 4.0 is 4."""
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
 @dataclass(frozen=True)
 class Axis:
-    """One axis: its range, its ticks and its words; linear, or in decades (log)."""
+    """One axis: its range, its ticks, its words and how a tick is written; linear, or in decades (log)."""
 
     low: float
     high: float
     ticks: Sequence[float]
     label: str
     log: bool = False
+    format: Callable[[float], str] = _plain
+
+    def words(self, tick: float) -> str:
+        """A tick as it is written; the minus sign is as wide as the plus."""
+        return self.format(tick).replace("-", "\u2212")
 
 
 @dataclass(frozen=True)
@@ -120,8 +146,8 @@ class Plot:
         for value in self.y.ticks:
             at = f"{self.to_y(value):.1f}"
             marks.append(tag("line", class_="grid", x1=_plain(box["left"]), x2=_plain(box["right"]), y1=at, y2=at))
-            marks.append(text(box["left"] - 6, self.to_y(value) + 4, _plain(value), class_="tick", text_anchor="end"))
-        return marks + [text(self.to_x(value), box["bottom"] + 16, _plain(value), class_="tick", text_anchor="middle")
+            marks.append(text(box["left"] - 6, self.to_y(value) + 4, self.y.words(value), class_="tick", text_anchor="end"))
+        return marks + [text(self.to_x(value), box["bottom"] + 16, self.x.words(value), class_="tick", text_anchor="middle")
                         for value in self.x.ticks]
 
 
@@ -130,11 +156,6 @@ def _scaled(value: float, axis: Axis, start: float, end: float) -> float:
     if axis.log:
         value, low, high = log10(value), log10(low), log10(high)
     return start + ((value - low) / (high - low)) * (end - start)
-
-
-def _plain(value: float) -> str:
-    """A number as JavaScript writes it: 4.0 is 4."""
-    return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def text(x: float, y: float, words: str, **attributes: object) -> str:

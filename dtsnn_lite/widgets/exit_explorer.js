@@ -107,11 +107,6 @@ function exitRows(set, chip, now) {
   ];
 }
 
-function signed(value, digits) {
-  const words = fixed(Math.abs(value), digits);
-  return Number(words) === 0 ? words : `${value < 0 ? "\u2212" : "+"}${words}`;
-}
-
 function edpRows(set, chip, now) {
   const still = chip.static, T = set.timesteps;
   return [
@@ -159,23 +154,22 @@ function curvePanel() {
       const [low, high] = [set.ticks[0], set.ticks.at(-1)];
       picture = plot({ title: "Accuracy against mean timesteps", label: "",
         x: { low: 1, high: set.xticks.at(-1), ticks: set.xticks, label: `mean timesteps, of at most ${set.timesteps}` },
-        y: { low, high, ticks: set.ticks, label: "images right (%)" } });
+        y: { low, high, ticks: set.ticks, label: "images right (%); grey: without stopping early" } });
       const inside = ([steps]) => steps <= set.xticks.at(-1);
       const pairs = set.curves[score].map(([steps, right]) => [steps / set.images, (100 * right) / set.images]).filter(inside);
       const still = set.static.map((a, t) => [t + 1, 100 * a]).filter(inside), at = 100 * set.accuracy;
       picture.under.append(line(picture, [[1, at], [set.xticks.at(-1), at]], { class: "line other" }), line(picture, pairs),
         ...still.map(([t, a]) => dot(picture, t, a, { class: "dot other", r: 3.5 })));
-      picture.over.append(note(picture, set.xticks.at(-1), at, `always ${set.timesteps}: ${percent(set.accuracy, set.images)}`,
-        { dy: at > (low + high) / 2 ? 16 : -7, "text-anchor": "end", class: "note other" }));
       point = dot(picture, 1, low, { class: "dot now" });
       tag = text(0, 0, "", { class: "note now", "text-anchor": "middle" });
       picture.over.append(point, tag);
       root.replaceChildren(picture.root);
     }
-    const x = picture.x(Math.min(now.timesteps, set.xticks.at(-1))), y = picture.y(100 * now.accuracy), { right, bottom } = picture.box;
+    const beyond = now.timesteps > set.xticks.at(-1), x = picture.x(beyond ? set.xticks.at(-1) : now.timesteps), y = picture.y(100 * now.accuracy), { right, bottom } = picture.box;
     furnish(point, { cx: fixed(x, 1), cy: fixed(y, 1) }, []);
-    furnish(tag, { x: fixed(Math.min(right - 62, x + 64), 1), y: fixed(y + 34 < bottom ? y + 34 : y - 14, 1) }, []);
-    tag.textContent = `${fixed(now.timesteps, 2)} steps, ${percent(now.accuracy, set.images)}`;
+    const below = y + 34 < bottom;      // below the point, or beside it where it lies low
+    furnish(tag, { x: fixed(Math.min(right - 66, x + (below ? 64 : 74)), 1), y: fixed(below ? y + 34 : y + 4, 1) }, []);
+    tag.textContent = `${fixed(now.timesteps, 2)} steps, ${percent(now.accuracy, set.images)}${beyond ? " \u2192" : ""}`;
     picture.root.setAttribute("aria-label", curveWords(set, now));
   } };
 }
@@ -231,18 +225,18 @@ function picturesPanel(limit = 8) {
     const wanted = `${set.name} ${JSON.stringify([ends, rows])}`;
     if (wanted === shown) return;
     shown = wanted;
-    root.replaceChildren(...rows.map((row, i) => pictureRow(set, row, ends[i], i ? "last" : "first")));
+    root.replaceChildren(...rows.map((row, i) => pictureRow(set, row, ends[i], ends.length === 1 ? "All leave" : i ? "Leave last" : "Leave first")));
   } };
 }
 
-function pictureRow(set, row, step, which) {
+function pictureRow(set, row, step, head) {
   const named = (label) => set.pictures.names[label] ?? String(label);
   const tiles = row.map((m) => {
     const truth = named(set.pictures.label[m]), said = named(set.pictures.said[m][step - 1]);
     const words = said === truth ? `${truth}` : `${truth}\u2192${said}`;
     return html("li", { class: said === truth ? "tile" : "tile wrong" }, tile(set, m, `a ${truth}, read as ${said}`), html("span", {}, words));
   });
-  return html("div", {}, html("p", { class: "head" }, `Leave ${which}, at t = ${step}`),
+  return html("div", {}, html("p", { class: "head" }, `${head}, at t = ${step}`),
     row.length ? html("ul", {}, tiles) : html("p", { class: "none" }, "None of the images kept in this page."));
 }
 

@@ -11,7 +11,7 @@ import traitlets
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost, steps_squared_ratio
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, MarginExit, Run, replay, trade_off
 from dtsnn_lite.recording import ASSETS, Recording, shipped
-from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, tag, ticks
+from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, signed, tag, ticks
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
 
 POLICIES = {"entropy": EntropyExit, "confidence": ConfidenceExit, "margin": MarginExit}
@@ -214,7 +214,7 @@ def exit_rows(run: Run, recording: Recording, step: StepCost, check: ExitCheckCo
              ("EDP", bill.edp_pj_ns, still.edp_pj_ns, "pJ ns")]
     return [
         ["accuracy", f"{100 * run.accuracy:.{digits}f} %", f"{100 * static:.{digits}f} %",
-         f"{_signed(100 * (run.accuracy - static), digits)} pt"],
+         f"{signed(100 * (run.accuracy - static), digits)} pt"],
         ["timesteps", f"{run.mean_timesteps:.3f}", f"{T:.3f}", ratio(run.mean_timesteps / T)],
         *([name, quantity(float(now.mean()), unit, float(then[0])), quantity(float(then[0]), unit),
            ratio(float(now.mean()) / float(then[0]))] for name, now, then, unit in costs),
@@ -231,11 +231,6 @@ def edp_rows(run: Run, recording: Recording, step: StepCost, check: ExitCheckCos
     ]
 
 
-def _signed(value: float, digits: int) -> str:
-    words = f"{abs(value):.{digits}f}"
-    return words if float(words) == 0 else f"{chr(0x2212) if value < 0 else '+'}{words}"
-
-
 def curve_picture(data: ExitData, score: str, run: Run) -> str:
     """The exact curve, the static network at 1..T steps, and the point of this threshold."""
     seen, marks, T = data.recording, accuracy_ticks(data), data.recording.timesteps
@@ -245,19 +240,18 @@ def curve_picture(data: ExitData, score: str, run: Run) -> str:
              f"the static network needs {T} for {static:.{digits}f} %.")
     xticks = timestep_ticks(seen)
     plot = Plot("Accuracy against mean timesteps", label, Axis(1, xticks[-1], xticks, f"mean timesteps, of at most {T}"),
-                Axis(marks[0], marks[-1], marks, "images right (%)"))
+                Axis(marks[0], marks[-1], marks, "images right (%); grey: without stopping early"))
     pairs = [(steps / seen.images, 100 * right / seen.images) for steps, right in thin_curve(seen, score)]
     still = [(t + 1, 100 * float(a)) for t, a in enumerate(seen.accuracy) if t + 1 <= xticks[-1]]
-    high = static > (marks[0] + marks[-1]) / 2
-    at = min(run.mean_timesteps, xticks[-1])
+    beyond = run.mean_timesteps > xticks[-1]
+    at = xticks[-1] if beyond else run.mean_timesteps
     x, y, box = plot.to_x(at), plot.to_y(accuracy), plot.box
-    words = tag("text", f"{run.mean_timesteps:.2f} steps, {accuracy:.{digits}f} %", class_="note now", text_anchor="middle",
-                x=f"{min(box['right'] - 62, x + 64):.1f}", y=f"{y + 34 if y + 34 < box['bottom'] else y - 14:.1f}")
+    below = y + 34 < box["bottom"]      # below the point, or beside it where it lies low
+    words = tag("text", f"{run.mean_timesteps:.2f} steps, {accuracy:.{digits}f} %{' ' + chr(0x2192) if beyond else ''}", class_="note now",
+                text_anchor="middle", x=f"{min(box['right'] - 66, x + (64 if below else 74)):.1f}", y=f"{y + 34 if below else y + 4:.1f}")
     return plot.svg([line(plot, [(1, static), (xticks[-1], static)], "line other"),
                      line(plot, [pair for pair in pairs if pair[0] <= xticks[-1]]), *(dot(plot, *pair, "dot other", 3.5) for pair in still)],
-                    [note(plot, xticks[-1], static, f"always {T}: {static:.{digits}f} %", dy=16 if high else -7,
-                          text_anchor="end", class_="note other"),
-                     dot(plot, at, accuracy, "dot now"), words])
+                    [dot(plot, at, accuracy, "dot now"), words])
 
 
 def exits_picture(data: ExitData, run: Run) -> str:
@@ -280,12 +274,12 @@ def pictures_html(data: ExitData, run: Run) -> str:
         return ""
     index, images = _shown_images(data)
     used, rows = np.flatnonzero(run.histogram) + 1, []
-    ends = [(int(used[0]), "first"), (int(used[-1]), "last")][:len(used)]      # one row where all leave at once
-    for step, which in ends:
+    ends = [(int(used[0]), "Leave first"), (int(used[-1]), "Leave last")] if len(used) > 1 else [(int(used[0]), "All leave")]
+    for step, head in ends:
         shown = [m for m in range(len(index)) if run.t_hat[index[m]] == step][:SHOWN]
         tiles = "".join(_tile(images[m], data.name_of(data.recording.labels[index[m]]), data.name_of(run.predictions[index[m]])) for m in shown)
         body = tag("ul", tiles) if shown else tag("p", "None of the images kept in this page.", class_="none")
-        rows.append(tag("div", tag("p", f"Leave {which}, at t = {step}", class_="head"), body))
+        rows.append(tag("div", tag("p", f"{head}, at t = {step}", class_="head"), body))
     return tag("div", *rows, class_="pictures")
 
 

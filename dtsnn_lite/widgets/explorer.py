@@ -41,15 +41,17 @@ class Explorer(anywidget.AnyWidget):
     min_height = traitlets.Int(600).tag(sync=True)
 
 
-def static_view(heading: str, controls: Sequence[tuple[str, str, str]], sentence: str, *parts: str) -> str:
+def static_view(heading: str, controls: Sequence[tuple[str, str, str]], sentence: str, *parts: str, folded: bool = False) -> str:
     """The box around a view without a script; its own style sheet rides in a picture of no size.
 
     controls  (words, value, kind) of each control, kind "number" or "choice": shown, but still
+    folded    whether more controls stand behind a fold; here their default is all there is
     """
     sheet = tag("svg", tag("style", style()), width="0", height="0", aria_hidden="true", focusable="false", style="width:0;height:0")
     rows = (tag("div", tag("span", escape(words), class_="name"), tag("span", escape(value), class_="still"), class_=f"control {kind}")
             for words, value, kind in controls)
-    return tag("div", sheet, tag("div", *rows, class_="controls"), tag("p", escape(sentence), class_="sentence"), *parts,
+    more = tag("p", "More controls, at their defaults", class_="fold still-fold") if folded else ""
+    return tag("div", sheet, tag("div", *rows, class_="controls"), more, tag("p", escape(sentence), class_="sentence"), *parts,
                tag("p", "This is the default state; in a browser with scripts the controls move it.", class_="still-note"),
                class_="dtsnn dtsnn-static", role="group", aria_label=heading)
 

@@ -63,16 +63,15 @@ function lifPython(state) {
 const COLOURS = { A: "", B: " third" };
 
 // u climbs to h, and where h passes the threshold a spike leaves and u drops.
-function membrane(neuron, trace, marks) {
-  const { name, beta, v_th, reset } = neuron, high = marks.at(-1);
+function membrane(neuron, trace) {
+  const { name, beta, v_th, reset } = neuron, marks = ticks(0, 1.1 * Math.max(v_th, ...trace.h), 5), high = marks.at(-1);
   const picture = plot({ title: `Neuron ${name}: \u03b2 = ${beta}, ${reset} reset`, label: membraneWords(neuron, trace),
-    x: { low: 0, high: STEPS, ticks: [0, 10, 20, 30], label: "timestep" }, y: { low: 0, high, ticks: marks, label: "membrane potential u" } });
+    x: { low: 0, high: STEPS, ticks: [0, 10, 20, 30], label: "timestep" }, y: { low: 0, high, ticks: marks, label: "potential u (dashed: threshold; marks: spikes)" } });
   const path = [[0, 0], ...trace.h.flatMap((h, t) => [[t + 1, h], [t + 1, trace.u[t]]])];
   const fired = trace.s.flatMap((s, t) => (s ? [t + 1] : []));
   picture.under.append(line(picture, [[0, v_th], [STEPS, v_th]], { class: "line other" }),
     ...fired.map((t) => line(picture, [[t, high * 0.93], [t, high]], { class: "line warn" })),
     line(picture, path, { class: `line${COLOURS[name]}` }));
-  picture.over.append(note(picture, STEPS, v_th, "threshold", { dy: -5, "text-anchor": "end", class: "note other" }));
   return picture.root;
 }
 
@@ -86,10 +85,11 @@ function ratePicture(state, both) {
     x: { low: 0, high: 1.5, ticks: [0, 0.5, 1, 1.5], label: "input current i" }, y: { low: 0, high: 1, ticks: [0, 0.25, 0.5, 0.75, 1], label: "spikes a step" } });
   picture.under.append(line(picture, [[state.current, 0], [state.current, 1]], { class: "line other" }));
   both.forEach(({ name, curve }, k) => {
-    const [a, b] = curve[Math.max(0, curve.findIndex(([, rate]) => rate >= 0.2))];
+    const [a, b] = curve.find(([, rate]) => rate >= 0.2) ?? curve.at(-1);
     picture.under.append(line(picture, curve, { class: `line${COLOURS[name]}` }));
-    picture.over.append(note(picture, a, b, name, { dx: k ? -8 : 8, dy: k ? -4 : 8,
-      class: k ? "note third" : "note accent", "text-anchor": k ? "end" : "start" }));
+    const left = k || b < 0.2;      // A stands to the right of its curve, where there is one
+    picture.over.append(note(picture, a, b, name, { dx: k ? -8 : left ? -24 : 8, dy: left ? -4 : 8,
+      class: k ? "note third" : "note accent", "text-anchor": left ? "end" : "start" }));
   });
   return picture.root;
 }
@@ -147,17 +147,16 @@ function render({ model, el }) {
 
   function draw(state) {
     const pair = neurons(state), currents = inputOf(state), traces = pair.map((neuron) => lifTrace(currents, neuron));
-    const highest = Math.max(...pair.map(({ v_th }) => v_th), ...traces.flatMap(({ h }) => h));
-    const marks = ticks(0, highest * 1.1, 5), rows = lifRows(traces);
-    a.replaceChildren(membrane(pair[0], traces[0], marks));
-    b.replaceChildren(membrane(pair[1], traces[1], marks));
+    const rows = lifRows(traces);
+    a.replaceChildren(membrane(pair[0], traces[0]));
+    b.replaceChildren(membrane(pair[1], traces[1]));
     rates.replaceChildren(ratePicture(state, pair.map((neuron) => ({ name: neuron.name, curve: rateCurve(neuron) }))));
     if (!table) numbers.append((table = numberTable(`In ${STEPS} steps, one input for both`, ["", "neuron A", "neuron B"], rows)).root);
     table.set(rows);
     strip.show(state.spikes);
     const [spikesA, spikesB] = traces.map(({ s }) => count(s));
     return { brief: `neuron A ${spikesA} spikes, neuron B ${spikesB} spikes`,
-      sentence: `In ${STEPS} steps neuron A fires ${times(spikesA)} and neuron B ${times(spikesB)}.` };
+      sentence: `In ${STEPS} steps neuron A ${fires(spikesA)} and neuron B ${fires(spikesB)}.` };
   }
 
   const row = (state) => {
@@ -170,8 +169,8 @@ function render({ model, el }) {
   return shown.close;
 }
 
-function times(n) {
-  return n === 1 ? "once" : n === 0 ? "never" : `${n} times`;
+function fires(n) {
+  return n === 1 ? "fires once" : n === 0 ? "never fires" : `fires ${n} times`;
 }
 
 function toggled(spikes, t) {

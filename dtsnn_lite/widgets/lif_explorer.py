@@ -64,18 +64,19 @@ def _short(value: float) -> str:
     return f"{value:g}"
 
 
-def membrane(neuron: Neuron, trace: tuple[np.ndarray, np.ndarray, np.ndarray], marks: list[float]) -> str:
+def membrane(neuron: Neuron, trace: tuple[np.ndarray, np.ndarray, np.ndarray]) -> str:
     """u climbs to h, and where h passes the threshold a spike leaves and u drops."""
-    (h, u, s), high = trace, marks[-1]
+    h, u, s = trace
+    marks = ticks(0, 1.1 * max(neuron.v_th, float(h.max())), 5)
+    high = marks[-1]
     words = (f"Membrane potential of neuron {neuron.name} with beta {_short(neuron.beta)}, threshold {_short(neuron.v_th)} "
              f"and {neuron.reset} reset: {int(s.sum())} spikes in {STEPS} steps.")
     plot = Plot(f"Neuron {neuron.name}: \u03b2 = {_short(neuron.beta)}, {neuron.reset} reset", words,
-                Axis(0, STEPS, (0, 10, 20, 30), "timestep"), Axis(0, high, marks, "membrane potential u"))
+                Axis(0, STEPS, (0, 10, 20, 30), "timestep"), Axis(0, high, marks, "potential u (dashed: threshold; marks: spikes)"))
     path = [(0, 0), *(point for t in range(len(h)) for point in ((t + 1, h[t]), (t + 1, u[t])))]
     fired = [line(plot, [(t + 1, high * 0.93), (t + 1, high)], "line warn") for t in np.flatnonzero(s)]
     return plot.svg([line(plot, [(0, neuron.v_th), (STEPS, neuron.v_th)], "line other"), *fired,
-                     line(plot, path, f"line{COLOURS[neuron.name]}")],
-                    [note(plot, STEPS, neuron.v_th, "threshold", dy=-5, text_anchor="end", class_="note other")])
+                     line(plot, path, f"line{COLOURS[neuron.name]}")])
 
 
 def rate_picture(current: float, pair: Sequence[Neuron]) -> str:
@@ -86,10 +87,11 @@ def rate_picture(current: float, pair: Sequence[Neuron]) -> str:
                 Axis(0, 1.5, (0, 0.5, 1, 1.5), "input current i"), Axis(0, 1, (0, 0.25, 0.5, 0.75, 1), "spikes a step"))
     under, over = [line(plot, [(current, 0), (current, 1)], "line other")], []
     for k, (neuron, curve) in enumerate(zip(pair, curves)):
-        at = next((point for point in curve if point[1] >= 0.2), curve[0])
+        at = next((point for point in curve if point[1] >= 0.2), curve[-1])
         under.append(line(plot, curve, f"line{COLOURS[neuron.name]}"))
-        over.append(note(plot, *at, neuron.name, dx=-8 if k else 8, dy=-4 if k else 8,
-                         class_="note third" if k else "note accent", text_anchor="end" if k else "start"))
+        left = k or at[1] < 0.2      # A stands to the right of its curve, where there is one
+        over.append(note(plot, *at, neuron.name, dx=-8 if k else -24 if left else 8, dy=-4 if left else 8,
+                         class_="note third" if k else "note accent", text_anchor="end" if left else "start"))
     return plot.svg(under, over)
 
 
@@ -98,8 +100,8 @@ def _silent_until(curve: list[tuple[float, float]]) -> str:
     return f"{silent[-1]:.3f}" if silent else "0"
 
 
-def _times(n: int) -> str:
-    return "once" if n == 1 else "never" if n == 0 else f"{n} times"
+def _fires(n: int) -> str:
+    return "fires once" if n == 1 else "never fires" if n == 0 else f"fires {n} times"
 
 
 def static_html(state: dict, heading: str) -> str:
@@ -107,19 +109,17 @@ def static_html(state: dict, heading: str) -> str:
     pair = (Neuron("A", state["beta"], state["v_th"], state["reset"]), Neuron("B", state["beta_b"], state["v_th_b"], state["reset_b"]))
     current = [state["current"] + (state["weight"] if t in state["spikes"] else 0) for t in range(STEPS)]
     traces = [lif_trace(current, neuron) for neuron in pair]
-    highest = max(*(neuron.v_th for neuron in pair), *(float(h.max()) for h, _, _ in traces))
-    marks = ticks(0, highest * 1.1, 5)
     controls = [("input current i", f"{state['current']:.3f}", "number"),
                 ("\u03b2 of neuron A: fraction of u kept each step", f"{state['beta']:.2f}", "number"),
                 ("threshold of neuron A", f"{state['v_th']:.2f}", "number")]
     a, b = (int(s.sum()) for _, _, s in traces)
-    pictures = [membrane(neuron, trace, marks) for neuron, trace in zip(pair, traces)] + [rate_picture(state["current"], pair)]
+    pictures = [membrane(neuron, trace) for neuron, trace in zip(pair, traces)] + [rate_picture(state["current"], pair)]
     table = number_table(f"In {STEPS} steps, one input for both", ["", "neuron A", "neuron B"], lif_rows(traces))
     spikes = ", ".join(str(t + 1) for t in sorted(state["spikes"])) or "none"
     return static_view(
-        heading, controls, f"In {STEPS} steps neuron A fires {_times(a)} and neuron B {_times(b)}.",
+        heading, controls, f"In {STEPS} steps neuron A {_fires(a)} and neuron B {_fires(b)}.",
         tag("p", f"Your own spikes, at steps: {spikes}", class_="head room"),
-        tag("div", *(tag("div", picture, class_="panel") for picture in pictures), tag("div", table, class_="panel numbers"), class_="panels"))
+        tag("div", *(tag("div", picture, class_="panel") for picture in pictures), tag("div", table, class_="panel numbers"), class_="panels"), folded=True)
 
 
 # --- the widget ---------------------------------------------------------------------------

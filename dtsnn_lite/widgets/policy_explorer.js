@@ -37,10 +37,9 @@ function policyNumbers(data, { beta, method, rival, chip, look }) {
 function policyRows(data, { ours, theirs }) {
   const cost = (name, field, unit) => [name, quantity(ours[field], unit, theirs[field]), quantity(theirs[field], unit),
     ratio(ours[field] / theirs[field])];
-  const points = 100 * (ours.accuracy - theirs.accuracy), size = fixed(Math.abs(points), 1);
   return [
     ["accuracy", `${fixed(100 * ours.accuracy, 1)} %`, `${fixed(100 * theirs.accuracy, 1)} %`,
-      `${Number(size) === 0 ? "" : points < 0 ? "\u2212" : "+"}${size} pt`],
+      `${signed(100 * (ours.accuracy - theirs.accuracy), 1)} pt`],
     ["timesteps", fixed(ours.timesteps, 3), fixed(theirs.timesteps, 3), ratio(ours.timesteps / theirs.timesteps)],
     cost("energy", "energy_pj", "pJ"), cost("delay", "latency_ns", "ns"), cost("EDP", "edp_pj_ns", "pJ ns"),
   ];
@@ -90,7 +89,11 @@ function planePicture(data, state, { policy, ours, theirs }) {
     ...data.methods[state.method].map((each) => dot(picture, ...at(each), { class: "dot third", r: 3 })),
     ...data.oracles.map((oracle) => dot(picture, ...at(oracle), { class: "dot other", r: 3.5 })));
   const [policyX, policyY] = at(policy);
-  picture.over.append(...data.oracles.map((oracle) => note(picture, ...at(oracle), oracle.name, { dx: 0, dy: oracle.dy, class: "note other" })),
+  const leader = (oracle) => {
+    const [x, y] = [picture.x(at(oracle)[0]), picture.y(at(oracle)[1])];
+    return svg("line", { class: "base", x1: fixed(x, 1), x2: fixed(x, 1), y1: fixed(y - 5, 1), y2: fixed(y + oracle.dy + 3, 1) });
+  };
+  picture.over.append(...data.oracles.flatMap((oracle) => [leader(oracle), note(picture, ...at(oracle), oracle.name, { dx: -2, dy: oracle.dy, class: "note other" })]),
     dot(picture, theirs.timesteps, 100 * theirs.accuracy), dot(picture, policyX, policyY, { class: "dot now" }),
     note(picture, theirs.timesteps, 100 * theirs.accuracy, state.rival, { dx: 4, dy: 18, class: "note accent" }),
     note(picture, policyX, policyY, "policy", { dx: 8, dy: -9, class: "note now" }));

@@ -13,7 +13,7 @@ from dtsnn_lite.cost import Bill, ExitCheckCost, StepCost, inference_cost
 from dtsnn_lite.exits import Run, first_right, replay, right_from_then_on, run_of, trade_off
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
-from dtsnn_lite.widgets.drawing import (Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, tag,
+from dtsnn_lite.widgets.drawing import (Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, signed, tag,
                                         ticks)
 from dtsnn_lite.widgets.exit_explorer import POLICIES, SHOWN, thin_curve
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
@@ -70,7 +70,7 @@ def pack(recording: Recording, sweeps: Mapping[str, PolicySweep], cost_models: M
     index = choose_shown(sweeps) if images is not None else np.array([], dtype=int)
     curves = {score: thin_curve(recording, score) for score in POLICIES}
     oracles = [{"name": name, "dy": dy, **summary(run_of(t_hat, recording))} for name, dy, t_hat in
-               (("first right", -9, first_right(recording)), ("right from then on", -26, right_from_then_on(recording)))]
+               (("first right", -9, first_right(recording)), ("right from then on", -37, right_from_then_on(recording)))]
     methods = {name: [_policy(recording, sweep, k, index) for k in range(len(sweep.betas))] for name, sweep in sweeps.items()}
     data = {"images": recording.images, "timesteps": recording.timesteps, "steps": list(range(1, recording.timesteps + 1)),
             "caption": f"{recording.images:,} images, at most {recording.timesteps} timesteps. Means over images; EDP is the mean of E\u00d7D.",
@@ -131,11 +131,8 @@ def policy_numbers(data: Mapping, beta: float, method: str, rival: str, chip: st
 
 def policy_rows(ours: Mapping, theirs: Mapping) -> list[list[str]]:
     """The explorer's table: [name, policy, threshold, ratio]."""
-    points = 100 * (ours["accuracy"] - theirs["accuracy"])
-    size = f"{abs(points):.1f}"
-    sign = "" if float(size) == 0 else "\u2212" if points < 0 else "+"
     costs = (("energy", "energy_pj", "pJ"), ("delay", "latency_ns", "ns"), ("EDP", "edp_pj_ns", "pJ ns"))
-    return [["accuracy", f"{100 * ours['accuracy']:.1f} %", f"{100 * theirs['accuracy']:.1f} %", f"{sign}{size} pt"],
+    return [["accuracy", f"{100 * ours['accuracy']:.1f} %", f"{100 * theirs['accuracy']:.1f} %", f"{signed(100 * (ours['accuracy'] - theirs['accuracy']), 1)} pt"],
             ["timesteps", f"{ours['timesteps']:.3f}", f"{theirs['timesteps']:.3f}", ratio(ours["timesteps"] / theirs["timesteps"])],
             *([name, quantity(ours[part], unit, theirs[part]), quantity(theirs[part], unit), ratio(ours[part] / theirs[part])]
               for name, part, unit in costs)]
@@ -162,12 +159,19 @@ def plane_picture(data: Mapping, method: str, rival: str, policy: Mapping, ours:
     policies = [at(each) for each in data["methods"][method]]
     oracles = [(each, at(each)) for each in data["oracles"]]
     rule = theirs["timesteps"], 100 * theirs["accuracy"]
+    named = [mark for oracle, each in oracles for mark in (_leader(plot, each, oracle["dy"]), note(plot, *each, oracle["name"], dx=-2, dy=oracle["dy"], class_="note other"))]
     return plot.svg([line(plot, [(steps / images, 100 * right / images) for steps, right in data["curves"][rival]]),
                      line(plot, policies, "line third"), *(dot(plot, *each, "dot third", 3) for each in policies),
                      *(dot(plot, *each, "dot other", 3.5) for _, each in oracles)],
-                    [*(note(plot, *each, oracle["name"], dy=oracle["dy"], class_="note other") for oracle, each in oracles), dot(plot, *rule),
+                    [*named, dot(plot, *rule),
                      dot(plot, *at(policy), "dot now"), note(plot, *rule, rival, dx=4, dy=18, class_="note accent"),
                      note(plot, *at(policy), "policy", dx=8, dy=-9, class_="note now")])
+
+
+def _leader(plot: Plot, at: tuple[float, float], dy: float) -> str:
+    """A line from a dot to its name, `dy` above it."""
+    x, y = plot.to_x(at[0]), plot.to_y(at[1])
+    return tag("line", class_="base", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=f"{y - 5:.1f}", y2=f"{y + dy + 3:.1f}")
 
 
 def stops_picture(data: Mapping, policy: Mapping, rule: Mapping) -> str:
@@ -209,7 +213,7 @@ def static_html(data: Mapping, raw: bytes, heading: str, beta: float, method: st
     numbers = number_table(data["caption"], ["", "policy", "threshold", "ratio"], policy_rows(ours, theirs))
     return static_view(heading, controls, _sentence(policy, rule, ours, theirs, rival, look), tag("div", numbers, class_="numbers"),
                        panels(plane_picture(data, method, rival, policy, ours, theirs), stops_picture(data, policy, rule)),
-                       choices_html(data, raw, policy))
+                       choices_html(data, raw, policy), folded=True)
 
 
 # --- the widget -------------------------------------------------------------------------------

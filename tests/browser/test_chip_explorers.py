@@ -1,10 +1,16 @@
 """The chip's explorers in a real browser: static = live, all sizes and themes, no complaint, no request."""
 
+import contextlib
+import io
+import random
+
 import pytest
 
 from dtsnn_lite.widgets.crossbar_explorer import CrossbarExplorer
 from dtsnn_lite.widgets.design_explorer import DesignExplorer
+from dtsnn_lite.widgets.lif_explorer import LIFExplorer
 from tests.browser.test_explorers import SAME, cells, field, stage  # noqa: F401
+from tests.test_chip_explorers import invented_designs, some_states
 
 STATES = [{}, {"readout": "sa", "rows": "16", "density": 0.6, "input": 7, "column": 3}, {"readout": "ideal", "rows": "128"}]
 
@@ -46,3 +52,83 @@ def test_a_new_converter_brings_its_own_sharing_of_columns(stage):  # noqa: F811
     for value in ("0", "1"):
         field(page, "theta").fill(value)
         assert not any("NaN" in cell for cell in cells(page, "live0"))
+
+
+def printed(code: str) -> list[str]:
+    """What copied lines print."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(compile(code, "copied", "exec"), {})
+    return output.getvalue().splitlines()
+
+
+def copied_in(page, state: dict) -> tuple[list[str], list[str]]:
+    """What the copied Python prints in a state, and the rows of the table, each as one line."""
+    page.evaluate("state => Object.entries(state).forEach(([name, value]) => MODELS[0].set(name, value))", state)
+    page.get_by_text("Copy as Python").click()
+    page.wait_for_function("copied.length > 0")
+    rows = page.eval_on_selector_all("#live0 tbody tr", "rows => rows.map(r => [...r.children].map(c => c.textContent).join(' '))")
+    return printed(page.evaluate("copied.pop()")), rows
+
+
+def test_the_copied_python_of_the_crossbar_explorer_prints_its_table(stage):  # noqa: F811
+    page, dice = stage(CrossbarExplorer()), random.Random(4)
+    for _ in range(10):
+        lines, rows = copied_in(page, {
+            "readout": dice.choice(["ideal", "6", "4", "2", "ternary", "sa"]), "rows": dice.choice(["16", "32", "64", "128"]),
+            "density": dice.randint(1, 20) / 20, "input": dice.randint(1, 32), "column": dice.randint(1, 16)})
+        assert lines == rows
+
+
+def test_the_copied_python_of_the_design_explorer_prints_its_table(stage):  # noqa: F811
+    page = stage(DesignExplorer())
+    for state in some_states(10):
+        lines, rows = copied_in(page, state)
+        assert lines == rows
+
+
+def test_designs_that_no_line_can_make_have_nothing_to_copy(stage):  # noqa: F811
+    assert stage(DesignExplorer(invented_designs())).get_by_text("Copy as Python").count() == 0
+
+
+@pytest.mark.parametrize("state", [{}, {"theta": 0.25, "leakage": True}])
+def test_the_bars_of_a_chip_add_up_to_its_energy(stage, state):  # noqa: F811
+    page = stage(DesignExplorer(**state))
+    heights = page.eval_on_selector_all("#live0 .panel:first-child .bar", "bars => bars.map(b => [+b.getAttribute('x'), +b.getAttribute('height')])")
+    left = min(x for x, _ in heights)
+    ours, theirs = sum(h for x, h in heights if x == left), sum(h for x, h in heights if x > left)
+    ratio = page.locator("#live0 .numbers tbody tr:nth-child(3) td").last.text_content()
+    assert abs(ours / theirs - float(ratio.strip("\u00d7"))) < 0.01
+
+
+EXPLORERS = [CrossbarExplorer, DesignExplorer, LIFExplorer]
+
+
+@pytest.mark.parametrize("width", [360, 760])
+@pytest.mark.parametrize("make", [CrossbarExplorer, DesignExplorer])
+def test_the_text_below_stays_put_when_the_script_takes_over(stage, make, width):  # noqa: F811
+    page = stage(make(), width=width)
+    page.wait_for_function("document.querySelector('#live0 output').textContent")
+    still, live = page.evaluate("['static0', 'live0'].map(id => document.getElementById(id).offsetHeight)")
+    assert abs(still - live) < 16
+
+
+HOSTILE = ["NaN", "1e308", "-5", "99999999999999999999", "0x10", "", "__proto__", "constructor", "<img src=x onerror=alert(1)>",
+           "%3Cscript%3Ealert(1)%3C/script%3E", "%E0%A4%A", "%00", "\u202e", "1.2.3", "-1.5", "true", "1,2", "javascript:alert(1)"]
+
+
+@pytest.mark.parametrize("make", EXPLORERS)
+def test_hostile_links_leave_every_control_within_its_range(stage, make):  # noqa: F811
+    page, dice = stage(make()), random.Random(6)
+    page.on("dialog", lambda dialog: pytest.fail("a link ran a script"))
+    key = page.evaluate("MODELS[0].get('hash_key')")
+    names = [*page.locator("#live0 [data-field]").evaluate_all("all => all.map(each => each.dataset.field)"), "spikes", "__proto__", "hide", "fix", "q"]
+    for _ in range(80):
+        query = "&".join(f"{dice.choice(names)}={dice.choice(HOSTILE)}" for _ in range(dice.randint(1, 6)))
+        page.evaluate("hash => { location.hash = hash; dispatchEvent(new HashChangeEvent('hashchange')); }", f"#{key}?v=1&{query}")
+        out = page.locator("#live0 input[type=range]").evaluate_all(
+            "all => all.filter(it => !(+it.min <= +it.value && +it.value <= +it.max) || it.getAttribute('aria-valuetext').includes('NaN')).length")
+        empty = page.locator("#live0 select").evaluate_all("all => all.filter(it => it.selectedIndex < 0).length")
+        assert (out, empty) == (0, 0), query
+    assert "NaN" not in page.locator("#live0").inner_text()
+    assert page.locator("#live0 :is(img, script, iframe, object, [onerror], [onload])").count() == 0

@@ -106,7 +106,7 @@ def test_the_live_view_is_as_tall_as_the_still_one_so_that_the_text_stays_put(st
     page = stage(make(), width=width)
     page.wait_for_function("document.querySelector('#live0 output').textContent")
     still, live = page.evaluate("['static0', 'live0'].map(id => document.getElementById(id).offsetHeight)")
-    assert abs(still - live) < 30
+    assert abs(still - live) < 16
     assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
 
 

@@ -103,7 +103,7 @@ def test_the_text_below_stays_put_when_the_script_takes_over(stage, width):  # n
     page = stage(policy_explorer(), width=width)
     page.wait_for_function("document.querySelector('#live0 output').textContent")
     still, live = page.evaluate("['static0', 'live0'].map(id => document.getElementById(id).offsetHeight)")
-    assert abs(still - live) < 40
+    assert abs(still - live) < 16
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
