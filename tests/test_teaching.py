@@ -74,7 +74,7 @@ def test_a_fact_prints_its_value_and_describes_itself(built):
 
 
 def test_a_published_number_names_its_source_and_place(built):
-    assert "Published by Li et al. 2023, abstract." in built
+    assert "Published by Li et al. 2023c, abstract." in built
     assert re.search(r'<a href="[^"]*#id\d+" aria-describedby="note-\d+">1.46 timesteps</a>', built)
 
 
@@ -91,8 +91,13 @@ def test_a_fact_is_shown_with_its_unit_or_in_the_format_asked_for(pattern, shown
 
 def test_authors_are_named_as_in_a_sentence():
     known = sources(ROOT)
-    assert who(known["li2023dtsnn"]) == "Li et al. 2023"
+    assert who(known["li2023dtsnn"]) == "Li et al. 2023c"
     assert who(known["williams1992reinforce"]) == "Williams 1992"
+
+
+def test_no_two_sources_read_alike():
+    names = [who(entry) for entry in sources(ROOT).values()]
+    assert len(set(names)) == len(names), sorted(name for name in names if names.count(name) > 1)
 
 
 def test_the_file_of_facts_is_what_the_package_measures_now():
