@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite, isnan
+from numbers import Integral
 
 from dtsnn_lite.components import AffineSteps, Constant, ExitUnit, Parts65nm, PECycle, Tag
 
 __all__ = ["AffineSteps", "Chip", "Constant", "ExitUnit", "Flaws", "HPADC", "Ideal", "LayerShape", "PECycle",
            "Parts65nm", "Readout", "SARADC", "SenseAmp", "Tag", "Ternary",
-           "adc_less_65nm", "dtsnn_2023", "hp_adc_65nm", "spikesim_rram_64"]
+           "adc_less_65nm", "check_whole", "dtsnn_2023", "hp_adc_65nm", "spikesim_rram_64"]
+
+
+def check_whole(what: str, value: object, least: int = 1, most: int | None = None) -> None:
+    """Refuses what is no count."""
+    if not isinstance(value, Integral) or value < least or most is not None and value > most:
+        span = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ValueError(f"{what} is a whole number, {span}; got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -23,8 +32,7 @@ class HPADC:
     bits: int = 5
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 16:
-            raise ValueError(f"an ADC has 1 to 16 bits; got {self.bits}")
+        check_whole("bits", self.bits, 1, 16)
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,7 @@ class SARADC:
     bits: int = 5
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 16:
-            raise ValueError(f"an ADC has 1 to 16 bits; got {self.bits}")
+        check_whole("bits", self.bits, 1, 16)
 
 
 Readout = Ideal | HPADC | SARADC | SenseAmp | Ternary
@@ -63,6 +70,10 @@ class LayerShape:
     out_width: int = 1
     in_height: int = 1
     in_width: int = 1
+
+    def __post_init__(self) -> None:
+        for what in ("in_channels", "out_channels", "kernel", "out_height", "out_width", "in_height", "in_width"):
+            check_whole(f"{what} of {self.name}", getattr(self, what))
 
     @property
     def rows(self) -> int:
@@ -103,6 +114,8 @@ class Flaws:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not all(map(isfinite, (self.variation, self.stuck, self.noise, self.offset))) or isnan(self.on_off):
+            raise ValueError(f"flaws are finite numbers (only on_off may be infinite: cells that do not leak); got {self}")
         if min(self.variation, self.stuck, self.noise, self.offset) < 0 or self.stuck > 1:
             raise ValueError(f"flaws are 0 or more, and stuck is a share of cells; got {self}")
         if self.on_off <= 1:
@@ -145,9 +158,14 @@ class Chip:
     leakage: bool = False
 
     def __post_init__(self) -> None:
-        for what in ("rows", "cols", "weight_bits", "cell_bits", "mux", "timesteps"):
-            if getattr(self, what) < 1:
-                raise ValueError(f"{what} is a whole number from 1 up; got {getattr(self, what)}")
+        for what, least, most in (("rows", 1, None), ("cols", 1, None), ("weight_bits", 2, 16), ("cell_bits", 1, None),
+                                  ("mux", 1, self.cols), ("timesteps", 1, None)):
+            check_whole(what, getattr(self, what), least, most)
+        for what, kinds, such in (("readout", Readout, "HPADC(5)"), ("first_readout", Readout | None, "HPADC(5) or None"),
+                                  ("flaws", Flaws, "Flaws()"), ("charges", Charges | None, "Parts65nm() or None"),
+                                  ("exit_unit", ExitUnit, "ExitUnit()")):
+            if not isinstance(getattr(self, what), kinds):
+                raise TypeError(f"{what} is an object such as {such}; got {getattr(self, what)!r}")
         if self.cell_bits > self.weight_bits:
             raise ValueError(f"a cell holds part of a weight: cell_bits <= weight_bits; "
                              f"got {self.cell_bits} > {self.weight_bits}")
@@ -161,7 +179,7 @@ class Chip:
         """The chip as layer number `layer` sees it: the first one may keep its own converter, 8 columns each."""
         if layer > 0 or self.first_readout is None:
             return self
-        return replace(self, readout=self.first_readout, mux=8)
+        return replace(self, readout=self.first_readout, mux=min(8, self.cols))
 
 
 spikesim_rram_64 = Chip("SpikeSim, 64 x 64 RRAM", cell_bits=4, readout=HPADC(4), charges=PECycle())

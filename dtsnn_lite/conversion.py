@@ -161,7 +161,7 @@ def _check_ends(groups: list[list[nn.Module]]) -> None:
 def _with_bias(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
     if isinstance(layer, nn.Conv2d):
         copy = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding,
-                         layer.dilation, layer.groups)
+                         layer.dilation, layer.groups, padding_mode=layer.padding_mode)
     else:
         copy = nn.Linear(layer.in_features, layer.out_features)
     copy.weight.copy_(layer.weight)

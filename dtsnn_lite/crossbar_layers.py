@@ -140,6 +140,8 @@ def _moved(layer: nn.Conv2d | nn.Linear, chip: Chip, salt: int) -> OnCrossbars:
     else:
         if layer.groups != 1 or layer.dilation != (1, 1):
             raise ValueError("a crossbar holds ordinary convolutions: no groups, no dilation")
+        if layer.padding_mode != "zeros":
+            raise ValueError(f"a crossbar's convolution is padded with zeros; got padding_mode={layer.padding_mode!r}")
         moved = CrossbarConv2d(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride,
                                layer.padding, bias=bias)
     moved.load_state_dict(layer.state_dict())

@@ -17,6 +17,8 @@ import torch
 from platformdirs import user_cache_dir
 from torch import Tensor
 
+from dtsnn_lite.recording import checked_labels
+
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"      # printed on the publisher's page
 CIFAR_FOLDER = "cifar-10-batches-bin"
@@ -46,6 +48,24 @@ class Split:
         digest = hashlib.sha256(self.images.contiguous().numpy().tobytes())
         digest.update(self.labels.contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def check_images(images: Tensor) -> None:
+    """Refuses images that no network can run: none, no tensor, or not finite."""
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images are a torch tensor (N, C, H, W); got a {type(images).__name__} (torch.from_numpy makes one)")
+    if len(images) == 0:
+        raise ValueError("the split is empty: there is no image to run")
+    if not torch.isfinite(images).all():        # a NaN current never fires, so the logits would look sound
+        raise ValueError("the images hold NaN or infinity")
+
+
+def check_set(images: Tensor, labels: Tensor, classes: int) -> None:
+    """Refuses images and labels of which no accuracy would be true: labels are (N,) class numbers in [0, K)."""
+    check_images(images)
+    if len(images) != len(labels):
+        raise ValueError(f"{len(images)} images but {len(labels)} labels")
+    checked_labels(torch.as_tensor(labels).cpu().numpy(), len(images), classes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,8 @@ class Drift:
     noise: float = 0.0
 
     def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.degrees, self.shift, self.contrast, self.noise))):
+            raise ValueError(f"a drift is made of finite numbers; got {self}")
         if not 0.0 < self.contrast <= 1.0:
             raise ValueError(f"contrast is the lowest factor, in (0, 1]; got {self.contrast}")
         if min(self.degrees, self.shift, self.noise) < 0:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import torch
 from snntorch import spikegen
 from torch import Tensor
+
+from dtsnn_lite.chip import check_whole
 
 
 def direct(images: Tensor, timesteps: int) -> Tensor:
@@ -34,8 +34,7 @@ def is_constant(x: Tensor) -> bool:
 
 
 def _check(images: Tensor, timesteps: int) -> None:
-    if not isinstance(timesteps, Integral) or timesteps < 1:
-        raise ValueError(f"timesteps is a whole number, 1 or more; got {timesteps!r}")
+    check_whole("timesteps", timesteps)
     if images.dim() != 4 or 0 in images.shape:
         raise ValueError(f"images are (B, C, H, W), none of them 0; got shape {tuple(images.shape)}")
     if not images.is_floating_point():

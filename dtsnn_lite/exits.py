@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.recording import Recording, checked_steps
 
 
 # --- scores: how sure is f_t? ------------------------------------------------
@@ -67,8 +67,21 @@ class ExitPolicy(Protocol):
     def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray: ...
 
 
+def check_policy(policy: object) -> None:
+    """Refuses what cannot decide, such as a bare threshold or a class."""
+    if isinstance(policy, type) or not hasattr(policy, "stop"):
+        raise TypeError(f"a policy decides when to stop, as EntropyExit(theta=0.3) does; got {policy!r}")
+
+
+def check_threshold(policy: type) -> None:
+    """Refuses a policy without a score, which no threshold can move."""
+    if not hasattr(policy, "score"):
+        raise TypeError(f"{getattr(policy, '__name__', policy)} has no threshold; its one point comes from replay")
+
+
 def _in_range(name: str, value: float, low: float, high: float, hint: str) -> None:
     if not low <= value <= high:   # NaN fails too
+        low = round(low, 9) + 0.0           # the float just below 0 is said as 0
         raise ValueError(f"{name} lies in [{low:g}, {high:g}] ({hint}); got {value!r}")
 
 
@@ -151,6 +164,9 @@ class OracleExit:
 
     labels: np.ndarray
 
+    def __post_init__(self) -> None:
+        _one_an_image(self.labels, "label")
+
     def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
         return f_seen[-1].argmax(axis=1) == _of(self.labels, image, "label")
 
@@ -162,12 +178,15 @@ class ChosenSteps:
     t_hat: np.ndarray
 
     def __post_init__(self) -> None:
-        t_hat = np.asarray(self.t_hat)
-        if not np.issubdtype(t_hat.dtype, np.integer) or t_hat.size == 0 or t_hat.min() < 1:
-            raise ValueError("t_hat holds whole timesteps, 1 or more, one an image")
+        _one_an_image(checked_steps(self.t_hat), "chosen step")
 
     def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
         return len(f_seen) >= _of(self.t_hat, image, "chosen step")
+
+
+def _one_an_image(values: np.ndarray, what: str) -> None:
+    if np.ndim(values) != 1:
+        raise ValueError(f"this policy holds one {what} an image, (N,); got shape {np.shape(values)}")
 
 
 def _of(values: np.ndarray, image: np.ndarray, what: str) -> np.ndarray:
@@ -208,12 +227,14 @@ class Run:
 
 def run_of(t_hat: np.ndarray, recording: Recording) -> Run:
     """The run of a recording with given exit steps t_hat (N,)."""
-    at = (np.asarray(t_hat) - 1, np.arange(recording.images))
-    return Run(np.asarray(t_hat), recording.predictions[at], recording.correct[at], recording.timesteps)
+    t_hat = checked_steps(t_hat, recording.images, recording.timesteps)
+    at = (t_hat - 1, np.arange(recording.images))
+    return Run(t_hat, recording.predictions[at], recording.correct[at], recording.timesteps)
 
 
 def replay(recording: Recording, policy: ExitPolicy) -> Run:
     """T_hat(x): the first t at which the policy stops, else T."""
+    check_policy(policy)
     t_hat = np.full(recording.images, recording.timesteps)
     running = np.arange(recording.images)
     for t in range(1, recording.timesteps):
@@ -295,8 +316,7 @@ def exit_curve(score: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.n
 
 def trade_off(recording: Recording, policy: type) -> TradeOff:
     """The exact curve of a threshold policy (EntropyExit, ConfidenceExit or MarginExit)."""
-    if not hasattr(policy, "score"):
-        raise TypeError(f"{getattr(policy, '__name__', policy)} has no threshold; its one point comes from replay")
+    check_threshold(policy)
     sign = 1.0 if policy.falls else -1.0
     v, right, steps = exit_curve(sign * policy.score(recording.f), recording.correct)
     last = np.flatnonzero(np.append(v[1:] > v[:-1], True)) if v.size else np.array([], dtype=int)

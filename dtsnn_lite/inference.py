@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dtsnn_lite.chip import check_whole
+from dtsnn_lite.data import check_set
 from dtsnn_lite.encoding import direct
-from dtsnn_lite.exits import ExitPolicy, Run
+from dtsnn_lite.exits import ExitPolicy, Run, check_policy
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import Current, SpikingNet, State
 from dtsnn_lite.recording import Recording
@@ -20,7 +22,7 @@ from dtsnn_lite.recording import Recording
 def record(net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
            batch: int = 100, about: dict | None = None) -> Recording:
     """Everything an exit can ask of a network: f_t(x) of all images and timesteps."""
-    _check_set(images, labels, batch)
+    _check_set(net, images, labels, batch)
     net.eval()
     device = net.head.weight.device
     f, rates = [], []
@@ -38,7 +40,8 @@ def dynamic_inference(net: SpikingNet, images: Tensor, labels: Tensor, policy: E
 
     Equal to `replay(record(net, ...), policy)`, in about mean(T_hat) / T of the time.
     """
-    _check_set(images, labels, batch)
+    _check_set(net, images, labels, batch)
+    check_policy(policy)
     net.eval().checked(direct(images[:1], timesteps))
     done = Run(np.zeros(len(images), dtype=np.int64), np.zeros(len(images), dtype=np.int64),
                np.zeros(len(images), dtype=bool), timesteps)
@@ -128,12 +131,8 @@ def keep(state: State, index: Tensor) -> State:
     return tuple(u[index] for u in state)
 
 
-def _check_set(images: Tensor, labels: Tensor, batch: int) -> None:
-    if len(images) == 0:
-        raise ValueError("the split is empty: there is no image to run")
-    if len(images) != len(labels):
-        raise ValueError(f"{len(images)} images but {len(labels)} labels")
-    if batch < 1:
-        raise ValueError(f"batch is a number of images, 1 or more; got {batch}")
-    if not torch.isfinite(images).all():        # a NaN current never fires, so the logits would look sound
-        raise ValueError("the images hold NaN or infinity")
+def _check_set(net: SpikingNet, images: Tensor, labels: Tensor, batch: int) -> None:
+    if not isinstance(net, SpikingNet):
+        raise TypeError(f"a spiking network runs timesteps; got a {type(net).__name__} (conversion.convert makes one of an ANN)")
+    check_whole("batch", batch)
+    check_set(images, labels, net.head.out_features)

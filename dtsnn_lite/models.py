@@ -110,8 +110,8 @@ class SpikingNet(nn.Module):
         if x.dim() != 5 or tuple(x.shape[2:]) != tuple(self.in_shape) or 0 in x.shape:
             raise ValueError(f"input is (T, B, {', '.join(map(str, self.in_shape))}); got {tuple(x.shape)} "
                              "(encoding.direct turns images into such a sequence)")
-        if not x.is_floating_point():
-            raise TypeError(f"input is floating point; got {x.dtype}")
+        if x.dtype != self.head.weight.dtype:
+            raise TypeError(f"input is floating point as the weights are, {self.head.weight.dtype}; got {x.dtype}")
         return x
 
 

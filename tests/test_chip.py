@@ -5,19 +5,39 @@ from pathlib import Path
 
 import pytest
 
-from dtsnn_lite.chip import HPADC, Chip, Constant, SARADC, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
+from dtsnn_lite.chip import HPADC, Chip, Constant, LayerShape, Parts65nm, SARADC, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
 from dtsnn_lite.components import constants
 
 
 def test_a_chip_refuses_impossible_shapes_and_says_why():
-    with pytest.raises(ValueError, match="rows is a whole number from 1 up; got 0"):
-        Chip("none", rows=0)
     with pytest.raises(ValueError, match="cell_bits <= weight_bits"):
         Chip("wide cells", weight_bits=2, cell_bits=4)
-    with pytest.raises(ValueError, match="1 to 16 bits; got 0"):
-        HPADC(0)
-    with pytest.raises(ValueError, match="1 to 16 bits; got 17"):
-        SARADC(17)
+    for converter, bits in ((HPADC, 0), (SARADC, 17), (HPADC, 2.5)):
+        with pytest.raises(ValueError, match=f"bits is a whole number, 1 to 16; got {bits}"):
+            converter(bits)
+
+
+@pytest.mark.parametrize("what, value, says", [
+    ("rows", 0, "1 or more"), ("rows", 64.5, "1 or more"), ("cols", float("nan"), "1 or more"), ("weight_bits", 1, "2 to 16"),
+    ("weight_bits", 2.5, "2 to 16"), ("weight_bits", 1000, "2 to 16"), ("mux", 128, "1 to 64"), ("timesteps", 0, "1 or more")])
+def test_what_a_chip_counts_is_a_whole_number(what, value, says):
+    with pytest.raises(ValueError, match=f"{what} is a whole number, {says}; got {value}"):
+        Chip("odd", **{what: value})
+
+
+@pytest.mark.parametrize("what, value, says", [
+    ("readout", "hp", r"HPADC\(5\); got 'hp'"), ("readout", None, r"HPADC\(5\); got None"), ("readout", HPADC, "got <class"),
+    ("first_readout", 5, "or None; got 5"), ("flaws", None, r"Flaws\(\); got None"), ("charges", Parts65nm, "got <class"),
+    ("exit_unit", None, r"ExitUnit\(\); got None")])
+def test_the_parts_of_a_chip_are_objects_of_their_kind(what, value, says):
+    with pytest.raises(TypeError, match=f"{what} is an object such as .*{says}"):
+        Chip("odd", **{what: value})
+
+
+@pytest.mark.parametrize("what, value", [("in_channels", -3), ("out_channels", 0), ("kernel", 1.5), ("out_height", 0)])
+def test_a_layer_has_whole_sizes(what, value):
+    with pytest.raises(ValueError, match=f"{what} of conv is a whole number, 1 or more; got {value}"):
+        replace(LayerShape("conv", 3, 8, 3, 4, 4, 8, 8), **{what: value})
 
 
 def test_a_constant_lies_in_its_own_range():

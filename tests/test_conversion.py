@@ -98,6 +98,12 @@ def test_with_time_the_network_becomes_the_ann_of_infinitely_many_levels():
     assert gap[0] > 3 * gap[1] and gap[1] > 3 * gap[2]
 
 
+def test_a_convolution_keeps_its_padding():
+    ann = nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), QCFS(), nn.Flatten(), nn.Linear(3 * 64, 2))
+    x = torch.rand(2, *IN_SHAPE)
+    torch.testing.assert_close(convert(ann, IN_SHAPE).first_current(x) * ann[1].lam, ann[0](x))
+
+
 def test_conversion_leaves_the_ann_alone():
     ann = a_trained_ann()
     before = copy.deepcopy(ann.state_dict())

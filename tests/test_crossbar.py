@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
 from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary
 from dtsnn_lite.crossbar import (Arrays, adc, best_adc_step, bit_planes, code_range, fast_matmul, gentle, is_lossless,
-                                 lsq, matmul, one_bit, partial_sums, place_values, program, read, saturated)
-from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, calibrate, crossbars
+                                 levels, lsq, matmul, one_bit, partial_sums, place_values, program, read, saturated)
+from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, calibrate, crossbars, put_on
 from dtsnn_lite.data import digits
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import record
@@ -262,7 +262,18 @@ def test_bad_flaws_are_refused_with_the_reason():
     with pytest.raises(ValueError, match="share of cells"):
         Flaws(stuck=1.5)
     with pytest.raises(ValueError, match="at least 2 bits; got 1"):
-        CrossbarLinear(4, 2).settle(Chip("one bit", weight_bits=1), 0)
+        levels(1)
+    for wrong in ("variation", "on_off", "stuck", "noise", "offset"):
+        with pytest.raises(ValueError, match="flaws are finite numbers"):
+            Flaws(**{wrong: float("nan")})
+    with pytest.raises(ValueError, match="flaws are finite numbers"):
+        Flaws(variation=float("inf"))
+
+
+def test_a_convolution_padded_with_anything_but_zeros_stays_off_the_chip():
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect"))
+    with pytest.raises(ValueError, match="padded with zeros; got padding_mode='reflect'"):
+        put_on(net, Chip("any"))
 
 
 # --- layers and networks -----------------------------------------------------------------

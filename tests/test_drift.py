@@ -43,7 +43,8 @@ def test_drifted_images_stay_in_0_to_1():
     assert 0 <= x.min() and x.max() <= 1
 
 
-@pytest.mark.parametrize("wrong, says", [({"contrast": 0.0}, "in \\(0, 1\\]"), ({"noise": -0.1}, "0 or more")])
+@pytest.mark.parametrize("wrong, says", [({"contrast": 0.0}, "in \\(0, 1\\]"), ({"noise": -0.1}, "0 or more"),
+                                         ({"noise": float("nan")}, "finite"), ({"degrees": float("inf")}, "finite")])
 def test_an_impossible_drift_is_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
         Drift(**wrong)

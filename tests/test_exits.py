@@ -106,7 +106,7 @@ def test_a_score_needs_two_classes(score, f):
     (lambda: EntropyExit(float("nan")), "theta lies in .* got nan"),
     (lambda: ConfidenceExit(1.5), r"alpha lies in \[0, 1\].* got 1.5"),
     (lambda: ConfidenceExit(float("nan")), "alpha lies in .* got nan"),
-    (lambda: MarginExit(-0.5), "gap lies in .* got -0.5"),
+    (lambda: MarginExit(-0.5), r"gap lies in \[0, 1\] .* got -0.5"),
     (lambda: MarginExit(float("nan")), "gap lies in .* got nan"),
     (lambda: PatienceExit(0), "steps counts equal predictions in a row, 1 or more; got 0"),
     (lambda: PatienceExit(1.5), "got 1.5"),
@@ -114,10 +114,18 @@ def test_a_score_needs_two_classes(score, f):
     (lambda: ChosenSteps(np.array([1, 0])), "t_hat holds whole timesteps, 1 or more"),
     (lambda: ChosenSteps(np.array([1.0])), "t_hat holds whole timesteps"),
     (lambda: ChosenSteps(np.array([], int)), "t_hat holds whole timesteps"),
+    (lambda: ChosenSteps(np.ones((3, 1), int)), r"one chosen step an image, \(N,\); got shape \(3, 1\)"),
+    (lambda: OracleExit(np.zeros((3, 1), int)), r"one label an image, \(N,\); got shape \(3, 1\)"),
 ])
 def test_a_policy_outside_its_range_is_refused_when_it_is_made(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("policy", [0.3, EntropyExit, None])
+def test_a_threshold_alone_is_no_policy(policy):
+    with pytest.raises(TypeError, match="a policy decides when to stop, as EntropyExit"):
+        replay(a_recording(), policy)
 
 
 @pytest.mark.parametrize("policy, what", [(OracleExit(np.zeros(3, int)), "label"), (ChosenSteps(np.full(3, 2)), "chosen step")])

@@ -132,7 +132,9 @@ def run_both(net, images, labels, timesteps=2, batch=10):
     (dict(images=IMAGES[:0], labels=LABELS[:0]), "the split is empty: there is no image to run"),
     (dict(labels=LABELS[:5]), "23 images but 5 labels"),
     (dict(timesteps=0), "timesteps is a whole number, 1 or more; got 0"),
-    (dict(batch=0), "batch is a number of images, 1 or more; got 0"),
+    (dict(batch=0), "batch is a whole number, 1 or more; got 0"),
+    (dict(labels=LABELS[:, None]), r"labels is \(23,\), one an image; got shape \(23, 1\)"),
+    (dict(labels=torch.full_like(LABELS, 99)), r"labels lie in \[0, 4\); got 99 to 99"),
     (dict(images=torch.full_like(IMAGES, float("nan"))), "the images hold NaN or infinity"),
     (dict(images=IMAGES[:, 0]), r"images are \(B, C, H, W\)"),
     (dict(images=IMAGES[:, :, :7]), r"input is \(T, B, 1, 8, 8\)"),
@@ -143,9 +145,16 @@ def test_what_cannot_be_run_is_refused(net, change, message):
             run()
 
 
-def test_bytes_are_refused(net):
-    for run in run_both(net, (255 * IMAGES).byte(), LABELS):
-        with pytest.raises(TypeError, match="floating point"):
+@pytest.mark.parametrize("change, message", [
+    (dict(images=(255 * IMAGES).byte()), "floating point"),
+    (dict(images=IMAGES.double()), "floating point as the weights are, torch.float32; got torch.float64"),
+    (dict(images=IMAGES.numpy()), "images are a torch tensor .*; got a ndarray"),
+    (dict(labels=LABELS.float()), "labels are class numbers"),
+    (dict(net=torch.nn.Sequential()), "a spiking network runs timesteps; got a Sequential"),
+])
+def test_what_is_of_another_kind_is_refused(net, change, message):
+    for run in run_both(**{"net": net, "images": IMAGES, "labels": LABELS, **change}):
+        with pytest.raises(TypeError, match=message):
             run()
 
 

@@ -174,7 +174,7 @@ def test_an_input_of_another_shape_is_refused(config, shape):
 
 @BOTH
 def test_bytes_are_refused(config):
-    with pytest.raises(TypeError, match="input is floating point; got torch.uint8"):
+    with pytest.raises(TypeError, match="input is floating point as the weights are, torch.float32; got torch.uint8"):
         build(config)(torch.zeros(3, 1, 2, 8, 8, dtype=torch.uint8))
 
 

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from dtsnn_lite.recording import ASSETS, Recording, shipped
+from dtsnn_lite.recording import ASSETS, Recording, checked_steps, shipped
 
 RNG = np.random.default_rng(3)
 
@@ -58,6 +58,30 @@ def test_saving_and_loading_changes_only_the_rounding_to_half_precision(tmp_path
     assert back.about == seen.about
 
 
+@pytest.mark.parametrize("f", [[2048, 2049], [70_000, 1]], ids=["close", "large"])
+def test_half_precision_never_changes_an_answer(tmp_path, f):
+    seen = Recording(np.array([[f]], float), np.array([1]), np.zeros((1, 1)))
+    seen.save(tmp_path / "a.npz")
+    assert np.array_equal(Recording.load(tmp_path / "a.npz").f, seen.f)
+
+
+def test_a_thousand_classes_and_more_keep_their_labels(tmp_path):
+    seen = Recording(np.zeros((1, 2, 70_000)), np.array([40_000, 69_999]), np.zeros((1, 1)))
+    seen.save(tmp_path / "a.npz")
+    assert Recording.load(tmp_path / "a.npz").labels.tolist() == [40_000, 69_999]
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(file, **_):
+        file.write(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("dtsnn_lite.recording.np.savez_compressed", full)
+    with pytest.raises(OSError, match="no space left"):
+        a_recording().save(tmp_path / "a.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_second_round_trip_changes_nothing(tmp_path):
     a_recording().save(tmp_path / "a.npz")
     once = Recording.load(tmp_path / "a.npz")
@@ -75,8 +99,8 @@ def test_a_recording_that_cannot_be_saved_leaves_the_old_file_whole(tmp_path):
     seen = a_recording()
     seen.save(tmp_path / "a.npz")
     before = (tmp_path / "a.npz").read_bytes()
-    with pytest.raises(ValueError, match="logits beyond 65504 do not fit float16"):
-        Recording(1e6 * np.ones((1, 1, 2)), np.array([0]), np.zeros((1, 1))).save(tmp_path / "a.npz")
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        Recording(seen.f, seen.labels, seen.spike_rates, {"seed": object()}).save(tmp_path / "a.npz")
     assert (tmp_path / "a.npz").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
 
@@ -118,7 +142,7 @@ def test_a_pickle_hidden_in_a_recording_never_runs(tmp_path):
     path, mark = tmp_path / "a.npz", tmp_path / "the bomb went off"
     np.savez(path, f=np.array([Bomb(mark)], dtype=object), labels=np.array([0]),
              spike_rates=np.zeros((1, 1)), about=json.dumps({}))
-    with pytest.raises(ValueError, match="is not a whole recording"):
+    with pytest.raises(ValueError, match="is not a whole recording .*holds a pickle, which is never opened"):
         Recording.load(path)
     assert not mark.exists()
     with np.load(path, allow_pickle=True) as z:      # the bomb is real: who unpickles it sets it off
@@ -163,6 +187,19 @@ def test_wrong_arrays_are_refused_with_their_reason(change, message):
         Recording(**{**GOOD, **change})
 
 
+def test_what_is_said_about_a_recording_is_a_dict():
+    with pytest.raises(TypeError, match="about is a dict"):
+        Recording(**GOOD, about=["digits"])
+
+
+@pytest.mark.parametrize("t_hat, message", [
+    ([0, 1, 2], "whole timesteps, 1 or more"), ([1.0, 1.0, 1.0], "whole timesteps"), ([], "whole timesteps"),
+    ([1, 2], r"t_hat is \(3,\), one exit step an image; got shape \(2,\)"), ([1, 2, 5], "t_hat lies in 1 to T = 4; got 5")])
+def test_exit_steps_that_no_image_can_have_are_refused(t_hat, message):
+    with pytest.raises(ValueError, match=message):
+        checked_steps(np.array(t_hat), images=3, timesteps=4)
+
+
 def test_labels_that_are_no_whole_numbers_are_refused():
     with pytest.raises(TypeError, match="labels are class numbers .* got float64"):
         Recording(**{**GOOD, "labels": np.array([0.0, 1.0, 2.0])})
@@ -171,8 +208,10 @@ def test_labels_that_are_no_whole_numbers_are_refused():
 # --- what ships -----------------------------------------------------------------
 
 def test_an_unknown_shipped_recording_is_answered_with_the_known_ones():
-    with pytest.raises(FileNotFoundError, match="no shipped recording 'digit'; there are .*'digits-test'"):
-        shipped("digit")
+    for name in ("digit", "digits-designs"):
+        with pytest.raises(FileNotFoundError, match=f"no shipped recording '{name}'; there are .*'digits-test'") as said:
+            shipped(name)
+        assert "designs" not in str(said.value).partition("there are")[2]
 
 
 @pytest.mark.parametrize("path", sorted(ASSETS.glob("*.npz")), ids=lambda p: p.stem)
