@@ -5,6 +5,7 @@
 #   PYTHON_ENV   an environment that has all of requirements.txt already: nothing is installed then
 #   TORCH_INDEX  an index with PyTorch's CPU build: on Linux a plain torch brings gigabytes of CUDA
 #   SUBMITTED    the folder of submissions that `make grade` grades
+#   LIMITS       other limits for it: LIMITS="--cell-seconds 60 --seconds 300 --memory-gb 2"
 #   CLASS        a CSV with a column `student`, for `make key`
 #   COURSE       a word that changes every student's constants, for `make labs` and `make key`
 #   PYTEST_ARGS  what to test, and how: make test PYTEST_ARGS="tests/test_exits.py -x"
@@ -15,6 +16,7 @@ PYTHON_ENV ?=
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
 SUBMITTED ?=
+LIMITS ?=
 CLASS ?=
 COURSE ?= open
 
@@ -28,7 +30,7 @@ export PYTHONPATH := $(CURDIR)
 # One thread: the same numbers and timings on every machine, and quicker on a shared one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test live bench offline facts screenshot browser constraints clean labs key grade
+.PHONY: help book test live bench offline facts screenshot browser constraints clean labs key grade rehearse
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -48,10 +50,13 @@ labs: $(READY) ## the labs' editions: labs/student/ to hand out, labs/key/ to ke
 	@$(RUN) -m labs.tools.editions --course $(COURSE)
 
 key: $(READY) ## every student's own answers: make key CLASS=class.csv
-	@$(RUN) -m labs.tools.key $(CLASS) labs/key/class.csv --course $(COURSE)
+	@$(RUN) -m labs.tools.key $(or $(CLASS),$(error say which class: make key CLASS=class.csv)) labs/key/class.csv --course $(COURSE)
 
 grade: $(READY) ## scores.csv and feedback/ of a folder of submissions: make grade SUBMITTED=folder
-	@$(RUN) -m labs.tools.grade $(SUBMITTED)
+	@$(RUN) -m labs.tools.grade $(or $(SUBMITTED),$(error say which folder: make grade SUBMITTED=folder)) $(LIMITS)
+
+rehearse: $(READY) ## an invented class of thirty, ten of them hostile, graded: ten to twenty minutes
+	@$(RUN) -m labs.tools.rehearsal
 
 bench: $(READY) ## the benchmarks, as a table
 	@$(RUN) -m benchmarks

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from labs.tools import grade as grading
-from labs.tools.grade import Grade, Limits, Submission, grade, make_course, max_score, submissions, write_feedback
-from labs.tools.masters import LABS, exercises
-from labs.tools.rehearsal import HOSTILE, LAB, Pupil, hand_in, pupils
+from labs.tools.grade import Grade, Limits, Submission, grade, make_course, max_score, memo_points, submissions, write_feedback
+from labs.tools.masters import masters
+from labs.tools.rehearsal import ALONE, HOSTILE, LAB, LOST_ALL, Pupil, hand_in, points, pupils, references, surprises
 
-RIGHT = {e.name: e.solution for e in exercises(LABS / f"{LAB}.ipynb")}
-POINTS = {e.name: e.points for e in exercises(LABS / f"{LAB}.ipynb")}
+RIGHT, POINTS = references(LAB), points(LAB)
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +20,13 @@ def course(tmp_path_factory) -> Path:
     return make_course(LAB, tmp_path_factory.mktemp("course") / LAB)
 
 
+# Seconds a cell: what loops for ever costs them all, and what does not must never meet the limit on a busy machine.
+PATIENT, IMPATIENT = 300, 30
 CLASS = {
     "right": (RIGHT, sum(POINTS.values()), "graded", ""),
     "stub": ({}, 0, "graded", "still to be written"),
-    "endless": (RIGHT | {"neuron": "while True:\n    pass"}, sum(POINTS.values()) - POINTS["neuron"], "graded", "neuron"),
+    "endless": (RIGHT | {"neuron": "while True:\n    pass"}, sum(POINTS.values()) - POINTS["neuron"], "graded",
+                "neuron': 'CellTimeoutError: the cell was stopped"),
     "delete": (RIGHT | {"rate_code": HOSTILE["deletes-its-folder"]},
                sum(POINTS.values()) - POINTS["rate_code"], None, ""),
 }
@@ -33,10 +35,11 @@ CLASS = {
 @pytest.mark.parametrize("student", CLASS)
 def test_a_submission_is_graded_as_what_it_is(student, course, tmp_path):
     solutions, score, status, said = CLASS[student]
-    made = grade(hand_in(Pupil(student, solutions, score), tmp_path), course, Limits(cell_seconds=10, seconds=500))
+    limits = Limits(cell_seconds=IMPATIENT if student == "endless" else PATIENT, seconds=900)
+    made = grade(hand_in(Pupil(student, solutions, score), tmp_path), course, limits)
     assert made.score == score and made.max_score == sum(POINTS.values()), made
     assert status is None or made.status == status
-    assert said in str(made.row["feedback"])
+    assert said in str(made.said)
     assert "BEGIN" not in made.row["feedback"]
 
 
@@ -82,6 +85,24 @@ def test_feedback_holds_the_messages_and_the_scores_are_a_table(tmp_path):
     assert "you forgot the reset" in (tmp_path / "scores.csv").read_text("utf8")
 
 
-def test_the_rehearsal_is_a_class_of_thirty():
+def test_the_rehearsal_is_a_class_of_thirty_from_every_lab():
     made = pupils()
     assert len(made) == len({p.name for p in made}) == 30
+    assert {p.lab for p in made} == {path.stem for path in masters()}
+    assert LOST_ALL < set(HOSTILE) < {p.name for p in made} and len({lab for lab, _ in ALONE}) == 7
+    for pupil in made:
+        best = max_score(pupil.lab) - memo_points(pupil.lab)
+        assert (pupil.score == best) == pupil.name.startswith("right") and 0 <= pupil.score <= best
+
+
+def test_a_rehearsal_notices_another_score_a_missing_row_and_one_too_many(tmp_path):
+    rows = [Grade("ada", LAB, 3.0, 11.0, "graded"), Grade("bob", LAB, 11.0, 11.0, "graded"), Grade("eve", LAB, 0.0, 11.0, "graded")]
+    with open(tmp_path / "scores.csv", "w", newline="", encoding="utf8") as file:
+        table = csv.DictWriter(file, grading.COLUMNS)
+        table.writeheader()
+        table.writerows(row.row for row in rows)
+    fine = [Pupil(row.student, {}, row.score) for row in rows]
+    assert surprises(tmp_path / "scores.csv", fine) == []
+    for expected, says in (([Pupil("ada", {}, 4.0), *fine[1:]], "3.0 for 4"), ([*fine, Pupil("zoe", {}, 0.0)], "no row"),
+                           (fine[:2], "nobody handed that in")):
+        assert len(found := surprises(tmp_path / "scores.csv", expected)) == 1 and says in found[0]

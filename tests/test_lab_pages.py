@@ -41,6 +41,17 @@ def test_every_launch_link_leads_to_a_notebook_of_the_published_branch(tmp_path)
     assert f"branch={BRANCH}" in (LABS / "README.md").read_text("utf8")
 
 
+def test_every_launch_button_of_the_built_book_leads_to_the_page_s_own_notebook():
+    built = ROOT / "_build" / "html" / "book"
+    if not built.is_dir():
+        pytest.skip("no built book: make book")
+    for page in built.glob("*.html"):
+        links = re.findall(r'href="https://(?:colab\.research\.google|mybinder)[^"]*/main[^"]*?(book/\w+\.\w+)"', page.read_text("utf8"))
+        notebook = ROOT / "book" / f"{page.stem}.ipynb"
+        wanted = [f"book/{notebook.name}"] if notebook.exists() else []
+        assert sorted(links) == sorted(2 * wanted), f"{page.name}: {links}"
+
+
 def test_the_branch_holds_no_solution_and_runs_in_binder(tmp_path):
     write_branch(tmp_path)
     for path in tmp_path.glob("*.ipynb"):

@@ -1,6 +1,7 @@
 """Submissions to scores: nbgrader's autograder, each submission by itself, whatever it does.
 
-python -m labs.tools.grade SUBMITTED [--scores scores.csv] [--feedback folder] [--cell-seconds 120] [--seconds 600]
+python -m labs.tools.grade SUBMITTED [--scores scores.csv] [--feedback folder]
+                             [--cell-seconds 120] [--seconds 600] [--memory-gb 4]
 
 SUBMITTED holds <student>/<lab>/<lab>.ipynb (nbgrader's layout) or <student>/<lab>.ipynb.
 Grading RUNS the students' code, as you. The limits here keep an accident from stopping the others;
@@ -227,20 +228,20 @@ def score_of(submission: Submission, course: Path) -> float | None:
 
 
 def messages(submission: Submission, course: Path) -> dict[str, str]:
-    """What each failed test said, without the tests themselves."""
+    """What each failed test said, after what the exercise's own cell said; never the tests themselves."""
     path = course / "autograded" / submission.student / submission.lab / f"{submission.lab}.ipynb"
     if not path.is_file():
         return {}
-    said = {}
-    for cell in nbformat.read(path, as_version=4).cells:
-        errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
-        if errors and cell.metadata.get("nbgrader", {}).get("grade"):
-            said[cell.metadata.nbgrader.grade_id.removesuffix("-test")] = one_line(errors[0])
-    return said
+    cells = nbformat.read(path, as_version=4).cells
+    errors = {c.metadata.nbgrader.grade_id: one_line(o) for c in cells if "nbgrader" in c.metadata
+              for o in c.get("outputs", []) if o.output_type == "error"}
+    failed = [name.removesuffix("-test") for name in errors if name.endswith("-test")]
+    return {name: "; ".join(dict.fromkeys(errors[part] for part in (name, f"{name}-test") if part in errors)) for name in failed}
 
 
 def one_line(error: nbformat.NotebookNode) -> str:
-    return " ".join(f"{error.ename}: {error.evalue}".split())[:300]
+    words = "the cell was stopped: it ran longer than the limit" if error.ename == "CellTimeoutError" else error.evalue
+    return " ".join(f"{error.ename}: {words}".split())[:300]
 
 
 # --- all of them ------------------------------------------------------------------------------
@@ -270,13 +271,14 @@ def main() -> None:
     parser.add_argument("--feedback", type=Path, default=Path("feedback"))
     parser.add_argument("--cell-seconds", type=int, default=Limits.cell_seconds)
     parser.add_argument("--seconds", type=int, default=Limits.seconds)
+    parser.add_argument("--memory-gb", type=float, default=Limits.memory_bytes / 1e9)
     given = parser.parse_args()
     if not given.submitted.is_dir():
         parser.error(f"{given.submitted} is no folder")
     with open(given.scores, "w", newline="", encoding="utf8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
-        for one in grade_all(given.submitted, Limits(given.cell_seconds, given.seconds)):
+        for one in grade_all(given.submitted, Limits(given.cell_seconds, given.seconds, int(given.memory_gb * 1e9))):
             table.writerow(one.row)
             file.flush()
             write_feedback(one, given.feedback)
