@@ -26,7 +26,7 @@ CLASS = {
     "right": (RIGHT, sum(POINTS.values()), "graded", ""),
     "stub": ({}, 0, "graded", "still to be written"),
     "endless": (RIGHT | {"neuron": "while True:\n    pass"}, sum(POINTS.values()) - POINTS["neuron"], "graded",
-                "neuron': 'CellTimeoutError: the cell was stopped"),
+                "CellTimeoutError: the cell was stopped: it ran longer than the limit; NameError"),
     "delete": (RIGHT | {"rate_code": HOSTILE["deletes-its-folder"]},
                sum(POINTS.values()) - POINTS["rate_code"], None, ""),
 }
