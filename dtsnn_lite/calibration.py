@@ -7,7 +7,8 @@ from math import ceil, exp, lgamma, log, log1p
 
 import numpy as np
 
-from dtsnn_lite.exits import ExitPolicy, confidence, exit_curve, softmax
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, Run, calibrate, confidence, exit_curve, replay,
+                              softmax, trade_off)
 from dtsnn_lite.recording import Recording
 
 FEWEST_IMAGES = 50      # below this, one image moves the fit by more than two points
@@ -73,6 +74,39 @@ def _check_split(calibration: Recording, what: str) -> None:
     if len(np.unique(calibration.labels)) < 2:
         raise ValueError(f"{what} needs calibration images of several classes; all {calibration.images} are of class "
                          f"{calibration.labels[0]}: shuffle before you split")
+
+
+# --- every threshold rule ---------------------------------------------------------
+
+THRESHOLD_RULES = {"confidence": ConfidenceExit, "entropy": EntropyExit, "margin": MarginExit,
+                   "confidence of the sum": ConfidenceExit, "entropy of the sum": EntropyExit, "margin of the sum": MarginExit}
+
+
+def as_scored(recording: Recording, rule: str) -> Recording:
+    """What a rule of THRESHOLD_RULES looks at: the mean of logits, or their sum."""
+    return summed(recording) if rule.endswith("of the sum") else recording
+
+
+def fastest_as_accurate(recording: Recording, accuracy: float) -> tuple[str, Run] | None:
+    """The fastest threshold of any rule that is this accurate on the recording itself, and its run; None if there is none.
+
+    No choice that could be made beforehand is better: the thresholds have seen what they are measured on.
+    """
+    found = []
+    for name, policy in THRESHOLD_RULES.items():
+        scored = as_scored(recording, name)
+        curve = trade_off(scored, policy)
+        good = np.flatnonzero(curve.accuracy >= accuracy - 1e-9)
+        if good.size:
+            found.append((name, replay(scored, policy(float(curve.thresholds[good[-1]])))))
+    return min(found, key=lambda each: each[1].mean_timesteps, default=None)
+
+
+def fastest_calibrated(calibration: Recording, recording: Recording, max_drop: float = 0.0) -> tuple[str, Run]:
+    """The rule that is fastest on the calibration split at this drop (see `calibrate`), and its run on the recording."""
+    chosen = {name: calibrate(as_scored(calibration, name), policy, max_drop=max_drop) for name, policy in THRESHOLD_RULES.items()}
+    name = min(chosen, key=lambda name: replay(as_scored(calibration, name), chosen[name]).mean_timesteps)
+    return name, replay(as_scored(recording, name), chosen[name])
 
 
 # --- reliability ----------------------------------------------------------------

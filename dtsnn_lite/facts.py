@@ -11,14 +11,17 @@ from functools import lru_cache
 
 import numpy as np
 
+from dtsnn_lite.calibration import fastest_calibrated
 from dtsnn_lite.checkpoints import card_of, load_shipped
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import Bill, StepCost, exit_check_cost, inference_cost, static_cost, steps_squared_ratio, timestep_cost
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, calibrate,
-                              replay)
+                              replay, run_of)
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import vgg9, vgg16
+from dtsnn_lite.policy import chosen_cost, policy_cost, shipped_policy
 from dtsnn_lite.recording import shipped
+from dtsnn_lite.reinforce import fastest_row, shipped_sweeps
 
 PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "weights": 0, "s": 0, "threshold": 3}
 
@@ -52,7 +55,8 @@ class Fact:
 @lru_cache(maxsize=1)
 def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the book."""
-    found = (*_prices(), *_published_edp(), *_digits_network(), *_digits_exits(), *_digits_bills(), *_digits_converted())
+    found = (*_prices(), *_published_edp(), *_digits_network(), *_digits_exits(), *_digits_bills(), *_digits_converted(),
+             *_hard_policy())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
         raise ValueError(f"two facts share a name: {sorted({n for n in names if names.count(n) > 1})}")
@@ -176,3 +180,22 @@ def _digits_converted() -> Iterator[Fact]:
     for t in (1, seen.timesteps):
         yield Fact(f"digits.converted.accuracy_T{t}", 100 * seen.accuracy[t - 1], "%", f"converted network, {t} timestep(s), test split",
                    "tests/test_recipes_seenn.py::test_the_shipped_recording_is_what_the_shipped_ann_says")
+
+
+def _hard_policy() -> Iterator[Fact]:
+    """The learned policy and the threshold that are fastest on the calibration split with nothing lost there."""
+    calibration, seen = shipped("digits-hard-calibration"), shipped("digits-hard-test")
+    test = "tests/test_facts.py::test_price_and_threshold_of_the_hard_digits_are_chosen_on_the_calibration_split"
+    k = fastest_row(shipped_sweeps(split="calibration")["exact"], calibration.accuracy[-1])
+    sweep, (name, rival) = shipped_sweeps()["exact"], fastest_calibrated(calibration, seen)
+    chosen = "chosen on the calibration split, no accuracy given up there; hard digits, test split"
+    for what, how, run in (("policy", f"policy of beta = {sweep.betas[k]:g}", run_of(sweep.t_hat[k], seen)),
+                           ("threshold", f"threshold on the {name}", rival)):
+        yield Fact(f"hard.{what}.accuracy", 100 * run.accuracy, "%", f"{how}, {chosen}", test)
+        yield Fact(f"hard.{what}.mean_timesteps", run.mean_timesteps, "timesteps", f"{how}, {chosen}", test)
+    for where, chip in (("spikesim", spikesim_rram_64), ("dtsnn_chip", dtsnn_2023)):
+        step = timestep_cost(layer_shapes(load_shipped("digits-hard")), chip)
+        ours = chosen_cost(sweep.t_hat[k], step, policy_cost(shipped_policy(), chip))
+        theirs = inference_cost(rival.t_hat, step, exit_check_cost(chip))
+        yield Fact(f"hard.{where}.energy_ratio", ours.energy_pj.mean() / theirs.energy_pj.mean(), "x",
+                   f"{chip.name}; that policy, its look billed, over that threshold, its check billed", test)

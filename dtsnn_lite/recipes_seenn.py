@@ -88,19 +88,23 @@ JOINT_BETAS = (5.0, 20.0, 60.0)
 SHIPPED_BETA = 20.0
 
 
-def sweep_policies(net: SpikingNet, epochs: list[Experience], test: Split, betas: tuple[float, ...],
-                   sampled: bool = False, seed: int = 0) -> tuple[PolicySweep, list[PolicyNet]]:
-    """One policy a beta for a frozen SNN, trained on `epochs`; its choices on the test split."""
-    timesteps = len(epochs[0].correct)
-    seen = record(net, test.images, test.labels, timesteps)
-    policies, t_hat = [], []
+def train_policies(net: SpikingNet, epochs: list[Experience], betas: tuple[float, ...], sampled: bool = False,
+                   seed: int = 0) -> list[PolicyNet]:
+    """One policy a beta for a frozen SNN, trained on `epochs`."""
+    policies = []
     for beta in betas:
         torch.manual_seed(seed)
-        policies.append(PolicyNet(net.in_shape, timesteps))
+        policies.append(PolicyNet(net.in_shape, len(epochs[0].correct)))
         fit_policy(policies[-1], epochs, PolicyTraining(beta, sampled, len(epochs), seed=seed))
-        t_hat.append(choose_steps(policies[-1], test.images, timesteps))
-    correct = np.stack([run_of(steps, seen).correct for steps in t_hat])
-    return PolicySweep(np.array(betas), np.stack(t_hat), correct, timesteps), policies
+    return policies
+
+
+def sweep_of(policies: list[PolicyNet], betas: tuple[float, ...], net: SpikingNet, split: Split) -> PolicySweep:
+    """What the policies choose on a split, and whether the SNN is then right."""
+    timesteps = policies[0].timesteps
+    seen = record(net, split.images, split.labels, timesteps)
+    t_hat = [choose_steps(policy, split.images, timesteps) for policy in policies]
+    return PolicySweep(np.array(betas), np.stack(t_hat), np.stack([run_of(steps, seen).correct for steps in t_hat]), timesteps)
 
 
 def sweep_jointly(name: str, splits: Splits, drift: Drift, betas: tuple[float, ...], epochs: int, timesteps: int,
@@ -120,24 +124,24 @@ def sweep_jointly(name: str, splits: Splits, drift: Drift, betas: tuple[float, .
 
 def make_policies(folder: Path, seed: int = 0, progress: bool = True, epochs: int = 15,
                   betas: tuple[float, ...] = BETAS, joint_betas: tuple[float, ...] = JOINT_BETAS) -> dict:
-    """policies/digits-hard.{npz,safetensors,json}: the sweeps, and the policy of one beta."""
+    """policies/digits-hard.{safetensors,json}, the policy of one beta, and digits-hard-{calibration,test}.npz, the sweeps."""
     began = time.perf_counter()
     net, splits = load_shipped("digits-hard"), hard_digits()
     seen = list(experience(net, splits.train, 4, epochs, HARD, seed))
-    sweeps = {}
-    sweeps["exact"], policies = sweep_policies(net, seen, splits.test, betas, seed=seed)
-    sweeps["reinforce"], _ = sweep_policies(net, seen, splits.test, betas, sampled=True, seed=seed)
-    for again in (1, 2):
-        sweeps[f"exact, seed {again}"], _ = sweep_policies(net, seen, splits.test, betas, seed=again)
-    sweeps["joint"] = sweep_jointly("digits-hard", splits, HARD, joint_betas, epochs, 4, progress)
+    trained = {"exact": train_policies(net, seen, betas, seed=seed), "reinforce": train_policies(net, seen, betas, sampled=True, seed=seed),
+               **{f"exact, seed {again}": train_policies(net, seen, betas, seed=again) for again in (1, 2)}}
     (folder / "policies").mkdir(parents=True, exist_ok=True)
-    save_sweeps(folder / "policies" / "digits-hard.npz", sweeps)
+    for name, split in (("calibration", splits.calibration), ("test", splits.test)):
+        sweeps = {training: sweep_of(policies, betas, net, split) for training, policies in trained.items()}
+        if name == "test":                                          # each joint policy has a network of its own
+            sweeps["joint"] = sweep_jointly("digits-hard", splits, HARD, joint_betas, epochs, 4, progress)
+        save_sweeps(folder / "policies" / f"digits-hard-{name}.npz", sweeps)
     shipped_beta = SHIPPED_BETA if SHIPPED_BETA in betas else betas[-1]
     card = {"beta": shipped_beta, "command": f"python -m dtsnn_lite train digits-policy --seed {seed}", "epochs": epochs,
             "seconds": round(time.perf_counter() - began, 1), "versions": {p: version(p) for p in ("torch", "numpy")},
             "sweeps": {name: {"betas": list(map(float, s.betas)), "accuracy": s.accuracy.round(4).tolist(),
                               "mean_timesteps": s.mean_timesteps.round(4).tolist()} for name, s in sweeps.items()}}
-    return save_policy(policies[betas.index(shipped_beta)], folder / "policies" / "digits-hard.safetensors", card)
+    return save_policy(trained["exact"][betas.index(shipped_beta)], folder / "policies" / "digits-hard.safetensors", card)
 
 
 MAKERS: dict[str, Callable[..., dict]] = {"digits-ann": make_ann, "digits-policy": make_policies}

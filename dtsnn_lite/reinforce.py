@@ -205,9 +205,18 @@ def load_sweeps(path: str | Path) -> dict[str, PolicySweep]:
                                   int(z[f"{name}/timesteps"])) for name in names}
 
 
-def shipped_sweeps(name: str = "digits-hard") -> dict[str, PolicySweep]:
-    """The policies that come with the package, on the images of the recording `<name>-test`."""
-    path = POLICIES / f"{name}.npz"
+def fastest_row(sweep: PolicySweep, accuracy: float) -> int:
+    """The row of the fastest policy that is at least this accurate: how a price is chosen on a calibration split."""
+    good = np.flatnonzero(sweep.accuracy >= accuracy - 1e-9)
+    if not good.size:
+        raise ValueError(f"no policy of this sweep is right on {100 * accuracy:.1f} %; the best on {100 * sweep.accuracy.max():.1f} %: "
+                         "ask for less, or train at higher prices")
+    return int(good[sweep.mean_timesteps[good].argmin()])
+
+
+def shipped_sweeps(name: str = "digits-hard", split: str = "test") -> dict[str, PolicySweep]:
+    """The policies that come with the package, on the images of the recording `<name>-<split>`, test or calibration."""
+    path = POLICIES / f"{name}-{split}.npz"
     if not path.exists():
         raise FileNotFoundError(f"no shipped policies for {name!r}; there are {sorted(p.stem for p in POLICIES.glob('*.npz'))}")
     return load_sweeps(path)

@@ -5,9 +5,10 @@ from math import comb
 import numpy as np
 import pytest
 
-from dtsnn_lite.calibration import (binned, binomial_tail, fit_temperature, likelihood_slope, lost_images, reliability,
-                                    risk_controlled, summed, tempered, threshold_ladder)
-from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, best_possible, entropy, first_right,
+from dtsnn_lite.calibration import (THRESHOLD_RULES, as_scored, binned, binomial_tail, fastest_as_accurate, fastest_calibrated,
+                                    fit_temperature, likelihood_slope, lost_images, reliability, risk_controlled, summed, tempered,
+                                    threshold_ladder)
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, best_possible, calibrate, entropy, first_right,
                               replay, right_from_then_on, run_of, softmax, trade_off)
 from dtsnn_lite.recording import Recording, shipped
 
@@ -123,6 +124,29 @@ def test_a_temperature_for_another_number_of_timesteps_is_refused():
         tempered(a_recording(), np.ones(6))
     with pytest.raises(ValueError, match="above 0"):
         tempered(a_recording(), 0.0)
+
+
+# --- every threshold rule ---------------------------------------------------------------
+
+def test_the_fastest_rule_is_found_among_all_scores_of_mean_and_sum():
+    seen = a_recording()
+    name, run = fastest_as_accurate(seen, seen.accuracy[-1])
+    assert run.accuracy >= seen.accuracy[-1] and name in THRESHOLD_RULES
+    for policy in POLICIES:
+        for variant in (seen, summed(seen)):
+            curve = trade_off(variant, policy)
+            assert run.mean_timesteps <= curve.mean_timesteps[curve.accuracy >= seen.accuracy[-1] - 1e-9].min() + 1e-9
+    assert fastest_as_accurate(seen, 1.01) is None
+
+
+def test_a_rule_chosen_on_the_calibration_split_is_the_fastest_there():
+    calibration, seen = a_recording(seed=1), a_recording(seed=2)
+    name, run = fastest_calibrated(calibration, seen, max_drop=0.01)
+    chosen = calibrate(as_scored(calibration, name), THRESHOLD_RULES[name], max_drop=0.01)
+    assert (replay(as_scored(seen, name), chosen).t_hat == run.t_hat).all()
+    steps = [replay(as_scored(calibration, each), calibrate(as_scored(calibration, each), policy, max_drop=0.01)).mean_timesteps
+             for each, policy in THRESHOLD_RULES.items()]
+    assert replay(as_scored(calibration, name), chosen).mean_timesteps == min(steps)
 
 
 # --- reliability ----------------------------------------------------------------------

@@ -13,7 +13,9 @@ from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, timestep_
 from dtsnn_lite.exits import replay
 from dtsnn_lite.facts import Fact, digits_policies, fact, facts, three_ratios
 from dtsnn_lite.models import layer_shapes
+from dtsnn_lite.policy import shipped_policy
 from dtsnn_lite.recording import shipped
+from dtsnn_lite.reinforce import shipped_sweeps
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -71,6 +73,21 @@ def test_stopping_when_sure_keeps_the_digits_accuracy_at_under_two_timesteps():
         assert fact(f"digits.{name}.change").value >= -1.0
         assert fact(f"digits.{name}.mean_timesteps").value < 1.5
     assert fact("digits.oracle.accuracy").value >= fact("digits.dtsnn.accuracy").value
+
+
+def test_price_and_threshold_of_the_hard_digits_are_chosen_on_the_calibration_split():
+    calibration, held_out, sweep = shipped("digits-hard-calibration"), shipped_sweeps(split="calibration")["exact"], shipped_sweeps()["exact"]
+    kept = [(held_out.mean_timesteps[k], k) for k in range(len(held_out.betas)) if held_out.accuracy[k] >= calibration.accuracy[-1] - 1e-9]
+    k = min(kept)[1]
+    assert fact("hard.policy.accuracy").value == pytest.approx(100 * sweep.correct[k].mean())
+    assert fact("hard.policy.mean_timesteps").value == pytest.approx(sweep.t_hat[k].mean())
+    assert fact("hard.policy.mean_timesteps").value < fact("hard.threshold.mean_timesteps").value
+    for name, chip in (("spikesim", spikesim_rram_64), ("dtsnn_chip", dtsnn_2023)):
+        step, check = timestep_cost(layer_shapes(load_shipped("digits-hard")), chip), exit_check_cost(chip)
+        look = timestep_cost(layer_shapes(shipped_policy()), chip)
+        ours = look.fixed_pj + look.step_pj + step.fixed_pj + step.step_pj * sweep.t_hat[k].mean()
+        theirs = step.fixed_pj + (step.step_pj + check.energy_pj) * fact("hard.threshold.mean_timesteps").value
+        assert fact(f"hard.{name}.energy_ratio").value == pytest.approx(ours / theirs)
 
 
 @pytest.mark.parametrize("name, chip", [("dtsnn_chip", dtsnn_2023), ("spikesim", spikesim_rram_64)])

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from dtsnn_lite.calibration import fit_temperature, tempered
+from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, fit_temperature, tempered
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import spikesim_rram_64
 from dtsnn_lite.conversion import QCFS, AnnConfig, convert
 from dtsnn_lite.cost import exit_check_cost, inference_cost, timestep_cost
 from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.drift import HARD, hard_digits
-from dtsnn_lite.exits import ConfidenceExit, calibrate, replay, run_of, trade_off
+from dtsnn_lite.exits import ConfidenceExit, best_possible, calibrate, first_right, replay, right_from_then_on, run_of
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.policy import choose_steps, chosen_cost, experience, policy_cost, shipped_policy
-from dtsnn_lite.recipes_seenn import ConversionRecipe, make_ann, sweep_policies
+from dtsnn_lite.recipes_seenn import ConversionRecipe, make_ann, sweep_of, train_policies
 from dtsnn_lite.recording import Recording, shipped
-from dtsnn_lite.reinforce import PolicySweep, load_sweeps, save_sweeps, shipped_sweeps
+from dtsnn_lite.reinforce import PolicySweep, fastest_row, load_sweeps, save_sweeps, shipped_sweeps
 from dtsnn_lite.training import TrainConfig
 
 
@@ -86,7 +86,7 @@ def test_a_sweep_is_remade_to_the_bit():
     sweeps = []
     for _ in range(2):
         seen = list(experience(net, few, 4, epochs=2, drift=HARD))
-        sweeps.append(sweep_policies(net, seen, test, (5.0, 20.0))[0])
+        sweeps.append(sweep_of(train_policies(net, seen, (5.0, 20.0)), (5.0, 20.0), net, test))
     assert (sweeps[0].t_hat == sweeps[1].t_hat).all() and sweeps[0].t_hat.shape == (2, 100)
 
 
@@ -103,19 +103,29 @@ def test_sweeps_come_back_from_their_file(tmp_path):
         PolicySweep(sweep.betas, sweep.t_hat, sweep.correct, timesteps=2)
 
 
-def test_the_shipped_sweeps_agree_with_the_recording():
-    seen = shipped("digits-hard-test")
-    for name, sweep in shipped_sweeps().items():
+@pytest.mark.parametrize("split", ["calibration", "test"])
+def test_the_shipped_sweeps_agree_with_the_recording(split):
+    seen = shipped(f"digits-hard-{split}")
+    for name, sweep in shipped_sweeps(split=split).items():
         if name != "joint":                                         # there the network was trained too
             rows = [run_of(t_hat, seen).correct for t_hat in sweep.t_hat]
             assert np.mean(np.stack(rows) != sweep.correct) < 0.002, name
 
 
-def test_the_shipped_policy_chooses_as_its_row_of_the_sweep():
-    policy, test = shipped_policy(), hard_digits().test
-    sweep = shipped_sweeps()["exact"]
+@pytest.mark.parametrize("split", ["calibration", "test"])
+def test_the_shipped_policy_chooses_as_its_row_of_the_sweep(split):
+    policy, images = shipped_policy(), getattr(hard_digits(), split).images
+    sweep = shipped_sweeps(split=split)["exact"]
     row = list(sweep.betas).index(card_of("policies/digits-hard")["beta"])
-    assert (choose_steps(policy, test.images, 4) == sweep.t_hat[row]).mean() > 0.99
+    assert (choose_steps(policy, images, 4) == sweep.t_hat[row]).mean() > 0.99
+
+
+def test_a_price_is_chosen_as_the_fastest_that_is_accurate_enough():
+    sweep = PolicySweep(np.array([1.0, 2.0, 3.0]), np.array([[1, 1], [1, 2], [2, 2]]), np.array([[1, 0], [1, 1], [1, 1]], dtype=bool), 2)
+    assert [fastest_row(sweep, accuracy) for accuracy in (0.5, 0.6, 1.0)] == [0, 1, 1]
+    sweep.correct[:] = [[1, 0], [1, 0], [1, 0]]
+    with pytest.raises(ValueError, match="right on 60.0 %; the best on 50.0 %"):
+        fastest_row(sweep, 0.6)
 
 
 def test_a_higher_price_of_errors_buys_more_timesteps():
@@ -125,15 +135,37 @@ def test_a_higher_price_of_errors_buys_more_timesteps():
         assert sweep.mean_timesteps[0] == 1.0 and sweep.mean_timesteps[-1] > 2
 
 
-@pytest.mark.parametrize("name", ["exact", "exact, seed 1", "exact, seed 2", "reinforce"])
-def test_with_its_own_cost_in_the_bill_a_policy_beats_every_confidence_threshold(name):
-    seen, net = shipped("digits-hard-test"), load_shipped("digits-hard")
-    step, check = timestep_cost(layer_shapes(net), spikesim_rram_64), exit_check_cost(spikesim_rram_64)
-    look, curve = policy_cost(shipped_policy(), spikesim_rram_64), trade_off(seen, ConfidenceExit)
-    sweep, ratios = shipped_sweeps()[name], []
-    for t_hat, accuracy in zip(sweep.t_hat, sweep.accuracy):
-        as_good = np.flatnonzero(curve.accuracy >= accuracy - 1e-9)
-        if as_good.size:
-            rival = replay(seen, ConfidenceExit(float(curve.thresholds[as_good[-1]])))
-            ratios.append(chosen_cost(t_hat, step, look).energy_pj.mean() / inference_cost(rival.t_hat, step, check).energy_pj.mean())
-    assert min(ratios) < 0.85 and max(ratios) > 1                   # and loses where errors are cheap: it looks in vain
+TRAININGS = ["exact", "exact, seed 1", "exact, seed 2", "reinforce"]
+
+
+def energy_ratio(t_hat, rival) -> float:
+    """A policy's energy, its look billed, over that of a threshold's run, its check billed."""
+    step = timestep_cost(layer_shapes(load_shipped("digits-hard")), spikesim_rram_64)
+    look, check = policy_cost(shipped_policy(), spikesim_rram_64), exit_check_cost(spikesim_rram_64)
+    return chosen_cost(t_hat, step, look).energy_pj.mean() / inference_cost(rival.t_hat, step, check).energy_pj.mean()
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_with_its_own_cost_in_the_bill_a_policy_beats_the_strongest_threshold_in_a_middle_range_of_prices(name):
+    seen, sweep = shipped("digits-hard-test"), shipped_sweeps()[name]
+    rivals = [fastest_as_accurate(seen, accuracy) for accuracy in sweep.accuracy]
+    ratios = [energy_ratio(t_hat, rival[1]) for t_hat, rival in zip(sweep.t_hat, rivals) if rival]
+    assert min(ratios) < 0.9 and ratios[0] > 1 and ratios[-1] > 1   # where errors are cheap or dear it looks in vain
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_chosen_on_the_calibration_split_the_policy_saves_energy_where_no_accuracy_is_given_up_and_none_elsewhere(name):
+    calibration, seen = shipped("digits-hard-calibration"), shipped("digits-hard-test")
+    for drop, wins in ((0.0, True), (0.005, False)):
+        k = fastest_row(shipped_sweeps(split="calibration")[name], calibration.accuracy[-1] - drop)
+        _, rival = fastest_calibrated(calibration, seen, drop)
+        assert (energy_ratio(shipped_sweeps()[name].t_hat[k], rival) < 1) == wins
+
+
+def test_a_policy_lies_left_of_both_oracles_and_of_no_best_possible_run():
+    seen, sweep = shipped("digits-hard-test"), shipped_sweeps()["exact"]
+    k = list(sweep.betas).index(12.0)
+    assert sweep.accuracy[k] == seen.accuracy[-1]
+    assert sweep.mean_timesteps[k] < first_right(seen).mean() < right_from_then_on(seen).mean()
+    timesteps, accuracy = best_possible(seen)
+    assert (sweep.accuracy <= np.interp(sweep.mean_timesteps, timesteps, accuracy) + 1e-9).all()
