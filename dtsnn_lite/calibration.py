@@ -7,8 +7,9 @@ from math import ceil, exp, lgamma, log, log1p
 
 import numpy as np
 
-from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, Run, calibrate, confidence, exit_curve, replay,
-                              softmax, trade_off)
+from dtsnn_lite.chip import check_whole
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, Run, calibrate, check_threshold, confidence,
+                              exit_curve, replay, softmax, trade_off)
 from dtsnn_lite.recording import Recording
 
 FEWEST_IMAGES = 50      # below this, one image moves the fit by more than two points
@@ -41,6 +42,7 @@ def summed(recording: Recording) -> Recording:
 def likelihood_slope(f: np.ndarray, labels: np.ndarray, b: float) -> float:
     """d/db of the mean of -log softmax(b f)_label:  mean( E_p[f] - f_label ),  p = softmax(b f).
 
+    f (N, K) of one timestep, labels (N,)
     It rises with b (its own slope is the variance of f under p), so it crosses 0 once.
     """
     expected = (softmax(b * f) * f).sum(axis=1)
@@ -133,9 +135,11 @@ class Reliability:
 
 def binned(sure: np.ndarray, correct: np.ndarray, bins: int = 10) -> Reliability:
     """Confidences (N,) in [0, 1] and right answers (N,) in bins of equal width."""
-    if bins < 1:
-        raise ValueError(f"bins is a whole number, 1 or more; got {bins}")
-    which = np.minimum((np.asarray(sure) * bins).astype(int), bins - 1)
+    check_whole("bins", bins)
+    sure = np.asarray(sure)
+    if not ((sure >= 0) & (sure <= 1)).all():           # NaN fails too
+        raise ValueError(f"a confidence is a probability, in [0, 1]; got {sure.min()} to {sure.max()}")
+    which = np.minimum((sure * bins).astype(int), bins - 1)
     count = np.bincount(which, minlength=bins)
     share = np.where(count > 0, count, np.nan)
     return Reliability(np.linspace(0, 1, bins + 1), np.bincount(which, sure, bins) / share,
@@ -152,11 +156,14 @@ def reliability(recording: Recording, t: int, bins: int = 10) -> Reliability:
 # --- a threshold with a promise ---------------------------------------------------
 
 def binomial_tail(k: np.ndarray, n: int, p: float) -> np.ndarray:
-    """P(X <= k) for X ~ Binomial(n, p): how surprising so few losses are when each has probability p."""
+    """P(X <= k) for X ~ Binomial(n, p): how surprising so few losses are when each has probability p. k in 0..n"""
+    k = np.asarray(k)
+    if not np.issubdtype(k.dtype, np.integer) or k.size and not 0 <= k.min() <= k.max() <= n:
+        raise ValueError(f"k counts losses among n = {n} images, 0 to {n}; got {k}")
     i = np.arange(n + 1)
     log_factorial = np.array([lgamma(x + 1) for x in i])
     log_pmf = log_factorial[n] - log_factorial - log_factorial[::-1] + i * log(p) + (n - i) * log1p(-p)
-    return np.minimum(np.exp(log_pmf).cumsum(), 1.0)[np.asarray(k)]
+    return np.minimum(np.exp(log_pmf).cumsum(), 1.0)[k]
 
 
 def lost_images(recording: Recording, policy: type, thresholds: np.ndarray) -> np.ndarray:
@@ -164,6 +171,7 @@ def lost_images(recording: Recording, policy: type, thresholds: np.ndarray) -> n
 
     accuracy(T) - accuracy(threshold) = (lost - won) / N <= lost / N
     """
+    check_threshold(policy)
     sign = 1.0 if policy.falls else -1.0
     lost = recording.correct[-1] & ~recording.correct               # (T, N)
     v, kept, _ = exit_curve(sign * policy.score(recording.f), ~lost)
@@ -171,7 +179,9 @@ def lost_images(recording: Recording, policy: type, thresholds: np.ndarray) -> n
 
 
 def threshold_ladder(policy: type, rungs: int = 201) -> np.ndarray:
-    """Thresholds from never stopping early to always, fixed before any image is seen; close together where sure."""
+    """Thresholds (rungs,) from never stopping early to always, fixed before any image is seen; close where sure."""
+    check_threshold(policy)
+    check_whole("rungs", rungs)
     rising = np.linspace(0, 1, rungs) ** 2
     return rising if policy.falls else 1 - rising
 
@@ -183,7 +193,10 @@ def risk_controlled(calibration: Recording, policy: type, epsilon: float, delta:
     Learn then Test (angelopoulos2021learn), fixed-sequence: climb the ladder from the safest threshold and
     stop before the first with P(Binomial(n, epsilon) <= lost) > delta. The probability is over the calibration
     split; it holds for images drawn as those were, and for none that drifted since.
+
+    thresholds  (M,), the safest first; `threshold_ladder` where nothing is given
     """
+    check_threshold(policy)
     _check_promise(calibration, epsilon, delta)
     ladder = threshold_ladder(policy) if thresholds is None else np.asarray(thresholds)
     lost = lost_images(calibration, policy, ladder)

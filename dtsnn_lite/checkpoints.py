@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from dtsnn_lite.chip import (HPADC, SARADC, AffineSteps, Chip, Ideal, Parts65nm, PECycle, SenseAmp, Ternary)
 from dtsnn_lite.conversion import AnnConfig, quantised_ann
 from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingNet, build
 from dtsnn_lite.neurons import LIF
-from dtsnn_lite.recording import ASSETS
+from dtsnn_lite.recording import ASSETS, whole_file
 
 KINDS = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig, "AnnConfig": AnnConfig}
 READOUTS = {kind.__name__: kind for kind in (Ideal, HPADC, SARADC, SenseAmp, Ternary)}
@@ -28,35 +30,56 @@ def save_net(net: SpikingNet | nn.Sequential, path: str | Path, card: dict, dtyp
 
     dtype  torch.float16 halves the file (batch-norm statistics included)
     """
-    path = Path(path)
-    tensors = {k: _cast(v, dtype).contiguous() for k, v in net.state_dict().items()}
     config = {"kind": type(net.config).__name__, **asdict(net.config)}
     if getattr(net, "chip", None) is not None:
         config["chip"] = chip_fields(net.chip)
-    save_file(tensors, path, metadata={"config": json.dumps(config)})
-    card = {**card, "config": config, "weights": sum(p.numel() for p in net.parameters()),
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
-    return card
+    return save_weights({k: _cast(v, dtype) for k, v in net.state_dict().items()}, config, path,
+                        {**card, "weights": sum(p.numel() for p in net.parameters())})
 
 
 def load_net(path: str | Path) -> SpikingNet | nn.Sequential:
     """The network in a file written by `save_net`."""
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"no checkpoint at {path}; `python -m dtsnn_lite train` makes one")
-    try:
-        with safe_open(path, "pt") as file:
-            saved = json.loads(file.metadata()["config"])
-            tensors = {k: file.get_tensor(k) for k in file.keys()}
+    with saved_weights(path, "checkpoint", made_by="python -m dtsnn_lite train") as (saved, tensors):
         chip = chip_of(saved.pop("chip")) if "chip" in saved else None
         config = _config_of(saved)
         net = quantised_ann(config) if isinstance(config, AnnConfig) else build(config, chip)
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-        _check_fingerprint(path)
-    except Exception as error:       # header, JSON, missing field, shapes: each means a damaged file
-        raise ValueError(f"{path} is not a whole checkpoint ({error}); make it again or fetch it again") from error
     return net.eval()
+
+
+def save_weights(tensors: dict[str, torch.Tensor], config: dict, path: str | Path, card: dict) -> dict:
+    """Weights with their configuration and, beside them, the card with both and the sha256; the card is returned.
+
+    The card is removed while the weights are replaced: weights without one load, weights with another's do not.
+    """
+    path = Path(path)
+    weights = save({k: v.contiguous() for k, v in tensors.items()}, metadata={"config": json.dumps(config)})
+    card = {**card, "config": config, "sha256": hashlib.sha256(weights).hexdigest()}
+    text = json.dumps(card, indent=1, sort_keys=True) + "\n"
+    with whole_file(path.with_suffix(".json")) as new_card:
+        new_card.write_text(text)
+        with whole_file(path) as new_weights:
+            new_weights.write_bytes(weights)
+            path.with_suffix(".json").unlink(missing_ok=True)
+    return card
+
+
+@contextmanager
+def saved_weights(path: str | Path, what: str, made_by: str) -> Iterator[tuple[dict, dict[str, torch.Tensor]]]:
+    """The configuration and the weights of `save_weights` while a network is made of them."""
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no {what} at {path}; `{made_by}` makes one")
+    try:
+        with safe_open(path, "pt") as file:
+            config = json.loads(file.metadata()["config"])
+            tensors = {k: file.get_tensor(k) for k in file.keys()}
+        _check_fingerprint(path)
+        if broken := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
+            raise ValueError(f"{broken[0]} holds NaN or infinity: the training diverged")
+        yield config, tensors
+    except Exception as error:       # header, JSON, missing field, shapes: each means a damaged file
+        raise ValueError(f"{path} is not a whole {what} ({error}); make it again or fetch it again") from error
 
 
 def chip_fields(chip: Chip) -> dict:

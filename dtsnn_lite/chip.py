@@ -172,7 +172,12 @@ class Chip:
 
     @property
     def planes(self) -> int:
-        """Physical columns a weight: ceil(weight_bits / cell_bits)."""
+        """Columns that a weight is billed for: ceil(weight_bits / cell_bits), sign bit included.
+
+        It is what the authors' program counts, and the 65 nm prices are its runs' totals over so many
+        conversions (4 of a 4-bit weight in one-bit cells). crossbar.py computes with magnitudes in
+        differential pairs, ceil((weight_bits - 1) / cell_bits) = 3 signed planes, as the papers train.
+        """
         return -(-self.weight_bits // self.cell_bits)
 
     def of_layer(self, layer: int) -> Chip:

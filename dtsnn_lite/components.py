@@ -45,12 +45,22 @@ def constants(table: object) -> Iterator[tuple[str, Constant]]:
             yield entry.name, constant
 
 
+class Prices:
+    """A price list: every entry a `Constant`, or the price list that scales it (abstract)."""
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            if not isinstance(getattr(self, entry.name), (Constant, Prices)):
+                raise TypeError(f"{entry.name} is a Constant, with unit and source; got {getattr(self, entry.name)!r} "
+                                f"(replace(prices.{entry.name}, value=...) changes its value)")
+
+
 def _spikesim(value: float, unit: str, node_nm: int | None = 65) -> Constant:
     return Constant(value, unit, "moitra2022spikesimcode", "code", node_nm=node_nm)
 
 
 @dataclass(frozen=True)
-class PECycle:
+class PECycle(Prices):
     """SpikeSim's price list: one energy for each read of a processing element, spikes or no spikes.
 
     crossbar        one array read; a PE reads k^2 arrays
@@ -78,7 +88,7 @@ def _dtsnn(value: float, unit: str, tag: Tag = "derived") -> Constant:
 
 
 @dataclass(frozen=True)
-class AffineSteps:
+class AffineSteps(Prices):
     """DT-SNN's Fig. 1: energy affine in T, latency proportional, and three shares.
 
     E(T) / E(1) = fixed + step T    from 4.9 times the energy at T = 8
@@ -100,7 +110,7 @@ def _part(value: float, unit: str, tag: Tag = "derived", source: str = "apolinar
 
 
 @dataclass(frozen=True)
-class Parts65nm:
+class Parts65nm(Prices):
     """Prices of the parts of an HP-ADC or ADC-less chip at 65 nm, fitted to re-runs of the authors' program.
 
     One conversion: (comparator_power x comparators + column_power (active rows)^column_exponent) x sensing time.
@@ -144,7 +154,7 @@ def _unit(value: float, unit: str, low: float, high: float, source: str = "horow
 
 
 @dataclass(frozen=True)
-class ExitUnit:
+class ExitUnit(Prices):
     """The digital block that decides to stop (a sigma-E style unit): tables, multiplier, comparator.
 
     Each class logit goes through an exp table, a normalising multiply, a log table and a

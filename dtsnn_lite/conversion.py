@@ -3,7 +3,8 @@
 ANN   y = lam clip( floor(x L / lam + 1/2) / L, 0, 1 )
 SNN   integrate-and-fire, threshold lam, soft reset, u_0 = lam / 2
 
-Over T = L steps of constant current x the neuron fires exactly L y / lam times, so their means agree.
+Over T = L steps of constant current x the neuron fires exactly L y / lam times, so their means agree:
+but for a tie, x = (k + 1/2) lam / L, where y rounds up and the strict threshold fires once less.
 """
 
 from __future__ import annotations
@@ -121,6 +122,9 @@ def convert(ann: nn.Sequential, in_shape: tuple[int, int, int]) -> ConvertedNet:
         else:
             _add(layer, groups[-1])
     _check_ends(groups)
+    if not all(lam > 0 for lam in thresholds):           # NaN fails too
+        raise ValueError(f"a threshold lies above 0, and no spike without one; got lam = {[round(float(lam), 4) for lam in thresholds]}: "
+                         "train the ANN again with a lower learning rate")
     for before, here, group in zip([1.0, *thresholds], [*thresholds, 1.0], groups):
         _rescale(group, float(before), float(here))
     currents = [nn.Sequential(*group) for group in groups[:-1]]
@@ -135,6 +139,8 @@ def _add(layer: nn.Module, group: list[nn.Module]) -> None:
         case nn.BatchNorm2d():
             if not (group and isinstance(group[-1], nn.Conv2d)):
                 raise ValueError("a batch norm becomes part of the convolution just before it; here there is none")
+            if layer.weight is None or layer.running_var is None:
+                raise ValueError("a batch norm becomes weights: it needs affine=True and track_running_stats=True")
             _fold(group[-1], layer)
         case nn.AvgPool2d() | nn.Flatten():
             group.append(layer)

@@ -8,9 +8,10 @@ from math import ceil
 
 import numpy as np
 
-from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle, SenseAmp, Ternary
+from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle, SenseAmp, Ternary, check_whole
 from dtsnn_lite.floorplan import accumulation_pj, area_mm2, converter_pj, layer_times_ns, leakage_uw, transport_pj
 from dtsnn_lite.mapping import place
+from dtsnn_lite.recording import checked_steps
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Bill:
 
     @property
     def edp_of_means_pj_ns(self) -> float:
-        """E[E] E[D]: smaller than E[E D], since both grow with the same t_hat."""
+        """E[E] E[D]: never larger than E[E D], since both grow with the same t_hat; equal where every image stops alike."""
         return float(self.energy_pj.mean() * self.latency_ns.mean())
 
 
@@ -59,9 +60,7 @@ def inference_cost(t_hat: np.ndarray, step: StepCost, check: ExitCheckCost | Non
 
     energy = fixed_pj + (step_pj + check_pj) t_hat, and latency alike
     """
-    t = np.asarray(t_hat)
-    if t.size == 0 or not np.issubdtype(t.dtype, np.integer) or t.min() < 1:
-        raise ValueError("t_hat holds whole timesteps, 1 or more, one an image")
+    t = checked_steps(t_hat)
     check_pj, check_ns = (check.energy_pj, check.latency_ns) if check else (0.0, 0.0)
     return Bill(step.fixed_pj + (step.step_pj + check_pj) * t, step.fixed_ns + (step.step_ns + check_ns) * t)
 
@@ -73,7 +72,7 @@ def static_cost(timesteps: int, step: StepCost) -> Bill:
 
 def steps_squared_ratio(t_hat: np.ndarray, timesteps: int) -> float:
     """(mean T_hat / T)^2: the EDP ratio if energy were proportional and every image average."""
-    return float((np.mean(t_hat) / timesteps) ** 2)
+    return float((checked_steps(t_hat, timesteps=timesteps).mean() / timesteps) ** 2)
 
 
 def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndarray | None = None) -> StepCost:
@@ -82,7 +81,12 @@ def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndar
     spike_rates  share of a layer's inputs that spike, (L,) or (T, L), one a layer; with one less, as a
                  `Recording` has them, the first layer's input is an image: every row conducts.
                  Half of all inputs where nothing is given. Price lists blind to spikes ignore it.
+    The 65 nm prices count unpadded positions, as NeuroSim does: a 3 x 3 kernel on a 2 x 2 map has none, so
+    VGG-16's last three layers read nothing (`mapping.place` counts both ways).
     """
+    shapes = tuple(shapes)
+    if spike_rates is not None:
+        spike_rates = _shares(spike_rates)
     if not shapes:
         raise ValueError("a network has at least one layer; got no layer shapes")
     match chip.charges:
@@ -112,7 +116,7 @@ def pe_cycle_parts_pj(chip: Chip, prices: PECycle, kernel: int = 3) -> dict[str,
 
 
 def _pe_cycles(shape: LayerShape, chip: Chip) -> int:
-    """PE cycles of a layer and timestep: ceil(C_out / X) ceil(C_in / X) positions."""
+    """PE cycles of a layer and timestep: ceil(C_out / cols) ceil(C_in / rows) positions; a PE holds k^2 arrays."""
     return ceil(shape.out_channels / chip.cols) * ceil(shape.in_channels / chip.rows) * shape.positions
 
 
@@ -142,14 +146,19 @@ def _affine_cost(shapes: Sequence[LayerShape], chip: Chip, prices: AffineSteps) 
 
 def input_densities(spike_rates: np.ndarray | None, layers: int) -> np.ndarray:
     """Share of each layer's inputs that spike, (T, L), from what `timestep_cost` accepts."""
-    rates = np.atleast_2d(np.full(layers, 0.5) if spike_rates is None else np.asarray(spike_rates, dtype=float))
+    rates = np.atleast_2d(np.full(layers, 0.5) if spike_rates is None else _shares(spike_rates))
     if rates.ndim == 2 and rates.shape[1] == layers - 1:
         rates = np.column_stack([np.ones(len(rates)), rates])
     if rates.ndim != 2 or rates.shape[1] != layers or len(rates) == 0:
         raise ValueError(f"spike_rates holds {layers} densities (or {layers - 1}) a timestep; got {np.shape(spike_rates)}")
-    if not (np.isfinite(rates).all() and (rates >= 0).all() and (rates <= 1).all()):
-        raise ValueError("a density is a share of spikes, in [0, 1]")
     return rates
+
+
+def _shares(spike_rates: np.ndarray) -> np.ndarray:
+    rates = np.asarray(spike_rates, dtype=float)
+    if not ((rates >= 0) & (rates <= 1 + 1e-6)).all():          # NaN fails too; a mean of ones may round up
+        raise ValueError("a density is a share of spikes, in [0, 1]")
+    return np.minimum(rates, 1.0)
 
 
 def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, densities: np.ndarray) -> StepCost:
@@ -178,9 +187,12 @@ def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, den
 
 
 def exit_check_cost(chip: Chip, classes: int = 10) -> ExitCheckCost:
-    """What one look at the score costs: two table reads and two multiply-adds a class, one comparison."""
-    if classes < 2:
-        raise ValueError(f"a classifier has at least 2 classes; got {classes}")
+    """What one look at the score costs: two table reads and two multiply-adds a class, one comparison.
+
+    energy_pj  = 2 K (table_read + multiply_add) + compare
+    latency_ns = (K cycles_a_class + cycles_to_fill) cycle
+    """
+    check_whole("classes", classes, 2)
     unit = chip.exit_unit
     energy_pj = 2 * classes * (unit.table_read.value + unit.multiply_add.value) + unit.compare.value
     cycles = classes * unit.cycles_a_class.value + unit.cycles_to_fill.value

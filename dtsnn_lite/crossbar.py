@@ -46,7 +46,8 @@ def first_step(w: Tensor, weight_bits: int) -> Tensor:
 def bit_planes(q: Tensor, weight_bits: int, cell_bits: int) -> Tensor:
     """Slices of whole-number weights: q (...) -> (P, ...), sum_k 2^(k c) slice_k = q.
 
-    A weight's magnitude lies in cells of c bits, in one of two differential columns by its sign.
+    A weight's magnitude, n - 1 bits, lies in cells of c bits, in one of two differential columns by its sign:
+    P = ceil((n - 1) / c). The bill counts other columns, those of `Chip.planes`.
     Straight through, the gradient of slice k is 2^(k c) / sum 4^(k c) of the weight's.
     """
     places = place_values(weight_bits, cell_bits, q.device)
@@ -107,7 +108,7 @@ def adc(ps: Tensor, step: Tensor, readout: HPADC | SARADC) -> Tensor:
 
 
 def best_adc_step(ps: Tensor, readout: HPADC | SARADC, whole: bool = True) -> Tensor:
-    """The converter's step with the least squared error on data, among powers of two.
+    """The converter's step with the least squared error on partial sums ps (any shape), among powers of two: ().
 
     Powers of two are nested: with one more bit the same range in half the step is a choice,
     so more bits never make the error larger. Partial sums of spikes are whole: no step below 1.
@@ -118,7 +119,7 @@ def best_adc_step(ps: Tensor, readout: HPADC | SARADC, whole: bool = True) -> Te
 
 
 def saturated(ps: Tensor, step: Tensor, readout: HPADC | SARADC) -> float:
-    """Share of partial sums beyond a converter's range."""
+    """Share of partial sums ps (any shape) beyond a converter's range."""
     low, high = code_range(readout)
     codes = (ps / step + 0.5).floor()
     return ((codes < low) | (codes > high)).double().mean().item()
@@ -276,7 +277,11 @@ def _through(ps: Tensor, g: Tensor, readout: Readout, scale: Tensor, dscale: Ten
 
 
 def read(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor:
-    """`matmul` without noise, fast and with its gradients: x (M, R) -> (M, O)."""
+    """`matmul` without noise, fast and with its gradients: x (M, R) -> (M, O).
+
+    A converter's step is calibrated, not learned, and gets none. A sense amplifier's partial sum of exactly
+    2 alpha passes its whole gradient here, and half of it in `matmul`, where two branches meet.
+    """
     return _Read.apply(x, arrays.planes, scales, arrays, readout)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dtsnn_lite.chip import HPADC, SARADC, LayerShape, SenseAmp
 from dtsnn_lite.exits import EntropyExit, replay
-from dtsnn_lite.recording import ASSETS, Recording
+from dtsnn_lite.recording import ASSETS, Recording, save_arrays, saved_arrays
 
 POSITIONS = 201
 READOUTS = {"sa": SenseAmp(), "flash4": HPADC(4), "flash5": HPADC(5), "flash6": HPADC(6), "sar5": SARADC(5)}
@@ -38,12 +38,12 @@ class Designs:
         arrays = {f"left {name}": left.astype(np.uint16) for name, (left, _) in self.tables.items()}
         arrays |= {f"right {name}": right.astype(np.uint16) for name, (_, right) in self.tables.items()}
         layers = np.array([[s.in_channels, s.out_channels, s.kernel, s.out_height, s.out_width, s.in_height, s.in_width] for s in self.shapes])
-        np.savez_compressed(path, layers=layers, densities=self.densities, images=self.images, **arrays)
+        save_arrays(path, layers=layers, densities=self.densities, images=self.images, **arrays)
 
     @staticmethod
     def load(path) -> Designs:
-        with np.load(path, allow_pickle=False) as file:
-            names = [key.removeprefix("left ") for key in file.files if key.startswith("left ")]
+        with saved_arrays(path, "file of designs", made_by="python -m dtsnn_lite stages --ship") as file:
+            names = [key.removeprefix("left ") for key in file if key.startswith("left ")]
             shapes = tuple(LayerShape(f"layer {n + 1}", *map(int, row)) for n, row in enumerate(file["layers"]))
             tables = {name: (file[f"left {name}"].astype(int), file[f"right {name}"].astype(int)) for name in names}
             return Designs(tables, shapes, file["densities"], int(file["images"]))

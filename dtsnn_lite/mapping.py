@@ -13,7 +13,7 @@ class Mapped:
     """One layer on a chip's arrays; every count is a timestep's.
 
     row_tiles     arrays one above the other: ceil(C_in k^2 / rows)
-    columns       physical columns: C_out x planes (one plane a cell's worth of weight bits)
+    columns       billed columns: C_out x Chip.planes (one plane a cell's worth of weight bits, the sign's included)
     positions     output pixels without padding, (H - k + 1)(W - k + 1) over the stride: as NeuroSim counts
     """
 

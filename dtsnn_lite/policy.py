@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dtsnn_lite.chip import Chip
+from dtsnn_lite.checkpoints import save_weights, saved_weights
+from dtsnn_lite.chip import Chip, check_whole
 from dtsnn_lite.cost import Bill, StepCost, inference_cost, timestep_cost
-from dtsnn_lite.data import Split, as_input
+from dtsnn_lite.data import Split, as_input, check_images, check_set
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.exits import Run
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import Current, SpikingNet, State, layer_shapes, over_time
 from dtsnn_lite.neurons import LIF
 from dtsnn_lite.reinforce import POLICIES
+from dtsnn_lite.training import check_rate
 
 
 class PolicyNet(SpikingNet):
@@ -37,6 +35,7 @@ class PolicyNet(SpikingNet):
     def __init__(self, in_shape: tuple[int, int, int] = (1, 28, 28), timesteps: int = 4,
                  channels: tuple[int, int] = (16, 32)) -> None:
         super().__init__()
+        check_whole("timesteps", timesteps)
         first, second = channels
         self.in_shape, self.timesteps, self.lif, self.layers = in_shape, timesteps, LIF(), 2
         self.look = nn.Sequential(nn.Conv2d(in_shape[0], first, 4, stride=4, bias=False), nn.BatchNorm2d(first))
@@ -60,7 +59,8 @@ def action_logits(policy: PolicyNet, images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def choose_steps(policy: PolicyNet, images: Tensor, timesteps: int, batch: int = 250) -> np.ndarray:
-    """The most probable number of timesteps of each image, (N,) in 1..T."""
+    """The most probable number of timesteps of each image: (N, C, H, W) -> (N,) in 1..T."""
+    check_images(images)
     if policy.timesteps != timesteps:
         raise ValueError(f"this policy chooses among T = {policy.timesteps} timesteps, the network runs {timesteps}: "
                          "train a policy for this T")
@@ -111,6 +111,10 @@ class PolicyTraining:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.beta) and self.beta >= 0):
             raise ValueError(f"beta is the price of a wrong answer, 0 or more; got {self.beta!r}")
+        for what in ("epochs", "batch"):
+            check_whole(what, getattr(self, what))
+        for what in ("lr", "net_lr"):
+            check_rate(what, getattr(self, what))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,11 @@ class Experience:
 
     images: Tensor
     correct: Tensor
+
+    def __post_init__(self) -> None:
+        check_images(self.images)
+        if self.correct.dim() != 2 or self.correct.shape[1] != len(self.images):
+            raise ValueError(f"correct is (timesteps, images={len(self.images)}); got shape {tuple(self.correct.shape)}")
 
 
 @torch.no_grad()
@@ -129,6 +138,7 @@ def experience(net: SpikingNet, train: Split, timesteps: int, epochs: int,
     drift  changes the images anew in every epoch: a network that knows its training images by
            heart is always right on them and teaches the policy nothing
     """
+    check_set(train.images, train.labels, net.head.out_features)
     net.eval()
     for epoch in range(epochs):
         dice = torch.Generator().manual_seed(1_000_003 * seed + epoch)
@@ -142,6 +152,9 @@ def fit_policy(policy: PolicyNet, epochs: Iterable[Experience], config: PolicyTr
     optimizer = torch.optim.Adam(policy.parameters(), config.lr)
     history, dice = [], torch.Generator().manual_seed(config.seed)
     for epoch, seen in enumerate(epochs):
+        if len(seen.correct) != policy.timesteps:
+            raise ValueError(f"the policy chooses among T = {policy.timesteps} timesteps, the network ran {len(seen.correct)}: "
+                             "make the policy for this T")
         rewards = rewards_of(seen.correct, config.beta)
         gained = 0.0
         for index in torch.randperm(len(seen.images), generator=dice).split(config.batch):
@@ -161,6 +174,7 @@ def fit_jointly(policy: PolicyNet, net: SpikingNet, train: Split, config: Policy
 
     loss = -J + sum_t v_t CE(f_t, z),   v held fixed in the second term
     """
+    check_set(train.images, train.labels, net.head.out_features)
     optimizer = torch.optim.Adam([{"params": policy.parameters(), "lr": config.lr},
                                   {"params": net.parameters(), "lr": config.net_lr}])
     history = []
@@ -202,7 +216,11 @@ def _used_loss(f: Tensor, z: Tensor, logits: Tensor) -> Tensor:
 @torch.no_grad()
 def grouped_inference(policy: PolicyNet, net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
                       batch: int = 100) -> Run:
-    """Choose first, then really run k steps: images are grouped by k, and no score is ever computed."""
+    """Choose first, then really run k steps: images are grouped by k, and no score is ever computed.
+
+    images (N, C, H, W), labels (N,)
+    """
+    check_set(images, labels, net.head.out_features)
     t_hat = choose_steps(policy, images, timesteps)
     net.eval()
     answers = np.zeros(len(images), dtype=np.int64)
@@ -214,7 +232,7 @@ def grouped_inference(policy: PolicyNet, net: SpikingNet, images: Tensor, labels
 
 
 def policy_cost(policy: PolicyNet, chip: Chip) -> StepCost:
-    """One look at the image on the SNN's own chip: what one timestep of the policy's layers costs."""
+    """One look at the image on the SNN's own chip: what one timestep of the policy's layers costs, in pJ and ns."""
     return timestep_cost(layer_shapes(policy), chip)
 
 
@@ -240,25 +258,14 @@ def save_policy(policy: PolicyNet, path: str | Path, card: dict) -> dict:
     """Write weights and, beside them, a card; the card is returned."""
     config = {"in_shape": list(policy.in_shape), "timesteps": policy.timesteps,
               "channels": [policy.look[0].out_channels, policy.think[0].out_channels]}
-    save_file({k: v.contiguous() for k, v in policy.state_dict().items()}, path, metadata={"config": json.dumps(config)})
-    card = {**card, "config": config, "weights": sum(p.numel() for p in policy.parameters()),
-            "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
-    Path(path).with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
-    return card
+    return save_weights(policy.state_dict(), config, path, {**card, "weights": sum(p.numel() for p in policy.parameters())})
 
 
 def load_policy(path: str | Path) -> PolicyNet:
     """The policy in a file written by `save_policy`."""
-    if not Path(path).exists():
-        raise FileNotFoundError(f"no policy at {path}; `python -m dtsnn_lite train digits-policy` makes one")
-    try:
-        with safe_open(path, "pt") as file:
-            config = json.loads(file.metadata()["config"])
-            tensors = {k: file.get_tensor(k) for k in file.keys()}
+    with saved_weights(path, "policy", made_by="python -m dtsnn_lite train digits-policy") as (config, tensors):
         policy = PolicyNet(tuple(config["in_shape"]), config["timesteps"], tuple(config["channels"]))
         policy.load_state_dict(tensors)
-    except Exception as error:       # header, JSON, missing field, shapes: each means a damaged file
-        raise ValueError(f"{path} is not a whole policy ({error}); make it again or fetch it again") from error
     return policy.eval()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dtsnn_lite.exits import entropy, softmax
-from dtsnn_lite.recording import ASSETS, Recording
+from dtsnn_lite.recording import ASSETS, Recording, save_arrays, saved_arrays
 
 POLICIES = ASSETS / "policies"
 
@@ -193,12 +193,12 @@ def save_sweeps(path: str | Path, sweeps: Mapping[str, PolicySweep]) -> None:
     for name, sweep in sweeps.items():
         arrays |= {f"{name}/betas": sweep.betas, f"{name}/t_hat": sweep.t_hat.astype(np.uint8),
                    f"{name}/correct": np.packbits(sweep.correct, axis=1), f"{name}/timesteps": sweep.timesteps}
-    np.savez_compressed(path, **arrays)
+    save_arrays(path, **arrays)
 
 
 def load_sweeps(path: str | Path) -> dict[str, PolicySweep]:
     """The sweeps in a file written by `save_sweeps`."""
-    with np.load(path, allow_pickle=False) as z:
+    with saved_arrays(path, "file of sweeps", made_by="python -m dtsnn_lite train digits-policy") as z:
         names = dict.fromkeys(key.rsplit("/", 1)[0] for key in z.files)
         return {name: PolicySweep(z[f"{name}/betas"], z[f"{name}/t_hat"].astype(np.int64),
                                   np.unpackbits(z[f"{name}/correct"], axis=1, count=z[f"{name}/t_hat"].shape[1]).astype(bool),

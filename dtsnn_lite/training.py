@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from dtsnn_lite.data import Split, as_input
+from dtsnn_lite.chip import check_whole
+from dtsnn_lite.data import Split, as_input, check_set
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.losses import prefix_loss, running_mean
 from dtsnn_lite.models import SpikingNet
+from dtsnn_lite.recording import whole_file
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -41,6 +42,12 @@ class Augment:
         padded = nn.functional.pad(x, (self.shift,) * 4).permute(0, 2, 3, 1)      # (B, H', W', C)
         images = torch.arange(B, device=x.device)[:, None, None]
         return padded[images, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
+
+
+def check_rate(what: str, value: float) -> None:
+    """Refuses a learning rate that learns nothing, or NaN."""
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{what} is a finite learning rate above 0; got {value}")
 
 
 @dataclass(frozen=True)
@@ -66,10 +73,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.phases or any(t < 1 or n < 1 for t, n in self.phases):
             raise ValueError(f"phases are (timesteps, epochs) pairs, each 1 or more; got {self.phases}")
-        if self.batch < 1:
-            raise ValueError(f"batch is a number of images, 1 or more; got {self.batch}")
-        if not (self.lr > 0 and math.isfinite(self.lr)):
-            raise ValueError(f"lr is a finite learning rate above 0; got {self.lr}")
+        check_whole("batch", self.batch)
+        check_rate("lr", self.lr)
 
     @property
     def epochs(self) -> int:
@@ -106,14 +111,16 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
                 and ends with the same bits as if it had never stopped (on a CPU)
     max_epochs  stop after this many epochs in total, to be continued later
     """
-    if len(train) == 0 or validation is not None and len(validation) == 0:
-        raise ValueError("the training or the validation split is empty")
+    for split in (train, validation):
+        if split is not None:
+            check_set(split.images, split.labels, net.head.out_features)
     device = net.head.weight.device
     net.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(_groups(net, config.weight_decay), lr=config.lr, momentum=config.momentum)
     history, first = History(), 0
+    run = {"config": _stable(config), "data": train.to("cpu").sha256()} if checkpoint else {}
     if checkpoint and Path(checkpoint).exists():
-        history, first = _resume(Path(checkpoint), net, optimizer, config)
+        history, first = _resume(Path(checkpoint), net, optimizer, run)
     last = min(config.epochs, config.epochs if max_epochs is None else max_epochs)
     bar = tqdm(range(first, last), initial=first, total=config.epochs, unit="epoch", disable=not progress)
     for epoch in bar:
@@ -121,7 +128,7 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
         history.accuracy.append(accuracy(net, validation, config.timesteps_of(epoch)) if validation else float("nan"))
         bar.set_postfix(T=config.timesteps_of(epoch), loss=f"{history.loss[-1]:.3f}", val=f"{history.accuracy[-1]:.3f}")
         if checkpoint:
-            _save(Path(checkpoint), net, optimizer, config, epoch + 1, history)
+            _save(Path(checkpoint), net, optimizer, run, epoch + 1, history)
     return history
 
 
@@ -186,27 +193,33 @@ def accuracy(net: SpikingNet, split: Split, timesteps: int, batch: int = 250) ->
 
 # --- training that survives being killed -------------------------------------
 
-def _save(path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig,
+def _save(path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, run: dict[str, str],
           epochs: int, history: History) -> None:
     tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
     for k, p in net.named_parameters():
         if p in optimizer.state and optimizer.state[p].get("momentum_buffer") is not None:
             tensors[f"momentum.{k}"] = optimizer.state[p]["momentum_buffer"].contiguous()
-    notes = {"epochs": str(epochs), "config": _stable(config), "history": json.dumps(vars(history))}
-    part = path.with_suffix(".part")
-    save_file(tensors, part, metadata=notes)
-    os.replace(part, path)              # a kill leaves the old file or the new one, never half
+    notes = {**run, "epochs": str(epochs), "history": json.dumps(vars(history))}
+    with whole_file(path) as part:
+        part.write_bytes(save(tensors, metadata=notes))
 
 
-def _resume(path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig) -> tuple[History, int]:
+def _resume(path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, run: dict[str, str]) -> tuple[History, int]:
     try:
         with safe_open(path, "pt") as file:
             notes = file.metadata() or {}
             tensors = {k: file.get_tensor(k) for k in file.keys()}
+        other = [what for what in run if notes.get(what, run["data"]) != run[what]]     # older files name no data
+        if not other:
+            return _restore(notes, tensors, net, optimizer)
     except Exception as error:
         raise ValueError(f"{path} is no whole training checkpoint ({error}); delete it to start again") from error
-    if notes.get("config") != _stable(config):
-        raise ValueError(f"{path} was written by another configuration; delete it or choose another file")
+    what = {"config": "by another configuration", "data": "on other images"}[other[0]]
+    raise ValueError(f"{path} was written {what}; delete it or choose another file")
+
+
+def _restore(notes: dict[str, str], tensors: dict[str, Tensor], net: nn.Module,
+             optimizer: torch.optim.Optimizer) -> tuple[History, int]:
     net.load_state_dict({k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")})
     for k, p in net.named_parameters():
         if f"momentum.{k}" in tensors:

@@ -8,8 +8,8 @@ import pytest
 from dtsnn_lite.calibration import (THRESHOLD_RULES, as_scored, binned, binomial_tail, fastest_as_accurate, fastest_calibrated,
                                     fit_temperature, likelihood_slope, lost_images, reliability, risk_controlled, summed, tempered,
                                     threshold_ladder)
-from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, best_possible, calibrate, entropy, first_right,
-                              replay, right_from_then_on, run_of, softmax, trade_off)
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, best_possible, calibrate,
+                              entropy, first_right, replay, right_from_then_on, run_of, softmax, trade_off)
 from dtsnn_lite.recording import Recording, shipped
 
 POLICIES = (EntropyExit, ConfidenceExit, MarginExit)
@@ -182,6 +182,9 @@ def test_a_reliability_diagram_asks_for_a_timestep_that_was_run():
         reliability(a_recording(), t=5)
     with pytest.raises(ValueError, match="bins is a whole number, 1 or more; got 0"):
         reliability(a_recording(), t=1, bins=0)
+    for sure in (1.5, float("nan")):
+        with pytest.raises(ValueError, match="a probability, in"):
+            binned(np.array([0.5, sure]), np.array([True, True]))
 
 
 # --- the promise ------------------------------------------------------------------------
@@ -190,6 +193,19 @@ def test_the_binomial_tail_is_the_sum_of_its_terms():
     n, p = 23, 0.17
     terms = [comb(n, i) * p ** i * (1 - p) ** (n - i) for i in range(n + 1)]
     np.testing.assert_allclose(binomial_tail(np.arange(n + 1), n, p), np.cumsum(terms), atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [[-1], [24], [0.5]])
+def test_losses_are_counted_from_none_to_all(k):
+    with pytest.raises(ValueError, match="k counts losses among n = 23 images, 0 to 23"):
+        binomial_tail(np.array(k), 23, 0.17)
+
+
+@pytest.mark.parametrize("ask", [lambda p: lost_images(a_recording(), p, [0.5]), threshold_ladder,
+                                 lambda p: risk_controlled(a_recording(), p, 0.1, 0.1)])
+def test_only_a_threshold_climbs_a_ladder(ask):
+    with pytest.raises(TypeError, match="PatienceExit has no threshold"):
+        ask(PatienceExit)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -1,8 +1,10 @@
 """Weights come back as they were, and a damaged or planted file never runs."""
 
 import json
+import os
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -123,6 +125,44 @@ def test_weights_that_do_not_fit_their_configuration_are_refused(saved, change):
     save_file(tensors, path, metadata=metadata)
     with pytest.raises(ValueError, match="(?s)is not a whole checkpoint .*head.weight"):
         load_net(path)
+
+
+def test_weights_of_a_training_that_diverged_are_refused(tmp_path):
+    net = build(CONV)
+    net.currents[0][0].weight.data[1] = float("nan")
+    save_net(net, tmp_path / "net.safetensors", {})
+    with pytest.raises(ValueError, match="currents.0.0.weight holds NaN or infinity: the training diverged"):
+        load_net(tmp_path / "net.safetensors")
+
+
+@pytest.mark.parametrize("card, fails", [({"accuracy": np.float32(0.9)}, TypeError), ({}, OSError)])
+def test_a_save_that_fails_leaves_the_old_weights_and_their_card(saved, monkeypatch, card, fails):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    net, path = saved
+    before = path.read_bytes(), path.with_suffix(".json").read_bytes()
+    if fails is OSError:
+        monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(fails):
+        save_net(build(CONV), path, card)
+    assert (path.read_bytes(), path.with_suffix(".json").read_bytes()) == before
+    assert sorted(p.name for p in path.parent.iterdir()) == ["net.json", "net.safetensors"]
+    assert torch.equal(load_net(path).head.weight, net.head.weight)
+
+
+def test_a_kill_between_weights_and_card_leaves_weights_that_load(saved, monkeypatch):
+    path, net = saved[1], build(CONV)
+    replaced = os.replace
+
+    def killed(part, target):
+        replaced(part, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dtsnn_lite.recording.os.replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_net(net, path, {})
+    assert torch.equal(load_net(path).head.weight, net.head.weight)
 
 
 def test_a_missing_checkpoint_names_the_command_that_makes_one(tmp_path):

@@ -118,6 +118,9 @@ def test_designs_survive_their_file(tmp_path):
     again = Designs.load(tmp_path / "designs.npz")
     state = some_states(1)[0]
     assert design_rows(*(design_numbers(d, state) for d in (designs, again))) == design_rows(*(design_numbers(designs, state),) * 2)
+    (tmp_path / "designs.npz").write_bytes(b"PK")
+    with pytest.raises(ValueError, match="not a whole file of designs"):
+        Designs.load(tmp_path / "designs.npz")
 
 
 @needs_node

@@ -147,6 +147,24 @@ def test_an_unsupported_layer_is_named_with_what_to_do(layers, says):
         convert(nn.Sequential(*layers), (1, 4, 4))
 
 
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d(2, affine=False), nn.BatchNorm2d(2, track_running_stats=False)])
+def test_a_batch_norm_without_numbers_of_its_own_is_refused(norm):
+    with pytest.raises(ValueError, match="affine=True and track_running_stats=True"):
+        convert(nn.Sequential(nn.Conv2d(1, 2, 3), norm, QCFS(), nn.Flatten(), nn.Linear(8, 2)), (1, 4, 4))
+
+
+def test_a_threshold_that_training_brought_to_zero_is_refused():
+    ann = a_trained_ann()
+    ann[2].lam.data.zero_()
+    with pytest.raises(ValueError, match="a threshold lies above 0"):
+        convert(ann, IN_SHAPE)
+
+
+def test_at_a_tie_the_activation_rounds_up_and_the_neuron_fires_once_less():
+    x, act = torch.tensor([0.25]), QCFS(levels=4, lam=2.0)
+    assert (act(x) * 4 / 2).item() == 1 and spikes(x / 2, 4).item() == 0
+
+
 def test_an_impossible_activation_is_refused():
     with pytest.raises(ValueError, match="levels counts"):
         QCFS(levels=0)

@@ -121,8 +121,21 @@ def test_bad_bills_are_refused_with_the_reason():
         timestep_cost([], spikesim_rram_64)
     with pytest.raises(ValueError, match="no price list"):
         timestep_cost(vgg9(), Chip("computes only"))
-    with pytest.raises(ValueError, match="at least 2 classes"):
-        exit_check_cost(dtsnn_2023, classes=1)
+    for classes in (1, float("nan")):
+        with pytest.raises(ValueError, match=f"classes is a whole number, 2 or more; got {classes}"):
+            exit_check_cost(dtsnn_2023, classes)
+    for t_hat, timesteps, says in (([], 4, "whole timesteps"), ([1, 2], 0, "1 to T = 0"), ([5], 4, "1 to T = 4; got 5")):
+        with pytest.raises(ValueError, match=says):
+            steps_squared_ratio(np.array(t_hat, int), timesteps)
+    for chip in (dtsnn_2023, hp_adc_65nm):
+        with pytest.raises(ValueError, match="share of spikes"):
+            timestep_cost(vgg9(), chip, np.full(6, np.nan))
+    with pytest.raises(TypeError, match="crossbar is a Constant, with unit and source; got 1.0"):
+        replace(spikesim_rram_64.charges, crossbar=1.0)
+
+
+def test_layer_shapes_may_come_one_by_one():
+    assert timestep_cost(iter(vgg9()), spikesim_rram_64) == timestep_cost(vgg9(), spikesim_rram_64)
 
 
 def test_another_converter_moves_the_bill():

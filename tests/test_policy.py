@@ -160,6 +160,37 @@ def test_a_policy_for_another_number_of_timesteps_is_refused():
         choose_steps(PolicyNet(timesteps=6), some_images(2).images, timesteps=4)
 
 
-def test_an_impossible_price_is_refused():
-    with pytest.raises(ValueError, match="beta is the price"):
-        replace(PolicyTraining(), beta=-1.0)
+def test_a_policy_file_that_its_card_does_not_know_is_refused(tmp_path):
+    for name in ("a", "b"):
+        save_policy(PolicyNet(), tmp_path / f"{name}.safetensors", {})
+    (tmp_path / "a.safetensors").write_bytes((tmp_path / "b.safetensors").read_bytes())
+    with pytest.raises(ValueError, match="its sha256 is not the one on a.json"):
+        load_policy(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("what, value, says", [
+    ("beta", -1.0, "beta is the price"), ("epochs", 0, "epochs is a whole number, 1 or more"), ("batch", 0, "batch is a whole"),
+    ("lr", -1.0, "lr is a finite learning rate"), ("net_lr", float("nan"), "net_lr is a finite learning rate")])
+def test_an_impossible_training_is_refused(what, value, says):
+    with pytest.raises(ValueError, match=says):
+        replace(PolicyTraining(), **{what: value})
+
+
+@pytest.mark.parametrize("timesteps", [0, -1])
+def test_a_policy_chooses_among_one_or_more_timesteps(timesteps):
+    with pytest.raises(ValueError, match=f"timesteps is a whole number, 1 or more; got {timesteps}"):
+        PolicyNet(timesteps=timesteps)
+
+
+def test_images_answers_and_policy_must_fit_each_other():
+    policy, split = PolicyNet(timesteps=T), some_images(5)
+    with pytest.raises(TypeError, match="images are a torch tensor"):
+        choose_steps(policy, split.images.numpy(), T)
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        choose_steps(policy, split.images * float("nan"), T)
+    with pytest.raises(ValueError, match=r"labels is \(5,\), one an image; got shape \(5, 1\)"):
+        grouped_inference(policy, SpikingConvNet(), split.images, split.labels[:, None], T)
+    with pytest.raises(ValueError, match=r"correct is \(timesteps, images=5\); got shape \(4, 6\)"):
+        Experience(split.images, torch.ones(4, 6, dtype=torch.bool))
+    with pytest.raises(ValueError, match="among T = 4 timesteps, the network ran 6"):
+        fit_policy(policy, [Experience(split.images, torch.ones(6, 5, dtype=torch.bool))], PolicyTraining())

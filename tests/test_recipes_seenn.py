@@ -97,6 +97,9 @@ def test_sweeps_come_back_from_their_file(tmp_path):
     assert list(again) == ["a", "b, seed 1"]
     assert (again["a"].t_hat == sweep.t_hat).all() and (again["a"].correct == sweep.correct).all()
     assert (again["a"].betas == sweep.betas).all() and again["a"].timesteps == sweep.timesteps
+    (tmp_path / "s.npz").write_bytes((tmp_path / "s.npz").read_bytes()[:-9])
+    with pytest.raises(ValueError, match="not a whole file of sweeps"):
+        load_sweeps(tmp_path / "s.npz")
     with pytest.raises(FileNotFoundError, match="no shipped policies"):
         shipped_sweeps("nobody")
     with pytest.raises(ValueError, match="chooses 1 to 2"):

@@ -10,6 +10,7 @@ import time
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from dtsnn_lite.data import Split
 from dtsnn_lite.losses import mean_output_loss, prefix_loss
@@ -155,10 +156,10 @@ def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path
     def power_cut(*_):
         raise OSError("power cut")
 
-    monkeypatch.setattr("dtsnn_lite.training.os.replace", power_cut)
+    monkeypatch.setattr("dtsnn_lite.recording.os.replace", power_cut)
     with pytest.raises(OSError, match="power cut"):
         fit(a_net(), bars(), SHORT, checkpoint=path, progress=False)
-    assert path.read_bytes() == before
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
 def test_finished_training_is_not_trained_further(tmp_path):
@@ -173,6 +174,23 @@ def test_the_checkpoint_of_another_configuration_is_refused(tmp_path):
     other = TrainConfig(phases=SHORT.phases, batch=16, lr=0.2, augment=SHORT.augment)
     with pytest.raises(ValueError, match="was written by another configuration; delete it or choose another file"):
         fit(a_net(), bars(), other, checkpoint=tmp_path / "c", progress=False)
+
+
+def test_training_goes_on_with_the_images_it_began_with(tmp_path):
+    fit(a_net(), bars(), SHORT, checkpoint=tmp_path / "c", progress=False, max_epochs=1)
+    with pytest.raises(ValueError, match="was written on other images"):
+        fit(a_net(), bars(seed=1), SHORT, checkpoint=tmp_path / "c", progress=False)
+
+
+@pytest.mark.parametrize("lost", ["history", "net.head.weight"])
+def test_a_training_checkpoint_without_one_of_its_parts_is_refused(tmp_path, lost):
+    path = tmp_path / "c"
+    fit(a_net(), bars(), SHORT, checkpoint=path, progress=False, max_epochs=1)
+    with safe_open(path, "pt") as file:
+        notes, tensors = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}
+    save_file({k: v for k, v in tensors.items() if k != lost}, path, {k: v for k, v in notes.items() if k != lost})
+    with pytest.raises(ValueError, match="is no whole training checkpoint"):
+        fit(a_net(), bars(), SHORT, checkpoint=path, progress=False)
 
 
 @pytest.mark.parametrize("keep", [0, 50, -1])
@@ -192,12 +210,20 @@ EMPTY = Split(torch.zeros(0, 1, 8, 8), torch.zeros(0, dtype=torch.int64))
 
 
 def test_an_empty_split_is_refused():
-    with pytest.raises(ValueError, match="the training or the validation split is empty"):
-        fit(a_net(), EMPTY, SHORT, progress=False)
-    with pytest.raises(ValueError, match="the training or the validation split is empty"):
-        fit(a_net(), bars(), SHORT, validation=EMPTY, progress=False)
+    for train, validation in ((EMPTY, None), (bars(), EMPTY)):
+        with pytest.raises(ValueError, match="the split is empty"):
+            fit(a_net(), train, SHORT, validation, progress=False)
     with pytest.raises(ValueError, match="the split is empty"):
         accuracy(a_net(), EMPTY, 2)
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda s: Split(s.images * float("nan"), s.labels), "NaN or infinity"),
+    (lambda s: Split(s.images, s.labels + 9), r"labels lie in \[0, 3\)"),
+    (lambda s: Split(s.images, s.labels[:5]), "64 images but 5 labels")])
+def test_images_and_labels_that_teach_nothing_are_refused(change, says):
+    with pytest.raises(ValueError, match=says):
+        fit(a_net(), change(bars()), SHORT, progress=False)
 
 
 def test_a_loss_that_explodes_stops_training_and_loses_no_checkpoint(tmp_path):
@@ -226,7 +252,7 @@ def history_in(path) -> str:
     (dict(phases=()), "phases are .* pairs, each 1 or more; got "),
     (dict(phases=((0, 3),)), r"each 1 or more; got \(\(0, 3\),\)"),
     (dict(phases=((4, 0),)), r"each 1 or more; got \(\(4, 0\),\)"),
-    (dict(batch=0), "batch is a number of images, 1 or more; got 0"),
+    (dict(batch=0), "batch is a whole number, 1 or more; got 0"),
     (dict(lr=0.0), "lr is a finite learning rate above 0; got 0.0"),
     (dict(lr=float("nan")), "lr is a finite learning rate above 0; got nan"),
 ])
