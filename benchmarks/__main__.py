@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from benchmarks import curves, epochs, explorer, neurons, policy, stopping
+from benchmarks import crossbar, curves, epochs, explorer, neurons, policy, stopping
 from benchmarks.timing import Row
 
 SUITES: dict[str, Callable[[], Iterator[Row]]] = {"neurons": neurons.rows, "epochs": epochs.rows, "stopping": stopping.rows,
-                                                   "policy": policy.rows, "curves": curves.rows, "explorer": explorer.rows}
+                                                   "policy": policy.rows, "curves": curves.rows,
+                                                   "crossbar": crossbar.rows, "explorer": explorer.rows}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,61 +1,51 @@
-"""G8 and G9: a crossbar layer against an ordinary matrix product, on one thread.
-
-python -m benchmarks.crossbar
-"""
+"""G8 and G9: a crossbar layer against an ordinary matrix product."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
+from benchmarks.timing import Row, at_most, interleaved, peer
 from dtsnn_lite.chip import HPADC, Chip, SenseAmp
 from dtsnn_lite.crossbar import fast_matmul, matmul, program
-from dtsnn_lite.crossbar_layers import CrossbarLinear
+from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear
 
-ROUNDS = 15
-
-
-def interleaved(runs: dict[str, Callable[[], Tensor]], rounds: int = ROUNDS) -> dict[str, float]:
-    """Median milliseconds of each run, A B A B ..., after one round to warm up."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds + 1):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            taken[name].append(1000 * (time.perf_counter() - began))
-    return {name: median(times[1:]) for name, times in taken.items()}
+IMAGES, ROWS, OUT, SPIKES = 4096, 576, 128, 0.2     # nine arrays of 64 rows
+LOSSLESS = Chip("8 bits", readout=HPADC(8))
 
 
-def main(images: int = 4096, rows: int = 576, out: int = 128) -> None:
-    torch.set_num_threads(1)
+def rows() -> Iterator[Row]:
+    """The read-outs beside the product of the planes, and a lossless converter beside the plain layer."""
     torch.manual_seed(0)
-    x, q = (torch.rand(images, rows) < 0.2).float(), torch.randint(-7, 8, (rows, out)).float()
-    chip, adc = Chip("64 rows, 3 planes", readout=HPADC(4)), HPADC(4)
-    arrays = program(q, chip)
-    steps, alphas, spikes = torch.full((rows // 64,), 2.0), torch.rand(rows // 64, 3 * out), x.to(torch.int8)
-    lossless = CrossbarLinear(rows, out, bias=False).eval()
-    lossless.settle(Chip("8 bits", readout=HPADC(8)), 0)
     with torch.no_grad():
-        ms = interleaved({
-            "product of the three planes side by side, float32": lambda: x @ arrays.planes,
-            "product of the weights, float32": lambda: x @ q,
-            "4-bit ADC, floats": lambda: fast_matmul(x, arrays, adc, steps),
-            "4-bit ADC, spikes as bytes": lambda: fast_matmul(spikes, arrays, adc, steps),
-            "sense amplifier, floats": lambda: fast_matmul(x, arrays, SenseAmp(), alphas),
-            "sense amplifier, spikes as bytes": lambda: fast_matmul(spikes, arrays, SenseAmp(), alphas),
-            "4-bit ADC, the differentiable form": lambda: matmul(x, arrays, adc, steps),
-            "lossless 8-bit ADC, detected (G9)": lambda: lossless(x)})
-    planes, weights = list(ms.values())[:2]
-    print(f"{images} inputs x {rows} rows x {out} outputs; same numbers: "
-          f"{torch.equal(fast_matmul(spikes, arrays, adc, steps), matmul(x, arrays, adc, steps))}\n")
-    print(f"{'':52}{'ms':>8}{'x planes':>10}{'x weights':>11}")
-    for name, t in ms.items():
-        print(f"{name:52}{t:8.1f}{t / planes:10.2f}{t / weights:11.2f}")
+        yield from read_outs()
+        yield from lossless()
 
 
-if __name__ == "__main__":
-    main()
+def read_outs() -> Iterator[Row]:
+    """One layer, 3 one-bit planes; the plain product is that of all planes side by side."""
+    x, q = (torch.rand(IMAGES, ROWS) < SPIKES).float(), torch.randint(-7, 8, (ROWS, OUT)).float()
+    adc, arrays = HPADC(4), program(q, Chip("64 rows, 3 planes", readout=HPADC(4)))
+    steps, alphas, spikes = torch.full((ROWS // 64,), 2.0), torch.rand(ROWS // 64, 3 * OUT), x.to(torch.int8)
+    same = torch.equal(fast_matmul(spikes, arrays, adc, steps), matmul(x, arrays, adc, steps))
+    yield Row("G8", "fast read-out = differentiable read-out, every output", "yes" if same else "no", "yes", same)
+    seconds = interleaved({"product": lambda: x @ arrays.planes,
+                           "4-bit ADC": lambda: fast_matmul(spikes, arrays, adc, steps),
+                           "4-bit ADC, floats": lambda: fast_matmul(x, arrays, adc, steps),
+                           "sense amplifier": lambda: fast_matmul(spikes, arrays, SenseAmp(), alphas)}, 9)
+    yield at_most("G8", "4-bit ADC / product of its planes", seconds["4-bit ADC"] / seconds["product"], 1.5)
+    for name in ("4-bit ADC, floats", "sense amplifier"):
+        yield peer("G8", f"  the same, {name}", seconds[name] / seconds["product"])
+
+
+def lossless() -> Iterator[Row]:
+    """A converter that misses nothing is found out, and costs the layer's own product and a look at its input."""
+    linear, conv = CrossbarLinear(ROWS, OUT, bias=False).eval(), CrossbarConv2d(64, OUT, 3, padding=1, bias=False).eval()
+    for layer in (linear, conv):
+        layer.settle(LOSSLESS, 0)
+    x, images = (torch.rand(IMAGES, ROWS) < SPIKES).float(), (torch.rand(16, 64, 16, 16) < SPIKES).float()
+    seconds = interleaved({"linear": lambda: torch.nn.functional.linear(x, linear.weight), "linear on the chip": lambda: linear(x),
+                           "conv": lambda: torch.nn.functional.conv2d(images, conv.weight, padding=1), "conv on the chip": lambda: conv(images)}, 9)
+    for name in ("linear", "conv"):
+        yield at_most("G9", f"{name} layer with a lossless 8-bit ADC / without a chip", seconds[f"{name} on the chip"] / seconds[name], 1.1)
