@@ -46,7 +46,7 @@ function policyRows(data, { ours, theirs }) {
 }
 
 function policySentence({ policy, rule, ours, theirs }, state) {
-  const against = rule.as_good ? `the ${state.rival} threshold of equal accuracy` : `the most accurate ${state.rival} threshold`;
+  const against = rule.as_good ? `the threshold on ${state.rival} of equal accuracy` : `the most accurate threshold on ${state.rival}`;
   return `The policy trained at a price of ${policy.beta} answers ${fixed(100 * ours.accuracy, 1)} % right in ${fixed(ours.timesteps, 2)} timesteps, `
     + `with ${change(ours.energy_pj / theirs.energy_pj)} energy than ${against}, its look ${state.look ? "billed" : "left out"}.`;
 }
@@ -55,13 +55,14 @@ function policyPython(data, state, { policy, rule }) {
   const { step, check, look } = data.chips.find(({ name }) => name === state.chip).prices;
   const call = (name, values) => `${name}(${Object.entries(values).map(([key, value]) => `${key}=${value}`).join(", ")})`;
   return [
+    ...(rule.summed ? ["from dtsnn_lite.calibration import summed"] : []),
     "from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost",
     `from dtsnn_lite.exits import ${rule.policy}, replay`,
     "from dtsnn_lite.policy import chosen_cost",
     ...data.python.imports, "",
     `seen, sweep = ${data.python.recording}, ${data.python.sweeps}["${state.method}"]`,
     `row = list(sweep.betas).index(${policy.beta})`,
-    `rival = replay(seen, ${rule.policy}(${rule.threshold}))`,
+    `rival = replay(${rule.summed ? "summed(seen)" : "seen"}, ${rule.policy}(${rule.threshold}))`,
     `step = ${call("StepCost", step)}`,
     `look = ${state.look ? call("StepCost", look) : "None"}`,
     `check = ${call("ExitCheckCost", check)}   # ${state.chip}`,
@@ -80,7 +81,7 @@ function policyPython(data, state, { policy, rule }) {
 function planePicture(data, state, { policy, ours, theirs }) {
   const { x, y } = data.axes;
   const picture = plot({ title: "Accuracy against mean timesteps",
-    label: `The policy stands at ${fixed(ours.timesteps, 2)} timesteps and ${fixed(100 * ours.accuracy, 1)} percent, the ${state.rival} threshold `
+    label: `The policy stands at ${fixed(ours.timesteps, 2)} timesteps and ${fixed(100 * ours.accuracy, 1)} percent, the threshold on ${state.rival} `
       + `at ${fixed(theirs.timesteps, 2)} and ${fixed(100 * theirs.accuracy, 1)} percent.`,
     x: { low: x[0], high: x.at(-1), ticks: x, label: "mean timesteps" }, y: { low: y[0], high: y.at(-1), ticks: y, label: "images right (%)" } });
   const at = ({ counts, right }) => [meanOver(counts, counts.map((_, t) => t + 1), data.images), (100 * right) / data.images];

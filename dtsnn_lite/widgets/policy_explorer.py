@@ -9,13 +9,14 @@ from math import log
 import numpy as np
 import traitlets
 
+from dtsnn_lite.calibration import THRESHOLD_RULES, as_scored
 from dtsnn_lite.cost import Bill, ExitCheckCost, StepCost, inference_cost
 from dtsnn_lite.exits import Run, first_right, replay, right_from_then_on, run_of, trade_off
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
 from dtsnn_lite.widgets.drawing import (Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, signed, tag,
                                         ticks)
-from dtsnn_lite.widgets.exit_explorer import POLICIES, SHOWN, thin_curve
+from dtsnn_lite.widgets.exit_explorer import SHOWN, thin_curve
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
 
 Prices = tuple[StepCost, StepCost, ExitCheckCost]      # a timestep of the network, a look of the policy, an exit check
@@ -29,13 +30,14 @@ def summary(run: Run) -> dict:
     return {"counts": run.histogram.tolist(), "right": int(run.correct.sum())}
 
 
-def rival_of(recording: Recording, score: str, accuracy: float) -> dict:
-    """The fastest threshold that is at least this accurate; where there is none, the most accurate."""
-    policy, curve = POLICIES[score], trade_off(recording, POLICIES[score])
+def rival_of(recording: Recording, rule: str, accuracy: float) -> dict:
+    """The fastest threshold of a rule that is at least this accurate; where there is none, the most accurate."""
+    scored, policy = as_scored(recording, rule), THRESHOLD_RULES[rule]
+    curve = trade_off(scored, policy)
     wanted = min(accuracy, float(curve.accuracy.max()))
     best = np.flatnonzero(curve.accuracy >= wanted - 1e-9)[-1]
     threshold = float(curve.thresholds[best])
-    return {**summary(replay(recording, policy(threshold))), "threshold": threshold, "policy": policy.__name__,
+    return {**summary(replay(scored, policy(threshold))), "threshold": threshold, "policy": policy.__name__, "summed": scored is not recording,
             "as_good": bool(wanted == accuracy)}
 
 
@@ -68,7 +70,7 @@ def pack(recording: Recording, sweeps: Mapping[str, PolicySweep], cost_models: M
          images: np.ndarray | None, code: Mapping) -> tuple[dict, bytes]:
     """The two traits of the explorer, `data` and `bytes`."""
     index = choose_shown(sweeps) if images is not None else np.array([], dtype=int)
-    curves = {score: thin_curve(recording, score) for score in POLICIES}
+    curves = {rule: thin_curve(as_scored(recording, rule), rule.split()[0]) for rule in THRESHOLD_RULES}
     oracles = [{"name": name, "dy": dy, **summary(run_of(t_hat, recording))} for name, dy, t_hat in
                (("first right", -9, first_right(recording)), ("right from then on", -37, right_from_then_on(recording)))]
     methods = {name: [_policy(recording, sweep, k, index) for k in range(len(sweep.betas))] for name, sweep in sweeps.items()}
@@ -88,7 +90,7 @@ def _policy(recording: Recording, sweep: PolicySweep, k: int, index: np.ndarray)
     counts = np.bincount(sweep.t_hat[k], minlength=recording.timesteps + 1)[1:].tolist()
     return {"beta": float(sweep.betas[k]), "counts": counts, "right": int(sweep.correct[k].sum()),
             "shown": sweep.t_hat[k][index].tolist(),
-            "rivals": {score: rival_of(recording, score, float(sweep.accuracy[k])) for score in POLICIES}}
+            "rivals": {rule: rival_of(recording, rule, float(sweep.accuracy[k])) for rule in THRESHOLD_RULES}}
 
 
 def _axes(recording: Recording, methods: Mapping, curves: Mapping, oracles: list[dict]) -> dict:
@@ -141,7 +143,7 @@ def policy_rows(ours: Mapping, theirs: Mapping) -> list[list[str]]:
 # --- the view without a script --------------------------------------------------------------
 
 def _sentence(policy: Mapping, rule: Mapping, ours: Mapping, theirs: Mapping, rival: str, look: bool) -> str:
-    against = f"the {rival} threshold of equal accuracy" if rule["as_good"] else f"the most accurate {rival} threshold"
+    against = f"the threshold on {rival} of equal accuracy" if rule["as_good"] else f"the most accurate threshold on {rival}"
     return (f"The policy trained at a price of {policy['beta']:g} answers {100 * ours['accuracy']:.1f} % right in {ours['timesteps']:.2f} "
             f"timesteps, with {change(ours['energy_pj'] / theirs['energy_pj'])} energy than {against}, its look "
             f"{'billed' if look else 'left out'}.")
@@ -150,7 +152,7 @@ def _sentence(policy: Mapping, rule: Mapping, ours: Mapping, theirs: Mapping, ri
 def plane_picture(data: Mapping, method: str, rival: str, policy: Mapping, ours: Mapping, theirs: Mapping) -> str:
     """All policies of one training, the curve of the rule, the oracles, and the two points compared."""
     x, y, images = data["axes"]["x"], data["axes"]["y"], data["images"]
-    label = (f"The policy stands at {ours['timesteps']:.2f} timesteps and {100 * ours['accuracy']:.1f} percent, the {rival} threshold "
+    label = (f"The policy stands at {ours['timesteps']:.2f} timesteps and {100 * ours['accuracy']:.1f} percent, the threshold on {rival} "
              f"at {theirs['timesteps']:.2f} and {100 * theirs['accuracy']:.1f} percent.")
     plot = Plot("Accuracy against mean timesteps", label, Axis(x[0], x[-1], x, "mean timesteps"), Axis(y[0], y[-1], y, "images right (%)"))
 
@@ -224,7 +226,7 @@ class PolicyExplorer(Explorer):
     PolicyExplorer(recording, sweeps, {"chip": (step, look, check)}, images=test_images)
     beta     the price; the policy trained at the nearest price is shown
     method   a key of sweeps: how the policies were trained
-    rival    entropy, confidence or margin
+    rival    a key of THRESHOLD_RULES: entropy, confidence or margin, of the mean of logits or of the sum
     look     whether the policy's own look is in its bill
     chip     a key of cost_models
     """
@@ -245,7 +247,7 @@ class PolicyExplorer(Explorer):
         _check(recording, sweeps, cost_models, images)
         method = checked_choice("method", method or next(iter(sweeps)), tuple(sweeps))
         chip = checked_choice("chip", chip or next(iter(cost_models)), tuple(cost_models))
-        checked_choice("rival", rival, tuple(POLICIES))
+        checked_choice("rival", rival, tuple(THRESHOLD_RULES))
         data, raw = pack(recording, sweeps, cost_models, images, code or DIGITS_CODE)
         if not 1 <= beta <= data["highest"]:
             raise ValueError(f"beta lies in [1, {data['highest']}], the prices that were trained; got {beta!r}")

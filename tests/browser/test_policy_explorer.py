@@ -7,10 +7,11 @@ import random
 import numpy as np
 import pytest
 
+from dtsnn_lite.calibration import THRESHOLD_RULES
 from dtsnn_lite.exits import run_of
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
-from dtsnn_lite.widgets.policy_explorer import POLICIES, PolicyExplorer, policy_numbers, policy_rows
+from dtsnn_lite.widgets.policy_explorer import PolicyExplorer, policy_numbers, policy_rows
 from tests.browser.test_explorers import SAME, cells, field, stage  # noqa: F401
 from tests.test_widgets import AFFINE, PROPORTIONAL, recording
 
@@ -38,11 +39,11 @@ def policy_explorer(**more) -> PolicyExplorer:
 
 def states(count: int) -> list[dict]:
     dice = random.Random(0)
-    return [{"beta": dice.randint(1, 50), "method": dice.choice(list(SWEEPS)), "rival": dice.choice(list(POLICIES)),
+    return [{"beta": dice.randint(1, 50), "method": dice.choice(list(SWEEPS)), "rival": dice.choice(list(THRESHOLD_RULES)),
              "chip": dice.choice(list(PRICES)), "look": dice.random() < 0.5} for _ in range(count)]
 
 
-@pytest.mark.parametrize("state", [{}, {"beta": 1}, {"beta": 50, "rival": "entropy", "look": False, "method": "reinforce"}])
+@pytest.mark.parametrize("state", [{}, {"beta": 1}, {"beta": 50, "rival": "entropy of the sum", "look": False, "method": "reinforce"}])
 def test_the_still_view_draws_and_prints_what_the_live_one_does(stage, state):  # noqa: F811
     page = stage(policy_explorer(**state))
     assert cells(page, "static0") == cells(page, "live0")
