@@ -150,7 +150,7 @@ def design_sentence(now: DesignNumbers, then: DesignNumbers) -> str:
 
 
 def caption_of(designs: Designs) -> str:
-    return f"{designs.images:,} test digits, at most {T} timesteps; means over images, EDP is the mean of E\u00d7D"
+    return f"{designs.images:,} test digits, at most {T} timesteps; means over images, EDP is the mean of E\u00d7D; neurons and scale factors not billed"
 
 
 def static_html(designs: Designs, state: Mapping, heading: str) -> str:
