@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dtsnn_lite.chip import check_whole
+
 SCORES = ("entropy", "confidence", "margin")
+COUNTS = {"timesteps": (1, 1_000_000), "seed": (0, 2 ** 32 - 1), "max_epochs": (1, None)}
 CHIPS = ("dtsnn_2023", "spikesim_rram_64", "hp_adc_65nm", "adc_less_65nm")
 
 
@@ -23,13 +26,15 @@ def train(a: argparse.Namespace) -> dict:
     from dtsnn_lite.recipes import make, recipe_of, ship
     from dtsnn_lite.recipes_seenn import MAKERS
 
+    device = _device(a.device)
     if a.name in MAKERS:
         a.out.mkdir(parents=True, exist_ok=True)
         return MAKERS[a.name](a.out, a.seed, not a.quiet)
     recipe = recipe_of(a.name).seeded(a.seed)
+    recipe.data()                                   # no folder is made where there is nothing to train on
     a.out.mkdir(parents=True, exist_ok=True)
     checkpoint = a.out / f"{a.name}-seed{a.seed}.training"
-    net, history, seconds = make(recipe, checkpoint, a.device, a.compile, not a.quiet, a.max_epochs)
+    net, history, seconds = make(recipe, checkpoint, device, a.compile, not a.quiet, a.max_epochs)
     if len(history.loss) < recipe.training.epochs:
         return {"epochs": len(history.loss), "of": recipe.training.epochs, "continue": "the same command"}
     name = a.name if a.seed == 0 else f"{a.name}-seed{a.seed}"
@@ -40,21 +45,20 @@ def stages(a: argparse.Namespace) -> dict:
     """Train the digits network for a chip, stage by stage, and write weights, cards and recordings."""
     from dtsnn_lite.stages import make_stages, ship_stages
 
-    found = make_stages(a.seed, a.out, not a.quiet, a.device)
+    found = make_stages(a.seed, a.out, not a.quiet, _device(a.device))
     return ship_stages(a.out, a.ship) if a.ship else found
 
 
 def record(a: argparse.Namespace) -> dict:
     """Run a trained network on a split and write its recording."""
-    from dtsnn_lite.checkpoints import load_net, load_shipped
     from dtsnn_lite.data import as_input
     from dtsnn_lite.inference import record as run
-    from dtsnn_lite.recipes import recipe_of
+    from dtsnn_lite.recipes import RECIPES, recipe_of
 
-    path = Path(a.name)
+    net, path = _network(a.name), Path(a.name)
     name = path.stem if path.suffix else a.name
-    net = load_net(path) if path.suffix else load_shipped(a.name)
-    recipe = recipe_of(a.recipe or name.split("-seed")[0])
+    own = max((one for one in RECIPES if name.startswith(one)), key=len, default=name)       # digits of digits-4-bit
+    recipe = recipe_of(a.recipe or own)
     split = getattr(recipe.data(), a.split)
     seen = run(net, as_input(split.images), split.labels, a.timesteps,
                about={"network": name, "dataset": recipe.dataset, "split": a.split})
@@ -89,13 +93,15 @@ def network_cost(a: argparse.Namespace) -> dict:
     from dtsnn_lite.floorplan import area_mm2, clock_ns, leakage_uw
     from dtsnn_lite.networks import NETWORKS
 
-    shapes, chip = NETWORKS[a.name](), replace(getattr(chips, a.chip), timesteps=a.timesteps)
-    rates = np.full((a.timesteps, len(shapes)), 0.5 if a.density is None else a.density)
-    if a.density is None and a.timesteps > 1:
+    _refuse(a, "a paper's network has no images", "threshold", "score", "net")
+    timesteps = a.timesteps or 4
+    shapes, chip = NETWORKS[a.name](), replace(getattr(chips, a.chip), timesteps=timesteps)
+    rates = np.full((timesteps, len(shapes)), 0.5 if a.density is None else a.density)
+    if a.density is None and timesteps > 1:
         rates[0] = 0.0                              # as the authors' program feeds its networks
     step = timestep_cost(shapes, chip, input_densities(rates, len(shapes)))
-    bill = static_cost(a.timesteps, step)
-    found = {"network": a.name, "chip": chip.name, "timesteps": a.timesteps, "density": float(rates.mean()),
+    bill = static_cost(timesteps, step)
+    found = {"network": a.name, "chip": chip.name, "timesteps": timesteps, "density": float(rates.mean()),
              "energy_pj": float(bill.energy_pj[0]), "latency_ns": float(bill.latency_ns[0]),
              "edp_pj_ns": float(bill.edp_pj_ns[0]), "fixed_pj": step.fixed_pj, "step_pj": step.step_pj,
              "fixed_ns": step.fixed_ns, "step_ns": step.step_ns, "parts_pj": step.parts}
@@ -111,16 +117,19 @@ def cost(a: argparse.Namespace) -> dict:
 
     if a.name in NETWORKS:
         return network_cost(a)
+    from dataclasses import replace
+
     from dtsnn_lite import chip as chips
-    from dtsnn_lite.checkpoints import load_shipped
     from dtsnn_lite.cost import exit_check_cost, inference_cost, static_cost, timestep_cost
     from dtsnn_lite.exits import NeverExit, replay
     from dtsnn_lite.facts import three_ratios
     from dtsnn_lite.models import layer_shapes
 
-    seen, chip = _recording(a.name), getattr(chips, a.chip)
-    policy = NeverExit() if a.threshold is None else _policies()[a.score](a.threshold)
-    step = timestep_cost(layer_shapes(load_shipped(a.net or seen.about.get("network", "").split("-seed")[0])), chip, seen.spike_rates)
+    _refuse(a, "a recording has its own", "timesteps", "density")
+    seen = _recording(a.name)
+    chip = replace(getattr(chips, a.chip), timesteps=seen.timesteps)
+    policy = NeverExit() if a.threshold is None else _policies()[a.score or SCORES[0]](a.threshold)
+    step = timestep_cost(layer_shapes(_recorded_network(seen, a.net)), chip, seen.spike_rates)
     run = replay(seen, policy)
     bill = inference_cost(run.t_hat, step, None if a.threshold is None else exit_check_cost(chip, seen.classes))
     still = static_cost(seen.timesteps, step)
@@ -136,7 +145,10 @@ def facts(a: argparse.Namespace) -> list[dict]:
     """Every number that the book claims, measured now."""
     from dtsnn_lite.facts import facts as all_facts
 
-    return [{**vars(one), "value": float(one.value), "text": one.text} for one in all_facts() if a.name in one.name]
+    found = [{**vars(one), "value": float(one.value), "text": one.text} for one in all_facts() if a.name in one.name]
+    if not found:
+        raise ValueError(f"no fact has {a.name!r} in its name; `python -m dtsnn_lite facts` lists them all")
+    return found
 
 
 def download(a: argparse.Namespace) -> dict:
@@ -150,6 +162,46 @@ def _recording(name: str):
     from dtsnn_lite.recording import Recording, shipped
 
     return Recording.load(name) if name.endswith(".npz") else shipped(name)
+
+
+def _network(name: str):
+    """A shipped network or that of a file; an ANN as the spiking network that it becomes."""
+    from dtsnn_lite.checkpoints import load_net, load_shipped
+    from dtsnn_lite.conversion import convert
+    from dtsnn_lite.models import SpikingNet
+
+    net = load_net(name) if Path(name).suffix else load_shipped(name.replace("-converted", "-ann"))
+    return net if isinstance(net, SpikingNet) else convert(net, net.config.in_shape)
+
+
+def _recorded_network(seen, name: str | None):
+    """The network whose layers a recording is billed on."""
+    name = name or str(seen.about.get("network", "")).split("-seed")[0]
+    if not name:
+        raise ValueError("the recording does not say which network made it: give --net")
+    net = _network(name)
+    if (net.layers, net.head.out_features) != (seen.spike_rates.shape[1], seen.classes):
+        raise ValueError(f"the recording has {seen.spike_rates.shape[1]} spiking layers and {seen.classes} classes, {name} has "
+                         f"{net.layers} and {net.head.out_features}: give the --net that made it")
+    return net
+
+
+def _device(name: str) -> str:
+    """The device of that name, if this machine has it."""
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"no device {name!r} here ({str(error).splitlines()[0]}); cpu is always there") from error
+    return name
+
+
+def _refuse(a: argparse.Namespace, why: str, *options: str) -> None:
+    """Options that would be ignored are refused."""
+    given = [f"--{one}" for one in options if getattr(a, one) is not None]
+    if given:
+        raise ValueError(f"there is no use for {' and '.join(given)}: {why}")
 
 
 def _policies() -> dict[str, type]:
@@ -212,12 +264,12 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--points", type=int, default=20, help="how many breakpoints to print; 0 is all")
     c = command(cost)
     c.add_argument("name", help="a shipped recording, a .npz file, or a paper's network (vgg9, dvsnet, ...)")
-    c.add_argument("--timesteps", type=int, default=4, help="T of a paper's network")
+    c.add_argument("--timesteps", type=int, help="T of a paper's network, by default 4")
     c.add_argument("--density", type=float, help="share of inputs that spike; by default half, after a silent first step")
     c.add_argument("--threshold", type=float, help="where to stop; without it the network is static")
-    c.add_argument("--score", choices=SCORES, default="entropy")
+    c.add_argument("--score", choices=SCORES, help="of the threshold, by default entropy")
     c.add_argument("--chip", choices=CHIPS, default=CHIPS[0])
-    c.add_argument("--net", help="a shipped network; by default the recording's own")
+    c.add_argument("--net", help="a shipped network, or a .safetensors file; by default the recording's own")
     command(facts).add_argument("name", nargs="?", default="", help="only facts with this in their name")
     command(download).add_argument("name", choices=["cifar10"])
     return p
@@ -238,9 +290,17 @@ def _train_arguments(t: argparse.ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     a = parser().parse_args(argv)
     try:
+        for what, (least, most) in COUNTS.items():
+            if getattr(a, what, None) is not None:
+                check_whole(what, getattr(a, what), least, most)
         result = a.run(a)
     except (ValueError, OSError, TypeError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", *str(error).split(), file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        print("error: this does not fit into memory; ask for fewer timesteps or images at a time", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; training goes on from its last whole epoch with the same command", file=sys.stderr)

@@ -95,6 +95,18 @@ def test_record_runs_a_shipped_network_again(capsys, tmp_path):
     assert again.about["split"] == "calibration"
 
 
+@pytest.mark.parametrize("name", ["digits-4-bit", "digits-ann"])
+def test_record_finds_the_data_of_a_network_and_converts_an_ann(capsys, tmp_path, name):
+    result = said(capsys, "record", name, "--split", "calibration", "--timesteps", "8", "--out", str(tmp_path))
+    assert result["images"] == 500 and result["accuracy"][-1] > 0.9
+
+
+def test_a_converted_networks_recording_is_billed_for_its_own_timesteps(capsys):
+    bill, longer = (said(capsys, "cost", name, "--chip", "hp_adc_65nm") for name in ("digits-test", "digits-converted-test"))
+    wires = [one["parts_pj"]["buffers and wires"] for one in (bill, longer)]
+    assert len(longer["histogram"]) == 16 and wires[1] > wires[0]           # wider accumulators, longer wires
+
+
 def test_train_ships_what_record_and_curve_can_read(capsys, tmp_path, tiny):
     card = said(capsys, "train", "tiny", "--out", str(tmp_path), "--quiet", "--note", " (25 times fewer)")
     assert card["dataset"] == "a few digits (25 times fewer)"
@@ -125,7 +137,17 @@ def test_another_seed_ships_under_its_own_name(capsys, tmp_path, tiny):
     (["train", "nope"], "error: no recipe 'nope'; there are ["),
     (["record", "nope"], "error: no shipped network 'nope'; there are ["),
     (["record", "nope.safetensors"], "error: no checkpoint at nope.safetensors; `python -m dtsnn_lite train` makes one"),
-    (["record", "digits", "--timesteps", "0"], "error: timesteps is a whole number, 1 or more; got 0"),
+    (["record", "digits", "--timesteps", "0"], "error: timesteps is a whole number, 1 to 1000000; got 0"),
+    (["record", "digits", "--timesteps", "1000000000"], "error: timesteps is a whole number, 1 to 1000000; got 1000000000"),
+    (["train", "digits", "--seed", "1" + 20 * "0"], "error: seed is a whole number, 0 to 4294967295; got 1"),
+    (["train", "digits", "--device", "foo"], "error: no device 'foo' here"),
+    (["stages", "--device", "foo"], "error: no device 'foo' here"),
+    (["train", "cifar10-small"], "error: no CIFAR-10 at "),
+    (["facts", "nosuchfact"], "error: no fact has 'nosuchfact' in its name"),
+    (["curve", "digits-designs"], "error: no shipped recording 'digits-designs'; there are ["),
+    (["cost", "digits-test", "--timesteps", "7", "--density", "3"], "error: there is no use for --timesteps and --density: a recording has its own"),
+    (["cost", "vgg9", "--threshold", ".1"], "error: there is no use for --threshold: a paper's network has no images"),
+    (["cost", "vgg9", "--density", "3"], "error: a density is a share of spikes"),
     (["curve", "nope"], "error: no shipped recording 'nope'; there are ["),
     (["curve", "nope.npz"], "error: no recording at nope.npz"),
     (["curve", "digits-test", "--points", "-3"], "error: points"),
@@ -137,7 +159,27 @@ def test_a_wrong_word_costs_one_line(capsys, tmp_path, monkeypatch, argv, messag
     monkeypatch.chdir(tmp_path)
     assert main(argv) == 2
     out, err = capsys.readouterr()
-    assert err.startswith(message) and err.count("\n") == 1 and out == ""
+    assert err.startswith(message) and err.count("\n") == 1 and out == "" and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("about, says", [({}, "does not say which network made it: give --net"), ({"network": 5}, "no shipped network '5'"),
+                                         ({"network": "digits"}, "the recording has 9 spiking layers and 10 classes, digits has 3"),
+                                         (["digits"], "is not a whole recording (about is a dict")])
+def test_a_recording_of_another_or_an_unknown_network_costs_one_line(capsys, tmp_path, about, says):
+    np.savez(tmp_path / "a.npz", f=np.zeros((1, 2, 10)), labels=np.array([0, 1]), spike_rates=np.zeros((1, 9)), about=json.dumps(about))
+    assert main(["cost", str(tmp_path / "a.npz")]) == 2
+    out, err = capsys.readouterr()
+    assert says in err and err.count("\n") == 1 and out == ""
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory")])
+def test_what_does_not_fit_costs_one_line(capsys, monkeypatch, error):
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr("dtsnn_lite.inference.record", full)
+    assert main(["record", "digits"]) == 2
+    assert capsys.readouterr().err.startswith("error: this does not fit into memory")
 
 
 def test_a_download_that_fails_costs_one_line(capsys, tmp_path, monkeypatch):
