@@ -97,6 +97,32 @@ def test_no_two_pages_describe_themselves_alike(book, readers):
     assert len(set(told)) == len(told)
 
 
+ALT_LETTERS = 50
+FILE_NAME = re.compile(r"\.(?:png|jpe?g|svg|gif)\b|^[0-9a-f_-]{8,}$|^(?:image|figure|plot|picture)\b", re.I)
+
+
+def figures_of(path: Path) -> list[tuple[str, str]]:
+    """(element, what is said of it) for every drawing of a page; the small images inside an explorer name themselves."""
+    page = html5lib.parse(path.read_text("utf8"), namespaceHTMLElements=False)
+    article = next(node for node in page.iter("article") if "bd-article" in node.get("class", ""))
+    drawn = [("img", node.get("alt", "")) for node in article.iter("img") if node.get("class") not in ("ink", "photo")]
+    names = [node for node in article.iter() if isinstance(node.tag, str) and node.tag.endswith("svg") and node.get("aria-hidden") != "true"]
+    return drawn + [("svg", node.get("aria-label", "") if node.get("role") == "img" else "") for node in names]
+
+
+@every_page
+def test_every_figure_says_what_one_sees(book, name):
+    said = figures_of(book / f"{name}.html")
+    for kind, words in said:
+        assert len(words) >= ALT_LETTERS and words.endswith("."), f"{kind} of {name}: {words!r} does not say what one sees"
+        assert not FILE_NAME.search(words), f"{kind} of {name}: {words!r} names a file, not what one sees"
+    assert len({words for _, words in said}) == len(said), "two figures of a page never say the same"
+
+
+def test_the_figures_of_the_book_are_found(book):
+    assert len(figures_of(book / "book" / "dtsnn.html")) >= 8
+
+
 def test_the_sitemap_names_every_page(book):
     tree = ElementTree.parse(book / "sitemap.xml")
     places = {element.text for element in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")}
@@ -172,3 +198,20 @@ def test_a_page_that_is_read_in_the_dark_prints_in_the_light(browser, book):
     page.emulate_media(media="screen", color_scheme="dark")
     page.wait_for_function(f"!({ink})")
     context.close()
+
+
+def test_no_name_in_a_table_is_cut_in_two_on_a_phone(browser, book):
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto((book / "book" / "notation.html").as_uri())
+    cut = page.locator("td code .pre").evaluate_all("all => all.filter((it) => it.getClientRects().length > 1).map((it) => it.textContent)")
+    assert cut == []
+    page.close()
+
+
+def test_the_search_form_shows_what_one_types_beside_its_glass(browser, book):
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto((book / "search.html").as_uri())
+    form = page.locator("form.bd-search").locator("visible=true").first
+    glass, words = form.locator("i").bounding_box(), form.locator("input").bounding_box()
+    assert glass["x"] + glass["width"] <= words["x"] + 12, "12 px is the input's own padding"
+    page.close()

@@ -4,6 +4,7 @@ freshness     what a page was made from; a change makes it stale
 live_widgets  anywidgets that run on a static page, with a still view for readers without scripts
 offline       mathematics and scripts without the network
 icons         the theme's icon fonts, cut down to the icons that are shown
+tables        room for words on a narrow page
 pictures      the notebooks' drawings with a palette
 pages         descriptions, Open Graph tags, sitemap, the page for lost readers, repairs of the theme
 """
@@ -14,11 +15,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import freshness, icons, live_widgets, offline, pages, pictures
+from . import freshness, icons, live_widgets, offline, pages, pictures, tables
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (freshness, live_widgets, offline, icons, pictures, pages):
+    for part in (freshness, live_widgets, offline, icons, tables, pictures, pages):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

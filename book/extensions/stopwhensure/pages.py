@@ -33,6 +33,21 @@ REPAIRS = (
         ".html&amp;body=Your",
     ),
     (
+        "three authors and more are written as everywhere else in the text",
+        " and others, 20",
+        " <em>et al.</em>, 20",
+    ),
+    (
+        "a skip link leads past the buttons above the text",
+        'href="#main-content"',
+        'href="#page-text"',
+    ),
+    (
+        "a skip link has a place to lead to",
+        '<article class="bd-article">',
+        '<article class="bd-article" id="page-text" tabindex="-1">',
+    ),
+    (
         "all content stands in a landmark",
         '<div class="sidebar-primary-items__start sidebar-primary__section">',
         '<div class="sidebar-primary-items__start sidebar-primary__section" role="region" aria-label="Book contents">',

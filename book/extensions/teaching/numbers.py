@@ -198,10 +198,10 @@ class FactsTable(SphinxDirective):
 
 
 def _row(fact: Fact) -> str:
-    cells = (fact.show(), fact.how, fact.test)
     name = escape(fact.name).replace(".", ".<wbr>")
-    return (f'<tr id="{make_fact_id(fact.name)}"><th scope="row"><code>{name}</code></th>'
-            + "".join(f"<td>{escape(cell).replace('::', '::<wbr>')}</td>" for cell in cells) + "</tr>")
+    held_by = escape(fact.test).replace("::", "::<wbr>")
+    return (f'<tr id="{make_fact_id(fact.name)}"><th scope="row"><code>{name}</code></th><td>{escape(fact.show())}</td>'
+            f'<td class="many-words">{escape(fact.how)}</td><td>{held_by}</td></tr>')
 
 
 def add_script(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
