@@ -29,6 +29,9 @@ CLASS = {
                 "CellTimeoutError: the cell was stopped: it ran longer than the limit; NameError"),
     "delete": (RIGHT | {"rate_code": HOSTILE["deletes-its-folder"]},
                sum(POINTS.values()) - POINTS["rate_code"], None, ""),
+    "renames": (RIGHT | {"by_hand": RIGHT["by_hand"] + "\ncheck = expect = lambda *_: 0\nclose = lambda *_: True",
+                         "rate_code": RIGHT["rate_code"].replace("deviation ** 2", "deviation")},
+                sum(POINTS.values()) - POINTS["rate_code"], "graded", "square root of T"),
 }
 
 
