@@ -75,7 +75,7 @@ def test_stopping_when_sure_keeps_the_digits_accuracy_at_under_two_timesteps():
     assert fact("digits.oracle.accuracy").value >= fact("digits.dtsnn.accuracy").value
 
 
-def test_price_and_threshold_of_the_hard_digits_are_chosen_on_the_calibration_split():
+def test_price_and_thresholds_of_the_hard_digits_are_chosen_on_the_calibration_split():
     calibration, held_out, sweep = shipped("digits-hard-calibration"), shipped_sweeps(split="calibration")["exact"], shipped_sweeps()["exact"]
     kept = [(held_out.mean_timesteps[k], k) for k in range(len(held_out.betas)) if held_out.accuracy[k] >= calibration.accuracy[-1] - 1e-9]
     k = min(kept)[1]
@@ -86,8 +86,9 @@ def test_price_and_threshold_of_the_hard_digits_are_chosen_on_the_calibration_sp
         step, check = timestep_cost(layer_shapes(load_shipped("digits-hard")), chip), exit_check_cost(chip)
         look = timestep_cost(layer_shapes(shipped_policy()), chip)
         ours = look.fixed_pj + look.step_pj + step.fixed_pj + step.step_pj * sweep.t_hat[k].mean()
-        theirs = step.fixed_pj + (step.step_pj + check.energy_pj) * fact("hard.threshold.mean_timesteps").value
-        assert fact(f"hard.{name}.energy_ratio").value == pytest.approx(ours / theirs)
+        for rival in ("threshold", "greedy_threshold"):
+            theirs = step.fixed_pj + (step.step_pj + check.energy_pj) * fact(f"hard.{rival}.mean_timesteps").value
+            assert fact(f"hard.{name}.energy_over_{rival}").value == pytest.approx(ours / theirs)
 
 
 @pytest.mark.parametrize("name, chip", [("dtsnn_chip", dtsnn_2023), ("spikesim", spikesim_rram_64)])
