@@ -46,8 +46,8 @@ def schedule(lr: float, *phases: tuple[int, int]) -> TrainConfig:
 STAGES = {
     "4-bit": Stage(FOUR_BITS, "full", schedule(0.02, (1, 2), (4, 2))),
     "hp-adc": Stage(HP_ADC, "4-bit", schedule(0.05, (1, 1), (4, 1))),
-    "adc-less": Stage(ADC_LESS, "4-bit", schedule(0.1, (1, 6), (4, 3))),
-    "one-shot": Stage(ADC_LESS, "full", schedule(0.1, (1, 8), (4, 5))),
+    "adc-less": Stage(ADC_LESS, "4-bit", schedule(0.1, (1, 8), (4, 12))),
+    "one-shot": Stage(ADC_LESS, "full", schedule(0.1, (1, 10), (4, 14))),
     "naive": Stage(ADC_LESS, "4-bit"),
 }
 
@@ -110,10 +110,12 @@ def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "c
     splits, nets, found = digits(), {"full": _full(seed, folder, progress).to(device)}, {}
     for name, stage in {"full": None, **STAGES}.items():
         path = folder / f"digits-{name}-seed{seed}.safetensors"
+        if path.exists():
+            nets[name], found[name] = load_net(path).to(device), json.loads(path.with_suffix(".json").read_text())["accuracy"]["test"]
+            continue
         began = time.perf_counter()
         if stage:
-            nets[name] = (load_net(path).to(device) if path.exists()
-                          else run_stage(stage, nets[stage.start], splits, seed, progress))
+            nets[name] = run_stage(stage, nets[stage.start], splits, seed, progress)
         found[name] = _keep_stage(nets[name], name, seed, path, splits, time.perf_counter() - began)
     return found
 
@@ -130,7 +132,8 @@ def _keep_stage(net: SpikingNet, name: str, seed: int, path: Path, splits: Split
     for split, recording in seen.items():
         recording.save(path.with_name(f"digits-{name}-seed{seed}-{split}.npz"))
     accuracy = {split: [round(float(a), 4) for a in recording.accuracy] for split, recording in seen.items()}
-    save_net(net, path, {**seen["test"].about, "accuracy": accuracy, "seconds": round(seconds, 1), "versions": versions(),
+    about = {k: v for k, v in seen["test"].about.items() if k != "split"}
+    save_net(net, path, {**about, "accuracy": accuracy, "seconds": round(seconds, 1), "versions": versions(),
                          "command": f"python -m dtsnn_lite stages --seed {seed}"})
     return accuracy["test"]
 
