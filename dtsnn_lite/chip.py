@@ -132,7 +132,7 @@ class Chip:
     rows, cols    cells of one crossbar
     weight_bits   bits of a weight, stored cell_bits a cell in neighbouring columns
     readout       how a column's partial sum becomes a number
-    mux           columns that share one converter
+    mux           columns that share one converter; an array pays cols / mux of them
     first_readout the first layer's own converter (its input is an image, not spikes); None: as the others
     timesteps     the longest run the accumulators are built for
     flaws         what its cells and comparators do wrong

@@ -19,7 +19,7 @@ from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import SpikingNet, build, layer_shapes
 from dtsnn_lite.recipes import RECIPES, make, versions
-from dtsnn_lite.recording import ASSETS, Recording
+from dtsnn_lite.recording import ASSETS, Recording, whole_file
 from dtsnn_lite.designs import READOUTS, SIZES, Designs, exit_tables
 from dtsnn_lite.training import Augment, TrainConfig, fit
 
@@ -155,7 +155,8 @@ def ship_stages(folder: Path, out: Path) -> dict:
         for split, recording in seen.items():
             recording.save(out / f"digits-{name}-{split}.npz")
         found[name]["0"] = [round(float(a), 4) for a in seen["test"].accuracy]       # half precision moves a digit or two
-    (out / "digits-stages.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    with whole_file(out / "digits-stages.json") as part:
+        part.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     make_designs(*(load_net(out / f"digits-{name}.safetensors") for name in SHIPPED[1:])).save(out / "digits-designs.npz")
     return found
 
