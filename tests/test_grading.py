@@ -9,8 +9,8 @@ import pytest
 
 from labs.tools import grade as grading
 from labs.tools.grade import Grade, Limits, Submission, grade, make_course, max_score, memo_points, submissions, write_feedback
-from labs.tools.masters import masters
-from labs.tools.rehearsal import ALONE, HOSTILE, LAB, LOST_ALL, Pupil, hand_in, points, pupils, references, surprises
+from labs.tools.masters import LABS, code_cells, grade_id, masters, run_cell
+from labs.tools.rehearsal import ALONE, HOSTILE, LAB, LOST_ALL, Pupil, hand_in, points, pupils, references, surprises, wrong
 
 RIGHT, POINTS = references(LAB), points(LAB)
 
@@ -96,6 +96,19 @@ def test_the_rehearsal_is_a_class_of_thirty_from_every_lab():
     for pupil in made:
         best = max_score(pupil.lab) - memo_points(pupil.lab)
         assert (pupil.score == best) == pupil.name.startswith("right") and 0 <= pupil.score <= best
+
+
+@pytest.mark.parametrize(("lab", "exercise"), ALONE, ids=".".join)
+def test_a_mistake_that_the_rehearsal_makes_costs_its_own_exercise_only(lab, exercise):
+    handed_in, names, lost = wrong("wrong", lab, exercise).solutions, {"__name__": "__lab__"}, []
+    for cell in code_cells(LABS / f"{lab}.ipynb"):
+        if "slow" in cell["metadata"].get("tags", []) or "google.colab" in cell["source"]:
+            continue
+        try:
+            run_cell(handed_in.get(grade_id(cell), cell["source"]), names)
+        except Exception:
+            lost.append(grade_id(cell))
+    assert f"{exercise}-test" in lost and set(lost) <= {f"{exercise}-test", exercise, ""}
 
 
 def test_a_rehearsal_notices_another_score_a_missing_row_and_one_too_many(tmp_path):

@@ -37,8 +37,8 @@ HOSTILE = {
 LOST_ALL = {"loops-stubbornly", "quits", "takes-memory", "deletes-the-gradebook"}     # the kernel or the gradebook is gone
 ATTACKED = {"loops-stubbornly": "by_hand"}      # no later cell gets its turn, and how many would is a matter of seconds
 # Exercises whose mistakes no later exercise of the lab inherits.
-ALONE = (("lab1", "neuron"), ("lab1", "first_spike"), ("lab2", "chance"), ("lab3", "entropy_of"), ("lab3", "batched_steps"),
-         ("lab4", "rewards"), ("lab5", "readout"), ("lab6", "verdict"), ("lab7", "pareto"))
+ALONE = (("lab1", "neuron"), ("lab1", "first_spike"), ("lab2", "chance"), ("lab3", "entropy_of"), ("lab3", "exit_step"),
+         ("lab4", "first_right"), ("lab5", "readout"), ("lab6", "verdict"), ("lab7", "pareto"))
 LIMITS = ("--cell-seconds=60", "--seconds=400", "--memory-gb=2")
 
 
