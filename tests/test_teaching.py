@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dtsnn_lite.facts import facts as measured
 from tests.small_book import ANSWERS, FACTS, build, write
@@ -61,6 +62,20 @@ def complaints(tmp_path_factory) -> str:
 @pytest.mark.parametrize("source", FAULTS)
 def test_what_cannot_work_fails_the_build_and_says_why(complaints, source):
     assert FAULTS[source] in complaints
+
+
+# --- chapters ------------------------------------------------------------------------
+
+PARTS = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))["parts"]
+CHAPTERS = [entry["file"] for part in PARTS if part["caption"] in ("Timesteps", "Stop when sure", "The chip") for entry in part["chapters"]]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_asks_before_it_shows_and_checks_at_least_three_times(name):
+    cells = json.loads((ROOT / f"{name}.ipynb").read_text("utf8"))["cells"]
+    prose = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    assert prose.count("{predict}") in (1, 2)
+    assert prose.count("{check}") >= 3
 
 
 # --- numbers -----------------------------------------------------------------------

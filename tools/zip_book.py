@@ -13,7 +13,7 @@ def zip_book(html: Path, target: Path) -> Path:
     """The folder of pages, inside one folder, as <target>.zip."""
     staged = target.with_suffix("") / NAME
     shutil.rmtree(staged.parent, ignore_errors=True)
-    shutil.copytree(html, staged)
+    shutil.copytree(html, staged, ignore=shutil.ignore_patterns("*.zip"))
     made = Path(shutil.make_archive(str(target.with_suffix("")), "zip", staged.parent, NAME))
     shutil.rmtree(staged.parent)
     return made

@@ -10,6 +10,7 @@ from dtsnn_lite.widgets.crossbar_explorer import CrossbarExplorer
 from dtsnn_lite.widgets.design_explorer import DesignExplorer
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer
 from tests.browser.test_explorers import SAME, cells, field, stage  # noqa: F401
+from tests.browser.test_policy_explorer import policy_explorer
 from tests.test_chip_explorers import invented_designs, some_states
 
 STATES = [{}, {"readout": "sa", "rows": "16", "density": 0.6, "input": 7, "column": 3}, {"readout": "ideal", "rows": "128"}]
@@ -101,7 +102,7 @@ def test_the_bars_of_a_chip_add_up_to_its_energy(stage, state):  # noqa: F811
     assert abs(ours / theirs - float(ratio.strip("\u00d7"))) < 0.01
 
 
-EXPLORERS = [CrossbarExplorer, DesignExplorer, LIFExplorer]
+EXPLORERS = [CrossbarExplorer, DesignExplorer, LIFExplorer, policy_explorer]
 
 
 @pytest.mark.parametrize("width", [360, 760])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,7 @@ import yaml
 from fontTools.ttLib import TTFont
 
 from tools.build_book import toc_entries
+from tools.zip_book import NAME as ZIP_NAME, zip_book
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8")))
@@ -215,3 +217,20 @@ def test_the_search_form_shows_what_one_types_beside_its_glass(browser, book):
     glass, words = form.locator("i").bounding_box(), form.locator("input").bounding_box()
     assert glass["x"] + glass["width"] <= words["x"] + 12, "12 px is the input's own padding"
     page.close()
+
+
+def test_the_whole_book_opens_from_its_zip_without_network(browser, book, tmp_path):
+    shutil.unpack_archive(zip_book(book, tmp_path / "book.zip"), tmp_path / "unpacked")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto((tmp_path / "unpacked" / ZIP_NAME / "index.html").as_uri())
+    page.locator(".afm[data-view=live]").first.wait_for()
+    page.get_by_role("link", name="DT-SNN: stop when sure").first.click()
+    page.locator("form.question").first.wait_for()
+    context.close()
+
+
+def test_every_chapter_offers_the_book_that_the_workflow_publishes(book):
+    workflow = (ROOT / ".github" / "workflows" / "pages.yml").read_text("utf8")
+    assert "make offline" in workflow and f"mv _build/{ZIP_NAME}.zip _build/html/" in workflow
+    assert f'href="{HOME}{ZIP_NAME}.zip"' in (book / "book" / "dtsnn.html").read_text("utf8")

@@ -14,6 +14,7 @@ from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
 DESCRIPTION_CHARACTERS = 200
+BOOK_ZIP = "stop-when-sure.zip"  # made by `make offline`; the workflow that publishes the pages lays it beside them
 
 # Faults of the pinned theme that axe-core reports on every page: (why, as it is, as it should be).
 REPAIRS = (
@@ -136,11 +137,20 @@ def describe(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
     context["metatags"] = context.get("metatags", "") + "\n    " + "\n    ".join(tags)
 
 
-def drop_source_button(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """A page without the button that downloads its source: sources are not published, the repository has them."""
+def offer_downloads(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """A page that offers the whole book in place of its own source, which the repository has."""
+    book = {
+        "type": "link",
+        "url": app.config.html_baseurl + BOOK_ZIP,
+        "text": ".zip",
+        "tooltip": "Download the whole book, to read without network",
+        "icon": "fas fa-download",
+        "label": "download-book-button",
+    }
     for group in context.get("header_buttons", []):
         if group.get("label") == "download-buttons":
-            group["buttons"] = [it for it in group["buttons"] if "_sources" not in it.get("url", "")]
+            group["tooltip"] = "Download"
+            group["buttons"] = [it for it in group["buttons"] if "_sources" not in it.get("url", "")] + [book]
 
 
 def sitemap(app: Sphinx) -> str:
@@ -195,5 +205,5 @@ def setup(app: Sphinx) -> None:
     app.add_config_value("site_description", "", "html", str)
     app.connect("config-inited", derive_addresses)
     app.connect("html-page-context", describe, priority=900)
-    app.connect("html-page-context", drop_source_button, priority=900)
+    app.connect("html-page-context", offer_downloads, priority=900)
     app.connect("build-finished", finish, priority=900)
