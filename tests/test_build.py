@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,15 @@ def small(tmp_path_factory) -> Path:
     assert done.stdout.rstrip().endswith(str(root / "_build" / "html" / "index.html")), "the last line says what to open"
     assert "theta is 0.25" in page(root) and ran_a_notebook(done)
     return root
+
+
+def test_every_page_offers_the_whole_book_and_not_its_own_source(small):
+    assert re.search(r'href="https://[^"]+/stop-when-sure\.zip"', page(small))
+    assert "_sources" not in page(small)
+
+
+def test_the_skip_link_leads_to_the_text(small):
+    assert 'href="#page-text"' in page(small) and page(small).count('id="page-text"') == 1
 
 
 def test_a_second_build_without_changes_has_nothing_to_do(small):

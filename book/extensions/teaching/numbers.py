@@ -199,7 +199,7 @@ class FactsTable(SphinxDirective):
 
 def _row(fact: Fact) -> str:
     name = escape(fact.name).replace(".", ".<wbr>")
-    held_by = escape(fact.test).replace("::", "::<wbr>")
+    held_by = escape(fact.test).replace("::", "::<wbr>").replace("_", "_<wbr>")
     return (f'<tr id="{make_fact_id(fact.name)}"><th scope="row"><code>{name}</code></th><td>{escape(fact.show())}</td>'
             f'<td class="many-words">{escape(fact.how)}</td><td>{held_by}</td></tr>')
 
