@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from dtsnn_lite import recipes_seenn
 from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, fit_temperature, replay_rule, tempered
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import spikesim_rram_64
@@ -17,10 +18,13 @@ from dtsnn_lite.exits import ConfidenceExit, best_possible, calibrate, first_rig
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.policy import choose_steps, chosen_cost, experience, policy_cost, shipped_policy
-from dtsnn_lite.recipes_seenn import ConversionRecipe, make_ann, sweep_of, train_policies
+from dtsnn_lite.recipes_seenn import ConversionRecipe, make_ann, make_policies, sweep_of, train_policies
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import PolicySweep, fastest_row, load_sweeps, save_sweeps, shipped_sweeps
 from dtsnn_lite.training import TrainConfig
+
+
+TRAININGS = ["exact", "exact, seed 1", "exact, seed 2", "reinforce"]
 
 
 def few_digits() -> Splits:
@@ -90,6 +94,15 @@ def test_a_sweep_is_remade_to_the_bit():
     assert (sweeps[0].t_hat == sweeps[1].t_hat).all() and sweeps[0].t_hat.shape == (2, 100)
 
 
+def test_the_policies_are_made_with_their_choices_on_both_splits(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes_seenn, "hard_digits", few_digits)
+    card = make_policies(tmp_path, progress=False, epochs=1, betas=(5.0, 20.0), joint_betas=(5.0,))
+    calibration, test = (load_sweeps(tmp_path / f"policies/digits-hard-{split}.npz") for split in ("calibration", "test"))
+    assert set(calibration) == set(TRAININGS) and set(test) == {*TRAININGS, "joint"}
+    assert all(sweep.t_hat.shape == (2, 80) for sweep in calibration.values()) and test["joint"].t_hat.shape == (1, 80)
+    assert card["beta"] == 20.0 and list(card["sweeps"]["exact"]["betas"]) == [5.0, 20.0]
+
+
 def test_sweeps_come_back_from_their_file(tmp_path):
     sweep = shipped_sweeps()["exact"]
     save_sweeps(tmp_path / "s.npz", {"a": sweep, "b, seed 1": sweep})
@@ -137,8 +150,6 @@ def test_a_higher_price_of_errors_buys_more_timesteps():
         assert np.corrcoef(np.log(sweep.betas), sweep.mean_timesteps)[0, 1] > 0.7
         assert sweep.mean_timesteps[0] == 1.0 and sweep.mean_timesteps[-1] > 2
 
-
-TRAININGS = ["exact", "exact, seed 1", "exact, seed 2", "reinforce"]
 
 
 def energy_ratio(t_hat, rival) -> float:
