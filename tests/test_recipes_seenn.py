@@ -151,7 +151,6 @@ def test_a_higher_price_of_errors_buys_more_timesteps():
         assert sweep.mean_timesteps[0] == 1.0 and sweep.mean_timesteps[-1] > 2
 
 
-
 def energy_ratio(t_hat, rival) -> float:
     """A policy's energy, its look billed, over that of a threshold's run, its check billed."""
     step = timestep_cost(layer_shapes(load_shipped("digits-hard")), spikesim_rram_64)
