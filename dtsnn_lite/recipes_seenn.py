@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from dtsnn_lite.checkpoints import load_shipped, save_net
 from dtsnn_lite.conversion import AnnConfig, convert, quantised_ann
-from dtsnn_lite.data import Split, Splits, digits
+from dtsnn_lite.data import Split, Splits, check_set, digits
 from dtsnn_lite.drift import HARD, Drift, hard_digits
 from dtsnn_lite.exits import run_of
 from dtsnn_lite.inference import record
@@ -41,6 +41,7 @@ class ConversionRecipe:
 
 def fit_ann(ann: nn.Sequential, train: Split, config: TrainConfig, progress: bool = True) -> list[float]:
     """Train an ANN in place by cross entropy: the mean loss of each epoch."""
+    check_set(train.images, train.labels, ann[-1].out_features)
     optimizer = torch.optim.SGD(ann.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay)
     losses = []
     for epoch in tqdm(range(config.epochs), unit="epoch", disable=not progress):

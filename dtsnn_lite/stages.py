@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
-from dtsnn_lite.chip import HPADC, Chip, Flaws, Ideal, SenseAmp, adc_less_65nm, hp_adc_65nm
+from dtsnn_lite.chip import HPADC, Chip, Flaws, Ideal, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.crossbar import first_step
 from dtsnn_lite.crossbar_layers import calibrate, crossbars
 from dtsnn_lite.data import Splits, as_input, digits

@@ -11,7 +11,7 @@ from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.inference import dynamic_inference, record
 from dtsnn_lite.models import ConvConfig
-from dtsnn_lite.recipes import RECIPES, Recipe, make, recipe_of, recordings, ship
+from dtsnn_lite.recipes import RECIPES, Recipe, make, recipe_of, ship
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
 

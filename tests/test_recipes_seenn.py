@@ -10,7 +10,7 @@ from dtsnn_lite import recipes_seenn
 from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, fit_temperature, replay_rule, tempered
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import spikesim_rram_64
-from dtsnn_lite.conversion import QCFS, AnnConfig, convert
+from dtsnn_lite.conversion import QCFS, AnnConfig, convert, quantised_ann
 from dtsnn_lite.cost import exit_check_cost, inference_cost, timestep_cost
 from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.drift import HARD, hard_digits
@@ -101,6 +101,12 @@ def test_the_policies_are_made_with_their_choices_on_both_splits(tmp_path, monke
     assert set(calibration) == set(TRAININGS) and set(test) == {*TRAININGS, "joint"}
     assert all(sweep.t_hat.shape == (2, 80) for sweep in calibration.values()) and test["joint"].t_hat.shape == (1, 80)
     assert card["beta"] == 20.0 and list(card["sweeps"]["exact"]["betas"]) == [5.0, 20.0]
+
+
+def test_an_ann_is_taught_with_sound_images_only():
+    split = Split(torch.full((4, 1, 28, 28), float("nan")), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        recipes_seenn.fit_ann(quantised_ann(), split, TrainConfig(phases=((1, 1),)), progress=False)
 
 
 def test_sweeps_come_back_from_their_file(tmp_path):
