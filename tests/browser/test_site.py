@@ -234,3 +234,10 @@ def test_every_chapter_offers_the_book_that_the_workflow_publishes(book):
     workflow = (ROOT / ".github" / "workflows" / "pages.yml").read_text("utf8")
     assert "make offline" in workflow and f"mv _build/{ZIP_NAME}.zip _build/html/" in workflow
     assert f'href="{HOME}{ZIP_NAME}.zip"' in (book / "book" / "dtsnn.html").read_text("utf8")
+
+
+@pytest.mark.parametrize("name", [*PAGES, "search"])
+def test_the_skip_link_leads_to_a_place_that_is_there(book, name):
+    html = (book / f"{name}.html").read_text("utf8")
+    (place,) = re.findall(r'class="skip-link[^>]*><a href="#([^"]+)"', html)
+    assert html.count(f'id="{place}"') == 1
