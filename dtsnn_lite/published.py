@@ -98,6 +98,6 @@ CONVERTERS = (
     (128, HPADC(5), 8, 1996, 3.55),
 )
 
-# published ratios of HP-ADC to ADC-less: (network, array, energy, latency)
+# HP-ADC over ADC-less in the same runs, before their numbers were rounded: (network, array, energy, latency)
 RATIOS = (("DVSNet", 32, 4.00, 15.4), ("DVSNet", 64, 4.24, 12.8), ("SNN-VGG16", 64, 5.11, 11.3),
           ("SNN-VGG16", 128, 5.00, 15.1))
