@@ -146,11 +146,11 @@ def draw_reliability(ax: Axes, confidence: np.ndarray, correct: np.ndarray, bins
 # --- neurons and images ----------------------------------------------------------
 
 def draw_membrane(ax: Axes, u: np.ndarray, spikes: np.ndarray | None = None, v_th: float = 1.0,
-                  title: str = "Membrane potential") -> None:
-    """u (T,) against time with the firing threshold; a triangle marks each spike."""
-    _frame(ax, title, "timestep", "u (threshold units)" if v_th == 1 else "u (a.u.)")
+                  title: str = "Membrane potential", name: str = "u") -> None:
+    """u (T,), or h if `name` says so, against time with the firing threshold; a triangle marks each spike."""
+    _frame(ax, title, "timestep", f"{name} ({'threshold units' if v_th == 1 else 'a.u.'})")
     t = np.arange(1, len(u) + 1)
-    ax.plot(t, u, color=COLOURS[0], marker=".", linewidth=1.4, label="u")
+    ax.plot(t, u, color=COLOURS[0], marker=".", linewidth=1.4, label=name)
     ax.axhline(v_th, color=COLOURS[1], linestyle="--", linewidth=1, label="v_th")
     if spikes is not None:
         at = t[np.asarray(spikes) > 0]
