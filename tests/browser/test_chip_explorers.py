@@ -9,7 +9,7 @@ import pytest
 from dtsnn_lite.widgets.crossbar_explorer import CrossbarExplorer
 from dtsnn_lite.widgets.design_explorer import DesignExplorer
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer
-from tests.browser.test_explorers import SAME, cells, field, stage  # noqa: F401
+from tests.browser.test_explorers import assert_still_is_live, cells, field, stage  # noqa: F401
 from tests.browser.test_policy_explorer import policy_explorer
 from tests.test_chip_explorers import invented_designs, some_states
 
@@ -19,11 +19,7 @@ STATES = [{}, {"readout": "sa", "rows": "16", "density": 0.6, "input": 7, "colum
 @pytest.mark.parametrize("state", STATES)
 def test_the_static_crossbar_draws_and_prints_what_the_live_one_does(stage, state):  # noqa: F811
     page = stage(CrossbarExplorer(**state))
-    assert cells(page, "static0") == cells(page, "live0")
-    still, live = page.evaluate(SAME)
-    assert still == live
-    page.wait_for_function("document.querySelector('#live0 output').textContent")
-    assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
+    assert_still_is_live(page)
 
 
 def test_every_read_out_can_be_chosen_and_prints_numbers(stage):  # noqa: F811
@@ -39,11 +35,7 @@ def test_every_read_out_can_be_chosen_and_prints_numbers(stage):  # noqa: F811
 @pytest.mark.parametrize("state", [{}, {"converter": "flash6", "rows": "128", "mux": "8", "theta": 0.3, "leakage": True}])
 def test_the_static_design_draws_and_prints_what_the_live_one_does(stage, state):  # noqa: F811
     page = stage(DesignExplorer(**state))
-    assert cells(page, "static0") == cells(page, "live0")
-    still, live = page.evaluate(SAME)
-    assert still == live
-    page.wait_for_function("document.querySelector('#live0 output').textContent")
-    assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
+    assert_still_is_live(page)
 
 
 def test_a_new_converter_brings_its_own_sharing_of_columns(stage):  # noqa: F811

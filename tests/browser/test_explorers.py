@@ -117,14 +117,19 @@ SAME = """() => {
 }"""
 
 
-@pytest.mark.parametrize("state", [{}, {"spikes": [2, 3, 9], "current": 0.0, "weight": 0.8}, {"beta": 1.0, "reset_b": "soft", "v_th": 0.45, "current": 1.0}])
-def test_the_static_lif_view_draws_and_prints_what_the_live_one_does(stage, state):
-    page = stage(LIFExplorer(**state))
+def assert_still_is_live(page):
+    """The still view's numbers, drawings and sentence are the live one's."""
     assert cells(page, "static0") == cells(page, "live0")
     still, live = page.evaluate(SAME)
     assert still == live
     page.wait_for_function("document.querySelector('#live0 output').textContent")
     assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
+
+
+@pytest.mark.parametrize("state", [{}, {"spikes": [2, 3, 9], "current": 0.0, "weight": 0.8}, {"beta": 1.0, "reset_b": "soft", "v_th": 0.45, "current": 1.0}])
+def test_the_static_lif_view_draws_and_prints_what_the_live_one_does(stage, state):
+    page = stage(LIFExplorer(**state))
+    assert_still_is_live(page)
 
 
 # --- JavaScript = Python ----------------------------------------------------------------

@@ -12,7 +12,7 @@ from dtsnn_lite.exits import run_of
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
 from dtsnn_lite.widgets.policy_explorer import PolicyExplorer, policy_numbers, policy_rows
-from tests.browser.test_explorers import SAME, cells, field, stage  # noqa: F401
+from tests.browser.test_explorers import assert_still_is_live, cells, field, stage  # noqa: F401
 from tests.test_widgets import AFFINE, PROPORTIONAL, recording
 
 SEEN = recording(160)
@@ -46,11 +46,7 @@ def states(count: int) -> list[dict]:
 @pytest.mark.parametrize("state", [{}, {"beta": 1}, {"beta": 50, "rival": "entropy of the sum", "look": False, "method": "reinforce"}])
 def test_the_still_view_draws_and_prints_what_the_live_one_does(stage, state):  # noqa: F811
     page = stage(policy_explorer(**state))
-    assert cells(page, "static0") == cells(page, "live0")
-    still, live = page.evaluate(SAME)
-    assert still == live
-    page.wait_for_function("document.querySelector('#live0 output').textContent")
-    assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
+    assert_still_is_live(page)
 
 
 def test_the_browser_prints_pythons_table_in_every_state(stage):  # noqa: F811
