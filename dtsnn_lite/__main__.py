@@ -34,11 +34,11 @@ def train(a: argparse.Namespace) -> dict:
     recipe.data()                                   # no folder is made where there is nothing to train on
     a.out.mkdir(parents=True, exist_ok=True)
     checkpoint = a.out / f"{a.name}-seed{a.seed}.training"
-    net, history, seconds = make(recipe, checkpoint, device, a.compile, not a.quiet, a.max_epochs)
+    net, history = make(recipe, checkpoint, device, a.compile, not a.quiet, a.max_epochs)
     if len(history.loss) < recipe.training.epochs:
         return {"epochs": len(history.loss), "of": recipe.training.epochs, "continue": "the same command"}
     name = a.name if a.seed == 0 else f"{a.name}-seed{a.seed}"
-    return ship(name, recipe, net, history, seconds, a.out, torch.float16 if a.half else None, a.note)
+    return ship(name, recipe, net, history, a.out, torch.float16 if a.half else None, a.note)
 
 
 def stages(a: argparse.Namespace) -> dict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -57,17 +56,16 @@ def recipe_of(name: str) -> Recipe:
 
 
 def make(recipe: Recipe, checkpoint: Path | None = None, device: str = "cpu", compiled: bool = False,
-         progress: bool = True, max_epochs: int | None = None) -> tuple[SpikingNet, History, float]:
-    """Train the recipe's network from its seed: the network, its history, seconds taken."""
+         progress: bool = True, max_epochs: int | None = None) -> tuple[SpikingNet, History]:
+    """Train the recipe's network from its seed: the network and its history."""
     torch.manual_seed(recipe.training.seed)
     torch.backends.cudnn.benchmark = True           # no effect on a CPU
     net = build(recipe.net).to(device)
     net.compiled = compiled
-    began = time.perf_counter()
     history = fit(net, recipe.data().train.to(device), recipe.training, checkpoint=checkpoint, progress=progress,
                   max_epochs=max_epochs)
     net.compiled = False
-    return net.eval(), history, time.perf_counter() - began
+    return net.eval(), history
 
 
 def recordings(recipe: Recipe, net: SpikingNet, about: dict) -> dict[str, Recording]:
@@ -77,19 +75,25 @@ def recordings(recipe: Recipe, net: SpikingNet, about: dict) -> dict[str, Record
             for name, split in (("calibration", splits.calibration), ("test", splits.test))}
 
 
-def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, seconds: float, folder: Path,
+def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, folder: Path,
          dtype: torch.dtype | None = None, note: str = "") -> dict:
-    """Weights, card and recordings in `folder`; the card is returned."""
+    """Weights, card and recordings in `folder`; the card is returned.
+
+    dtype  torch.float16 halves the file; `net` is rounded to it first, so that the recordings are the file's
+    """
+    if dtype:
+        net.to(dtype).to(torch.float32)
     about = {"network": name, "dataset": recipe.dataset + note, "seed": recipe.training.seed}
     seen = recordings(recipe, net, about)
     for split, recording in seen.items():
         recording.save(folder / f"{name}-{split}.npz")
     seed = recipe.training.seed
     card = {**about, "command": f"python -m dtsnn_lite train {name.removesuffix(f'-seed{seed}')} --seed {seed}",
-            "phases": recipe.training.phases, "seconds": round(seconds, 1), "device": _device_name(net),
+            "phases": recipe.training.phases, "seconds": round(sum(history.seconds), 1), "device": _device_name(net),
             "versions": versions(),
             "accuracy": {s: [round(float(a), 4) for a in r.accuracy] for s, r in seen.items()},
-            "loss": [round(x, 4) for x in history.loss]}
+            "loss": [round(x, 4) for x in history.loss],
+            "training_accuracy": [round(x, 4) for x in history.training_accuracy]}
     return save_net(net, folder / f"{name}.safetensors", card, dtype)
 
 

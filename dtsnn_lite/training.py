@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,10 +98,18 @@ class TrainConfig:
 
 @dataclass
 class History:
-    """One entry an epoch: mean training loss, accuracy on the validation split (NaN without one)."""
+    """One entry an epoch.
+
+    loss               mean over the training images, as they passed
+    training_accuracy  share of them that f_T answered right as they passed, augmented, by weights still moving
+    accuracy           on the validation split afterwards, NaN without one
+    seconds            that the epoch took: their sum is the cost, however often training was stopped
+    """
 
     loss: list[float] = field(default_factory=list)
+    training_accuracy: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
 
 def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | None = None,
@@ -124,9 +133,13 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
     last = min(config.epochs, config.epochs if max_epochs is None else max_epochs)
     bar = tqdm(range(first, last), initial=first, total=config.epochs, unit="epoch", disable=not progress)
     for epoch in bar:
-        history.loss.append(_epoch(net, train, config, epoch, optimizer, device))
+        began = time.perf_counter()
+        loss, right = _epoch(net, train, config, epoch, optimizer, device)
+        history.loss.append(loss)
+        history.training_accuracy.append(right)
+        history.seconds.append(time.perf_counter() - began)
         history.accuracy.append(accuracy(net, validation, config.timesteps_of(epoch)) if validation else float("nan"))
-        bar.set_postfix(T=config.timesteps_of(epoch), loss=f"{history.loss[-1]:.3f}", val=f"{history.accuracy[-1]:.3f}")
+        bar.set_postfix(T=config.timesteps_of(epoch), loss=f"{loss:.3f}", right=f"{right:.3f}", val=f"{history.accuracy[-1]:.3f}")
         if checkpoint:
             _save(Path(checkpoint), net, optimizer, run, epoch + 1, history)
     return history
@@ -140,14 +153,15 @@ def _groups(net: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def _epoch(net: SpikingNet, train: Split, config: TrainConfig, epoch: int,
-           optimizer: torch.optim.Optimizer, device: torch.device) -> float:
+           optimizer: torch.optim.Optimizer, device: torch.device) -> tuple[float, float]:
+    """Mean loss and share of right answers of one pass over the training images."""
     net.train()
     dice = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)    # an epoch needs no earlier one
     order = torch.randperm(len(train), generator=dice)
     batches = order.split(config.batch)
     if len(batches) > 1 and len(batches[-1]) < config.batch:
         batches = batches[:-1]                                               # another order comes next epoch
-    total = torch.zeros((), device=device)
+    total, right = torch.zeros((), device=device), torch.zeros((), device=device)
     for n, index in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = config.lr_of(epoch + n / len(batches))
@@ -159,7 +173,8 @@ def _epoch(net: SpikingNet, train: Split, config: TrainConfig, epoch: int,
         loss.backward()
         optimizer.step()
         total += loss.detach()
-    return _finite(total.item() / len(batches), epoch)
+        right += (logits.detach().float().mean(dim=0).argmax(1) == z).sum()
+    return _finite(total.item() / len(batches), epoch), right.item() / sum(map(len, batches))
 
 
 def _finite(loss: float, epoch: int) -> float:

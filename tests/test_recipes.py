@@ -26,8 +26,8 @@ TINY = Recipe("a few digits", few_digits, ConvConfig(stages=((2,), (3,))), Train
 
 def made(recipe: Recipe, folder):
     """Train, ship and come back with the net and its card."""
-    net, history, seconds = make(recipe, progress=False)
-    return net, ship("tiny", recipe, net, history, seconds, folder)
+    net, history = make(recipe, progress=False)
+    return net, ship("tiny", recipe, net, history, folder)
 
 
 def test_a_recipe_made_twice_ships_the_same_bytes(tmp_path):
@@ -53,10 +53,19 @@ def test_what_a_recipe_ships_fits_together(tmp_path):
     assert seen.about == {"network": "tiny", "dataset": "a few digits", "seed": 0, "split": "test"}
 
 
+def test_the_recordings_are_those_of_the_weights_in_the_file(tmp_path):
+    net, history = make(TINY, progress=False)
+    ship("tiny", TINY, net, history, tmp_path, torch.float16)
+    back, seen = load_net(tmp_path / "tiny.safetensors"), Recording.load(tmp_path / "tiny-test.npz")
+    assert all(torch.equal(a, b) for a, b in zip(back.state_dict().values(), net.state_dict().values()))
+    test = few_digits().test
+    assert record(back, test.images, test.labels, 3).f == pytest.approx(seen.f, abs=1e-4, rel=1e-3)      # f is kept in float16
+
+
 def test_the_command_on_a_card_names_the_recipe_and_the_seed(tmp_path):
     recipe = replace(TINY, training=replace(TINY.training, phases=((1, 1),))).seeded(3)
-    net, history, seconds = make(recipe, progress=False)
-    assert ship("tiny-seed3", recipe, net, history, seconds, tmp_path)["command"] == "python -m dtsnn_lite train tiny --seed 3"
+    net, history = make(recipe, progress=False)
+    assert ship("tiny-seed3", recipe, net, history, tmp_path)["command"] == "python -m dtsnn_lite train tiny --seed 3"
 
 
 def test_another_seed_is_another_network():

@@ -48,7 +48,7 @@ def test_training_learns_where_the_bar_stands(loss):
     history = fit(net, bars(192), config, validation=bars(60, seed=1), progress=False)
     assert len(history.loss) == len(history.accuracy) == 8
     assert history.loss[-1] < 0.5 * history.loss[0]
-    assert history.accuracy[-1] > 0.9
+    assert history.accuracy[-1] > 0.9 and history.training_accuracy[-1] > 0.9 > history.training_accuracy[0]
     assert accuracy(net, bars(60, seed=1), 2) == history.accuracy[-1]
 
 
@@ -119,6 +119,8 @@ def test_training_that_was_interrupted_ends_with_the_same_bits(tmp_path, stops):
     history = fit(resumed, bars(), SHORT, checkpoint=tmp_path / "c", progress=False)
     assert same_bits(whole, resumed)
     assert history.loss == expected.loss
+    assert history.training_accuracy == expected.training_accuracy
+    assert len(history.seconds) == SHORT.epochs and min(history.seconds) > 0      # every epoch is paid once
 
 
 KILLED = """
