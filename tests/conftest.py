@@ -22,3 +22,11 @@ settings.load_profile("steady")
 @pytest.fixture(autouse=True)
 def _same_seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    """A folder that holds a tiny CIFAR-10."""
+    from tests.tiny_cifar import write_cifar10
+
+    return write_cifar10(tmp_path / "data")

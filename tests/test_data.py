@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from dtsnn_lite import data
 from dtsnn_lite.data import CIFAR_FOLDER, CIFAR_TEST, CIFAR_TRAIN, RECORD_BYTES, Split, as_input, cifar10, digits, stratified
+from tests.tiny_cifar import PER_FILE, records
 
 FINGERPRINTS = {
     "train": "ae71831630ac681a019af8bebed5348d3c4bfce57b65d8bb625c51254a00ef78",
@@ -91,25 +91,6 @@ def test_a_fingerprint_sees_images_labels_and_their_order():
 
 
 # --- CIFAR-10 -------------------------------------------------------------------------------
-
-PER_FILE = 40       # a tiny CIFAR-10: files of 40 records, four a class
-
-
-def records(seed: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.repeat(np.arange(10), PER_FILE // 10)).astype(np.uint8)
-    return np.concatenate([labels[:, None], rng.integers(0, 256, (PER_FILE, RECORD_BYTES - 1), dtype=np.uint8)], axis=1)
-
-
-@pytest.fixture
-def home(tmp_path) -> Path:
-    """A folder that holds a tiny CIFAR-10."""
-    folder = tmp_path / "data" / CIFAR_FOLDER
-    folder.mkdir(parents=True)
-    for k, name in enumerate(CIFAR_TRAIN + CIFAR_TEST):
-        records(k).tofile(folder / name)
-    return tmp_path / "data"
-
 
 def packed(home: Path, leave_out: str = "") -> bytes:
     """The .tar.gz of a folder, as the publisher packs it."""

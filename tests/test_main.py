@@ -128,7 +128,7 @@ def test_training_in_pieces_ships_the_same_weights(capsys, tmp_path, tiny):
 def test_another_seed_ships_under_its_own_name(capsys, tmp_path, tiny):
     card = said(capsys, "train", "tiny", "--seed", "4", "--out", str(tmp_path), "--quiet", "--half")
     assert (tmp_path / "tiny-seed4.safetensors").exists()
-    assert card["command"] == "python -m dtsnn_lite train tiny --seed 4"
+    assert card["command"] == "python -m dtsnn_lite train tiny --seed 4 --half"
 
 
 # --- bad input ----------------------------------------------------------------------------------
