@@ -28,8 +28,11 @@ def train(a: argparse.Namespace) -> dict:
 
     device = _device(a.device)
     if a.name in MAKERS:
+        ignored = {"device": a.device != "cpu", "compile": a.compile, "half": a.half, "max_epochs": a.max_epochs is not None}
+        if given := [f"--{option.replace('_', '-')}" for option, was in ignored.items() if was]:
+            raise ValueError(f"there is no use for {' and '.join(given)}: {a.name} is made on the CPU, in one piece")
         a.out.mkdir(parents=True, exist_ok=True)
-        return MAKERS[a.name](a.out, a.seed, not a.quiet)
+        return MAKERS[a.name](a.out, a.seed, not a.quiet, a.note)
     recipe = recipe_of(a.name).seeded(a.seed)
     recipe.data()                                   # no folder is made where there is nothing to train on
     a.out.mkdir(parents=True, exist_ok=True)
@@ -58,6 +61,7 @@ def record(a: argparse.Namespace) -> dict:
     net, path = _network(a.name), Path(a.name)
     name = path.stem if path.suffix else a.name
     own = max((one for one in RECIPES if name.startswith(one)), key=len, default=name)       # digits of digits-4-bit
+    own = "cifar10-small" if name.startswith(("cifar10-ann", "cifar10-converted")) else own
     recipe = recipe_of(a.recipe or own)
     split = getattr(recipe.data(), a.split)
     seen = run(net, as_input(split.images), split.labels, a.timesteps,
@@ -276,7 +280,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _train_arguments(t: argparse.ArgumentParser) -> None:
-    t.add_argument("name", help="digits, digits-hard, digits-ann, digits-policy, cifar10-small, cifar10-vgg16 or cifar10-resnet19")
+    t.add_argument("name", help="digits, digits-hard, digits-ann, digits-policy, cifar10-small, cifar10-ann, cifar10-policy, "
+                   "cifar10-vgg16 or cifar10-resnet19")
     t.add_argument("--seed", type=int, default=0)
     t.add_argument("--out", type=Path, default=Path("build/assets"))
     t.add_argument("--device", default="cpu")

@@ -37,7 +37,7 @@ class QCFS(nn.Module):
         self.lam = nn.Parameter(torch.tensor(float(lam)))
 
     def forward(self, x: Tensor) -> Tensor:
-        scaled = (x / self.lam).clamp(0, 1) * self.levels + 0.5
+        scaled = (x.to(self.lam.dtype) / self.lam).clamp(0, 1) * self.levels + 0.5
         return self.lam / self.levels * (scaled + (scaled.floor() - scaled).detach())     # floor, slope 1
 
 

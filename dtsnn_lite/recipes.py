@@ -79,13 +79,15 @@ def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, folder: P
          dtype: torch.dtype | None = None, note: str = "", compiled: bool = False) -> dict:
     """Weights, card and recordings in `folder`; the card is returned.
 
-    dtype     torch.float16 halves the file; `net` is rounded to it first, so that the recordings are the file's
+    dtype     torch.float16 halves the files; `net` is rounded to it before it is recorded, and f afterwards
     compiled  how it was trained, for the command on the card
     """
     if dtype:
         net.to(dtype).to(torch.float32)
     about = {"network": name, "dataset": recipe.dataset + note, "seed": recipe.training.seed}
     seen = recordings(recipe, net, about)
+    if dtype:
+        seen = {split: recording.halved() for split, recording in seen.items()}
     for split, recording in seen.items():
         recording.save(folder / f"{name}-{split}.npz")
     seed = recipe.training.seed

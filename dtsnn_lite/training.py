@@ -165,7 +165,7 @@ def _epoch(net: SpikingNet, train: Split, config: TrainConfig, epoch: int,
     for n, index in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = config.lr_of(epoch + n / len(batches))
-        x, z = _batch(train, index, config.augment, dice, device)
+        x, z = training_batch(train, index, config.augment, dice, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.half):
             logits = net(direct(x, config.timesteps_of(epoch)))
         loss = config.loss(logits.float(), z)
@@ -183,8 +183,9 @@ def _finite(loss: float, epoch: int) -> float:
     return loss
 
 
-def _batch(train: Split, index: Tensor, augment: Callable | None, dice: torch.Generator,
-           device: torch.device) -> tuple[Tensor, Tensor]:
+def training_batch(train: Split, index: Tensor, augment: Callable | None, dice: torch.Generator,
+                   device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Some of the images as the network's input, changed by `augment`, and their labels."""
     at = index.to(train.images.device)
     x, z = as_input(train.images[at].to(device)), train.labels[at].to(device)
     if augment:

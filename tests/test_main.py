@@ -143,6 +143,7 @@ def test_another_seed_ships_under_its_own_name(capsys, tmp_path, tiny):
     (["train", "digits", "--device", "foo"], "error: no device 'foo' here"),
     (["stages", "--device", "foo"], "error: no device 'foo' here"),
     (["train", "cifar10-small"], "error: no CIFAR-10 at "),
+    (["train", "digits-ann", "--half", "--max-epochs", "3"], "error: there is no use for --half and --max-epochs: digits-ann is made on"),
     (["facts", "nosuchfact"], "error: no fact has 'nosuchfact' in its name"),
     (["curve", "digits-designs"], "error: no shipped recording 'digits-designs'; there are ["),
     (["cost", "digits-test", "--timesteps", "7", "--density", "3"], "error: there is no use for --timesteps and --density: a recording has its own"),

@@ -1,6 +1,7 @@
 """The shipped assets of SEENN are what their commands make: the converted network and the learned policies."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,13 +13,13 @@ from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import spikesim_rram_64
 from dtsnn_lite.conversion import QCFS, AnnConfig, convert, quantised_ann
 from dtsnn_lite.cost import exit_check_cost, inference_cost, timestep_cost
-from dtsnn_lite.data import Split, Splits, digits
+from dtsnn_lite.data import Split, Splits, as_input, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.exits import ConfidenceExit, best_possible, calibrate, first_right, replay, right_from_then_on, run_of
 from dtsnn_lite.inference import record
-from dtsnn_lite.models import layer_shapes
-from dtsnn_lite.policy import choose_steps, chosen_cost, experience, policy_cost, shipped_policy
-from dtsnn_lite.recipes_seenn import ConversionRecipe, make_ann, make_policies, sweep_of, train_policies
+from dtsnn_lite.models import CIFAR_SMALL, build, layer_shapes
+from dtsnn_lite.policy import choose_steps, chosen_cost, experience, load_policy, policy_cost, shipped_policy
+from dtsnn_lite.recipes_seenn import CIFAR10_ANN, CIFAR10_POLICY, DIGITS_POLICY, ConversionRecipe, make_ann, make_policies, sweep_of, train_policies
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import PolicySweep, fastest_row, load_sweeps, save_sweeps, shipped_sweeps
 from dtsnn_lite.training import TrainConfig
@@ -94,9 +95,9 @@ def test_a_sweep_is_remade_to_the_bit():
     assert (sweeps[0].t_hat == sweeps[1].t_hat).all() and sweeps[0].t_hat.shape == (2, 100)
 
 
-def test_the_policies_are_made_with_their_choices_on_both_splits(tmp_path, monkeypatch):
-    monkeypatch.setattr(recipes_seenn, "hard_digits", few_digits)
-    card = make_policies(tmp_path, progress=False, epochs=1, betas=(5.0, 20.0), joint_betas=(5.0,))
+def test_the_policies_are_made_with_their_choices_on_both_splits(tmp_path):
+    recipe = replace(DIGITS_POLICY, data=few_digits, epochs=1, betas=(5.0, 20.0), joint_betas=(5.0,))
+    card = make_policies(tmp_path, progress=False, recipe=recipe)
     calibration, test = (load_sweeps(tmp_path / f"policies/digits-hard-{split}.npz") for split in ("calibration", "test"))
     assert set(calibration) == set(TRAININGS) and set(test) == {*TRAININGS, "joint"}
     assert all(sweep.t_hat.shape == (2, 80) for sweep in calibration.values()) and test["joint"].t_hat.shape == (1, 80)
@@ -189,3 +190,25 @@ def test_a_policy_lies_left_of_both_oracles_and_of_no_best_possible_run():
     assert sweep.mean_timesteps[k] < first_right(seen).mean() < right_from_then_on(seen).mean()
     timesteps, accuracy = best_possible(seen)
     assert (sweep.accuracy <= np.interp(sweep.mean_timesteps, timesteps, accuracy) + 1e-9).all()
+
+
+# --- the same commands on CIFAR-10, at a tiny scale ------------------------------------------
+
+def test_the_ann_of_cifar10_is_made_and_recorded_in_half_precision(home, tmp_path):
+    recipe = replace(CIFAR10_ANN, data=lambda: cifar10(home), timesteps=3, training=replace(CIFAR10_ANN.training, phases=((1, 1),), batch=60))
+    card = make_ann(tmp_path, progress=False, note=" (noise)", recipe=recipe)
+    assert card["dataset"] == "CIFAR-10 (noise)" and card["command"] == "python -m dtsnn_lite train cifar10-ann"
+    ann, seen, test = load_net(tmp_path / "cifar10-ann.safetensors"), Recording.load(tmp_path / "cifar10-converted-test.npz"), cifar10(home).test
+    assert card["ann_accuracy"] == pytest.approx(recipes_seenn.ann_accuracy(ann, test), abs=1e-3)
+    again = record(convert(ann, (3, 32, 32)), as_input(test.images), test.labels, 3)
+    assert again.f == pytest.approx(seen.f, abs=1e-3, rel=2e-3)
+    assert card["accuracy"]["test"] == [round(float(a), 4) for a in seen.accuracy]
+
+
+def test_the_policies_of_cifar10_look_at_photographs(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes_seenn, "load_shipped", lambda name: build(CIFAR_SMALL).eval())
+    card = make_policies(tmp_path, progress=False, recipe=replace(CIFAR10_POLICY, data=lambda: cifar10(home), epochs=1, rounds=2, betas=(1.0, 4.0)))
+    sweep = load_sweeps(tmp_path / "policies/cifar10-small-test.npz")["exact"]
+    policy = load_policy(tmp_path / "policies/cifar10-small.safetensors")
+    assert (choose_steps(policy, cifar10(home).test.images, 4) == sweep.t_hat[1]).all() and card["epochs"] == 2
+    assert card["command"] == "python -m dtsnn_lite train cifar10-policy --seed 0"
