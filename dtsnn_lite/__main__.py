@@ -30,8 +30,7 @@ def train(a: argparse.Namespace) -> dict:
     if a.name in MAKERS:
         ignored = {"device": a.device != "cpu", "compile": a.compile, "half": a.half, "max_epochs": a.max_epochs is not None}
         if given := [f"--{option.replace('_', '-')}" for option, was in ignored.items() if was]:
-            raise ValueError(f"there is no use for {' and '.join(given)}: {a.name} is made on the CPU, in one piece")
-        a.out.mkdir(parents=True, exist_ok=True)
+            raise ValueError(f"there is no use for {' and '.join(given)}: {a.name} is made on the CPU, in one piece and as its recipe says")
         return MAKERS[a.name](a.out, a.seed, not a.quiet, a.note)
     recipe = recipe_of(a.name).seeded(a.seed)
     recipe.data()                                   # no folder is made where there is nothing to train on
@@ -39,7 +38,7 @@ def train(a: argparse.Namespace) -> dict:
     checkpoint = a.out / f"{a.name}-seed{a.seed}.training"
     net, history = make(recipe, checkpoint, device, a.compile, not a.quiet, a.max_epochs)
     if len(history.loss) < recipe.training.epochs:
-        return {"epochs": len(history.loss), "of": recipe.training.epochs, "continue": "the same command"}
+        return {"epochs": len(history.loss), "of": recipe.training.epochs, "continue": "the same command with a larger --max-epochs, or none"}
     name = a.name if a.seed == 0 else f"{a.name}-seed{a.seed}"
     return ship(name, recipe, net, history, a.out, torch.float16 if a.half else None, a.note, a.compile)
 
@@ -286,7 +285,7 @@ def _train_arguments(t: argparse.ArgumentParser) -> None:
     t.add_argument("--out", type=Path, default=Path("build/assets"))
     t.add_argument("--device", default="cpu")
     t.add_argument("--compile", action="store_true", help="fuse the neurons with torch.compile")
-    t.add_argument("--half", action="store_true", help="write the weights in half precision")
+    t.add_argument("--half", action="store_true", help="write weights and recordings in half precision")
     t.add_argument("--max-epochs", type=int)
     t.add_argument("--note", default="", help="what the card says of the data set, e.g. ' (JPEG re-encoding)'")
     t.add_argument("--quiet", action="store_true")
@@ -308,7 +307,7 @@ def main(argv: list[str] | None = None) -> int:
         print("error: this does not fit into memory; ask for fewer timesteps or images at a time", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; training goes on from its last whole epoch with the same command", file=sys.stderr)
+        print("stopped; training goes on from its last whole epoch with the same command; an ANN or a policy starts anew", file=sys.stderr)
         return 130
     print(json.dumps(result) if a.json else "\n".join(lines(result)))
     return 0

@@ -19,11 +19,12 @@ from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExi
                               replay, run_of)
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import vgg9, vgg16
+from dtsnn_lite.papers import CIFAR10_SEEDS
 from dtsnn_lite.policy import chosen_cost, policy_cost, shipped_policy
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.reinforce import fastest_row, shipped_sweeps
 
-PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "weights": 0, "s": 0, "threshold": 3}
+PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "weights": 0, "s": 0, "hours": 1, "threshold": 3}
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class Fact:
 @lru_cache(maxsize=1)
 def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the book."""
-    found = (*_prices(), *_published_edp(), *_digits_network(), *_digits_exits(), *_digits_bills(), *_digits_converted(),
-             *_hard_policy())
+    found = (*_prices(), *_published_edp(), *_digits_network(), *_exits("digits", "digits"), *_bills("digits", "digits"),
+             *_digits_converted(), *_hard_policy(), *_cifar10_network(), *_exits("cifar10", CIFAR10_SEEDS[0]), *_bills("cifar10", CIFAR10_SEEDS[0]),
+             *_cifar10_seeds())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
         raise ValueError(f"two facts share a name: {sorted({n for n in names if names.count(n) > 1})}")
@@ -116,8 +118,8 @@ def three_ratios(bill: Bill, t_hat: np.ndarray, step: StepCost, timesteps: int) 
 SEEDS = ("digits", "digits-seed1", "digits-seed2")
 STATED = "tests/test_recipes.py::test_the_card_states_the_accuracy_of_the_shipped_recording"
 THREE_SEEDS = "tests/test_recipes.py::test_the_digits_reach_97_percent_in_the_mean_of_three_seeds"
-REPLAYED = "tests/test_facts.py::test_each_exit_of_the_digits_is_a_replay_at_its_calibrated_threshold"
-BILLED = "tests/test_facts.py::test_the_digits_bills_are_added_up_image_by_image"
+REPLAYED = "tests/test_facts.py::test_each_exit_is_a_replay_at_its_calibrated_threshold"
+BILLED = "tests/test_facts.py::test_the_bills_are_added_up_image_by_image"
 
 
 def _digits_network() -> Iterator[Fact]:
@@ -136,24 +138,24 @@ def _digits_network() -> Iterator[Fact]:
                "tests/test_recipes.py::test_the_shipped_recording_is_what_the_shipped_weights_say")
 
 
-def digits_policies() -> dict[str, ExitPolicy]:
-    """The exit rules of the book on the digits; thresholds come from the calibration split, no accuracy given up."""
-    calibration = shipped("digits-calibration")
+def policies_of(network: str) -> dict[str, ExitPolicy]:
+    """The exit rules of the book on a network; thresholds come from its calibration split, no accuracy given up there."""
+    calibration = shipped(f"{network}-calibration")
     return {"dtsnn": calibrate(calibration, EntropyExit, max_drop=0.0),
             "seenn1": calibrate(calibration, ConfidenceExit, max_drop=0.0),
             "margin": calibrate(calibration, MarginExit, max_drop=0.0),
             "patience2": PatienceExit(2),
-            "oracle": OracleExit(shipped("digits-test").labels)}
+            "oracle": OracleExit(shipped(f"{network}-test").labels)}
 
 
-def _digits_exits() -> Iterator[Fact]:
-    seen = shipped("digits-test")
-    for name, policy in digits_policies().items():
+def _exits(prefix: str, network: str) -> Iterator[Fact]:
+    seen = shipped(f"{network}-test")
+    for name, policy in policies_of(network).items():
         for threshold in ("theta", "alpha", "gap"):
             if hasattr(policy, threshold):
-                yield Fact(f"digits.{name}.{threshold}", getattr(policy, threshold), "threshold",
+                yield Fact(f"{prefix}.{name}.{threshold}", getattr(policy, threshold), "threshold",
                            "calibrated on the calibration split, no accuracy given up", REPLAYED)
-        yield from _run_facts(f"digits.{name}", replay(seen, policy), 100 * seen.accuracy[-1])
+        yield from _run_facts(f"{prefix}.{name}", replay(seen, policy), 100 * seen.accuracy[-1])
 
 
 def _run_facts(prefix: str, run: Run, static_percent: float) -> Iterator[Fact]:
@@ -164,18 +166,18 @@ def _run_facts(prefix: str, run: Run, static_percent: float) -> Iterator[Fact]:
     yield Fact(f"{prefix}.leave_first", 100 * run.histogram[0] / len(run.t_hat), "%", "images that leave at t = 1", REPLAYED)
 
 
-def _digits_bills() -> Iterator[Fact]:
-    shapes = layer_shapes(load_shipped("digits"))
-    run = replay(shipped("digits-test"), digits_policies()["dtsnn"])
+def _bills(prefix: str, network: str) -> Iterator[Fact]:
+    shapes = layer_shapes(load_shipped(network))
+    run = replay(shipped(f"{network}-test"), policies_of(network)["dtsnn"])
     for name, chip in (("dtsnn_chip", dtsnn_2023), ("spikesim", spikesim_rram_64)):
         step, check = timestep_cost(shapes, chip), exit_check_cost(chip)
         bill, still = inference_cost(run.t_hat, step, check), static_cost(run.timesteps, step)
         how = f"{chip.name}; entropy exit, its check billed, against 4 timesteps"
-        yield Fact(f"digits.{name}.energy_ratio", bill.energy_pj.mean() / still.energy_pj[0], "x", how, BILLED)
-        yield Fact(f"digits.{name}.delay_ratio", bill.latency_ns.mean() / still.latency_ns[0], "x", how, BILLED)
+        yield Fact(f"{prefix}.{name}.energy_ratio", bill.energy_pj.mean() / still.energy_pj[0], "x", how, BILLED)
+        yield Fact(f"{prefix}.{name}.delay_ratio", bill.latency_ns.mean() / still.latency_ns[0], "x", how, BILLED)
         for way, ratio in three_ratios(bill, run.t_hat, step, run.timesteps).items():
-            yield Fact(f"digits.{name}.edp_ratio.{way}", ratio, "x", _how(way, how, run.t_hat), BILLED)
-        yield Fact(f"digits.{name}.check_share", 100 * check.energy_pj / (step.step_pj + check.energy_pj), "%",
+            yield Fact(f"{prefix}.{name}.edp_ratio.{way}", ratio, "x", _how(way, how, run.t_hat), BILLED)
+        yield Fact(f"{prefix}.{name}.check_share", 100 * check.energy_pj / (step.step_pj + check.energy_pj), "%",
                    "exit check in the energy of a timestep", BILLED)
 
 
@@ -208,3 +210,33 @@ def _hard_policy() -> Iterator[Fact]:
             theirs = inference_cost(rival.t_hat, step, exit_check_cost(chip))
             yield Fact(f"hard.{where}.energy_over_{what}", ours.energy_pj.mean() / theirs.energy_pj.mean(), "x",
                        f"{chip.name}; that policy, its look billed, over that threshold, its check billed", test)
+
+
+# --- CIFAR-10 ------------------------------------------------------------------------
+
+OF_SEED_0 = "tests/test_cifar10.py::test_the_facts_are_those_of_the_first_seed"
+
+
+def _cifar10_network() -> Iterator[Fact]:
+    card, seen = card_of(CIFAR10_SEEDS[0]), shipped(f"{CIFAR10_SEEDS[0]}-test")
+    how = f"{card['dataset']}, {card['command']}"
+    yield Fact("cifar10.test_images", seen.images, "images", "test split of the publisher", "tests/test_cifar10.py::test_the_splits_are_the_publishers")
+    yield Fact("cifar10.calibration_images", shipped(f"{CIFAR10_SEEDS[0]}-calibration").images, "images",
+               "of the training split, stratified, no weight was trained on them", "tests/test_cifar10.py::test_the_splits_are_the_publishers")
+    yield Fact("cifar10.weights", card["weights"], "weights", "parameters of the shipped net", "tests/test_cifar10.py::test_the_weights_are_counted")
+    yield Fact("cifar10.training_hours", card["seconds"] / 3600, "hours", f"{how}; {card['threads']} thread(s), {card['device']}", OF_SEED_0)
+    for t, accuracy in enumerate(seen.accuracy, start=1):
+        yield Fact(f"cifar10.accuracy_T{t}", 100 * accuracy, "%", f"{card['dataset']}, static network, {t} timestep(s), test split", OF_SEED_0)
+    yield Fact("cifar10.spike_rate", 100 * seen.spike_rates.mean(), "%", "spikes a neuron and timestep, mean over layers and timesteps", OF_SEED_0)
+
+
+def _cifar10_seeds() -> Iterator[Fact]:
+    """The same from another seed, its threshold from its own calibration images."""
+    tests = [shipped(f"{name}-test") for name in CIFAR10_SEEDS]
+    runs = [replay(seen, policies_of(name)["dtsnn"]) for name, seen in zip(CIFAR10_SEEDS, tests)]
+    test = "tests/test_cifar10.py::test_two_seeds_tell_the_same_story"
+    last = [100 * seen.accuracy[-1] for seen in tests]
+    yield Fact("cifar10.accuracy_T4_mean_of_2_seeds", np.mean(last), "%", "seeds 0 and 1, 4 timesteps, test split", test)
+    yield Fact("cifar10.seed1.accuracy_T4", last[1], "%", "seed 1, static network, 4 timesteps, test split", test)
+    yield Fact("cifar10.seed1.dtsnn.change", 100 * runs[1].accuracy - last[1], "points", "seed 1, its own threshold, against all 4 timesteps", test)
+    yield Fact("cifar10.seed1.dtsnn.mean_timesteps", runs[1].mean_timesteps, "timesteps", "seed 1, its own threshold, test split", test)

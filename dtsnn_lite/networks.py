@@ -1,4 +1,4 @@
-"""The papers' networks as the mapper sees them: layer shapes, no weights."""
+"""The papers' networks, and one of our own, as the mapper sees them: layer shapes, no weights."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ def vgg16() -> list[LayerShape]:
 def resnet19() -> list[LayerShape]:
     """DT-SNN's and SEENN's ResNet-19, CIFAR-10, 3 x 3 convolutions only (li2023seenn)."""
     return conv_chain(3, [(7, 128, 32), (6, 256, 16), (4, 512, 8)])
+
+
+def cifar10_small() -> list[LayerShape]:
+    """The book's own net for CIFAR-10, `models.CIFAR_SMALL`."""
+    return conv_chain(3, [(1, 32, 32), (2, 64, 16), (2, 128, 8), (2, 256, 4)]) + [linear("head", 1024, 10)]
 
 
 def dvsnet() -> list[LayerShape]:

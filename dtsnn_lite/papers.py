@@ -15,14 +15,15 @@ import numpy as np
 
 from dtsnn_lite.chip import HPADC, SenseAmp, dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, static_cost, timestep_cost
-from dtsnn_lite.exits import ConfidenceExit, EntropyExit, Run, calibrate, replay
-from dtsnn_lite.networks import resnet19, vgg9, vgg16
+from dtsnn_lite.exits import ConfidenceExit, EntropyExit, Run, calibrate, replay, trade_off
+from dtsnn_lite.networks import cifar10_small, resnet19, vgg9, vgg16
 from dtsnn_lite.published import RUNS, Run65nm
 from dtsnn_lite.recording import ASSETS, shipped
+from dtsnn_lite.reinforce import POLICIES, shipped_sweeps
 
 Verdict = Literal["reproduced", "not reproduced", "not yet", "not comparable"]
 # The shapes that are billed, for networks whose weights may not be at hand.
-SHAPES = {"cifar10-vgg16": vgg16, "cifar10-resnet19": resnet19}
+SHAPES = {"cifar10-vgg16": vgg16, "cifar10-resnet19": resnet19, "cifar10-small": cifar10_small, "cifar10-small-seed1": cifar10_small}
 Range = tuple[float, float]
 
 
@@ -77,8 +78,10 @@ class Comparison:
 
     @property
     def interval(self) -> Range | None:
-        """The 95 % interval of an accuracy, in percent."""
-        return wilson(self.ours[0] / 100, self.row.images) if self.ours and self.row.images else None
+        """The 95 % interval of an accuracy, in percent; of a range, from the lower one's low end to the higher one's high end."""
+        if not (self.ours and self.row.images):
+            return None
+        return wilson(self.ours[0] / 100, self.row.images)[0], wilson(self.ours[1] / 100, self.row.images)[1]
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -86,7 +89,8 @@ class Comparison:
         row, unit = self.row, self.row.unit
         ours = "-" if self.ours is None else show(self.ours, unit)
         if self.interval:
-            ours += f" (95 % interval {show(self.interval, unit)}, {row.images} images)"
+            of = "interval" if self.ours[0] == self.ours[1] else "intervals from"
+            ours += f" (95 % {of} {show(self.interval, unit)}, {row.images} images)"
         ratio = "-" if self.ratio is None else f"{self.ratio:.3f}"
         slack = "inside" if row.tolerance == 0 else f"{row.tolerance:g} {'points' if unit == '%' else unit}".strip()
         return row.what, f"{show(row.published, unit, 5)} ({row.where})", ours, ratio, slack, self.verdict, row.why
@@ -158,6 +162,17 @@ def _edp_saved(network: str) -> Callable[[], Range | None]:
     return measure
 
 
+def _steps_in_hindsight(network: str) -> Callable[[], Range | None]:
+    """Fewest mean timesteps at which the entropy exit is as accurate as all T, with the test labels in hand."""
+    def measure() -> Range | None:
+        if not _ships(network):
+            return None
+        seen = shipped(f"{network}-test")
+        curve = trade_off(seen, EntropyExit)
+        return _one(curve.mean_timesteps[curve.accuracy >= seen.accuracy[-1] - 1e-12].min())
+    return measure
+
+
 # Exit histograms with the published means; the papers print no histogram that we could read.
 PLAUSIBLE = {1.46: ((.73, .15, .05, .07), (.70, .19, .06, .05)), 1.27: ((.85, .08, .02, .05),)}
 
@@ -225,10 +240,10 @@ DT_SNN = (
 # --- SEENN (li2023seenn) ----------------------------------------------------------------
 
 
-def _confident(mean_timesteps: float) -> Callable[[], Range | None]:
+def _confident(mean_timesteps: float, network: str = "cifar10-resnet19") -> Callable[[], Range | None]:
     """Accuracy of the confidence exit allowed this many timesteps on average, in percent."""
     def measure() -> Range | None:
-        run = _exit_run("cifar10-resnet19", ConfidenceExit, mean_timesteps=mean_timesteps)
+        run = _exit_run(network, ConfidenceExit, mean_timesteps=mean_timesteps)
         return None if run is None else _one(100 * run.accuracy)
     return measure
 
@@ -251,6 +266,45 @@ SEENN_I = (
         f"{NOT_TRAINED}; the quotation does not name the network, we take ResNet-19", 10_000),
 )
 SEENN = (*SEENN_II, *SEENN_I)
+
+
+# --- the same questions on CIFAR-10, asked of a network that trains on a laptop -------------------
+
+CIFAR10_SEEDS = ("cifar10-small", "cifar10-small-seed1")
+
+
+def _both(measure_of: Callable[[str], Callable[[], Range | None]]) -> Callable[[], Range | None]:
+    """From the lower to the higher of the two seeds, each with its own calibration."""
+    def measure() -> Range | None:
+        found = [measure_of(network)() for network in CIFAR10_SEEDS]
+        return None if None in found else (min(low for low, _ in found), max(high for _, high in found))
+    return measure
+
+
+def _policy_within(mean_timesteps: float) -> Range | None:
+    """Accuracy of the learned policy that is the best on the calibration images with at most this many timesteps, in percent."""
+    if not (POLICIES / "cifar10-small-test.npz").exists():
+        return None
+    held_out, sweep = (shipped_sweeps("cifar10-small", split)["exact"] for split in ("calibration", "test"))
+    allowed = np.where(held_out.mean_timesteps <= mean_timesteps, held_out.accuracy, 0.0)
+    return _one(100 * sweep.accuracy[allowed.argmax()])
+
+
+OTHER_NET = ("another network: seven convolutions instead of thirteen or more, fewer epochs, JPEG re-encoded images; "
+             "ours is the range of two seeds")
+CIFAR10 = (
+    Row("li2023dtsnn", "abstract", "small net, entropy exit, mean timesteps at the accuracy of 4", (1.46, 1.46), "timesteps", 0.1,
+        _both(_steps), OTHER_NET),
+    Row("li2023dtsnn", "abstract", "small net, the same, threshold read off the test images", (1.46, 1.46), "timesteps", 0.1,
+        _both(_steps_in_hindsight), f"the test labels choose the threshold; {OTHER_NET}"),
+    Row("li2023dtsnn", "abstract", "small net, EDP saved by the first of these exits", (80, 80), "%", 2, _both(_edp_saved), OTHER_NET),
+    Row("li2023seenn", QUOTED, "small net, confidence exit, accuracy at 1.20 timesteps", (96.38, 96.38), "%", 0.5,
+        _both(lambda network: _confident(1.20, network)), OTHER_NET, 10_000),
+    Row("li2023seenn", QUOTED, "small net, confidence exit, accuracy at 1.09 timesteps", (96.07, 96.07), "%", 0.5,
+        _both(lambda network: _confident(1.09, network)), OTHER_NET, 10_000),
+    Row("li2023seenn", "abstract", "small net, learned policy, accuracy within 1.08 timesteps", (96.1, 96.1), "%", 0.5,
+        lambda: _policy_within(1.08), "another network as above, one seed, and a small policy that then sends everybody to one step", 10_000),
+)
 
 
 # --- ADC-less in-memory computing (apolinario2023adcless) ----------------------------------

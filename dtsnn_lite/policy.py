@@ -263,7 +263,7 @@ def save_policy(policy: PolicyNet, path: str | Path, card: dict) -> dict:
 
 def load_policy(path: str | Path) -> PolicyNet:
     """The policy in a file written by `save_policy`."""
-    with saved_weights(path, "policy", made_by="python -m dtsnn_lite train digits-policy") as (config, tensors):
+    with saved_weights(path, "policy", made_by="python -m dtsnn_lite train digits-policy (or cifar10-policy)") as (config, tensors):
         policy = PolicyNet(tuple(config["in_shape"]), config["timesteps"], tuple(config["channels"]))
         policy.load_state_dict(tensors)
     return policy.eval()

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from dtsnn_lite.checkpoints import save_net
 from dtsnn_lite.data import Splits, as_input, cifar10, digits
@@ -80,10 +81,9 @@ def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, folder: P
     """Weights, card and recordings in `folder`; the card is returned.
 
     dtype     torch.float16 halves the files; `net` is rounded to it before it is recorded, and f afterwards
-    compiled  how it was trained, for the command on the card
+    compiled  how it was trained in the end, for the command on the card
     """
-    if dtype:
-        net.to(dtype).to(torch.float32)
+    rounded(net, dtype)
     about = {"network": name, "dataset": recipe.dataset + note, "seed": recipe.training.seed}
     seen = recordings(recipe, net, about)
     if dtype:
@@ -94,11 +94,18 @@ def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, folder: P
     options = "".join(f" --{option}" for option, given in (("compile", compiled), ("half", dtype)) if given)
     card = {**about, "command": f"python -m dtsnn_lite train {name.removesuffix(f'-seed{seed}')} --seed {seed}{options}",
             "phases": recipe.training.phases, "seconds": round(sum(history.seconds), 1), "device": _device_name(net),
+            "threads": torch.get_num_threads(),
             "versions": versions(),
             "accuracy": {s: [round(float(a), 4) for a in r.accuracy] for s, r in seen.items()},
             "loss": [round(x, 4) for x in history.loss],
             "training_accuracy": [round(x, 4) for x in history.training_accuracy]}
     return save_net(net, folder / f"{name}.safetensors", card, dtype)
+
+
+def rounded(net: nn.Module, dtype: torch.dtype | None) -> None:
+    """The weights, in place, as a file of `dtype` keeps them (None: as they are)."""
+    if dtype:
+        net.to(dtype).to(torch.float32)
 
 
 def versions() -> dict[str, str]:

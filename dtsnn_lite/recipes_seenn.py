@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +23,8 @@ from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, SpikingNet
 from dtsnn_lite.policy import (Experience, PolicyNet, PolicyTraining, choose_steps, experience, fit_jointly, fit_policy,
                                grouped_inference, save_policy)
+from dtsnn_lite.recipes import CROP_AND_FLIP, RECIPES, rounded, versions
 from dtsnn_lite.reinforce import PolicySweep, save_sweeps
-from dtsnn_lite.recipes import CROP_AND_FLIP
 from dtsnn_lite.training import Augment, TrainConfig, training_batch
 
 
@@ -35,7 +34,8 @@ from dtsnn_lite.training import Augment, TrainConfig, training_batch
 class ConversionRecipe:
     """An ANN with QCFS activations, its training, and the timesteps of the recordings.
 
-    name  the files are {name}-ann and {name}-converted
+    name   the files are {name}-ann and {name}-converted
+    dtype  torch.float16 halves the files
     """
 
     data: Callable[[], Splits] = digits
@@ -48,7 +48,7 @@ class ConversionRecipe:
 
 
 CIFAR10_ANN = ConversionRecipe(cifar10, AnnConfig((3, 32, 32), CIFAR_SMALL.stages, levels=8),
-                               TrainConfig(phases=((1, 16),), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True),
+                               TrainConfig(phases=((1, 12),), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True),
                                name="cifar10", dataset="CIFAR-10", dtype=torch.float16)
 
 
@@ -80,23 +80,24 @@ def make_ann(folder: Path, seed: int = 0, progress: bool = True, note: str = "",
     """{name}-ann.safetensors, and what its converted network says: {name}-converted-{calibration,test}.npz."""
     torch.manual_seed(seed)
     ann, splits, began = quantised_ann(recipe.ann), recipe.data(), time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
     ann.to(memory_format=torch.channels_last)
     losses = fit_ann(ann, splits.train, replace(recipe.training, seed=seed), progress)
     seconds = time.perf_counter() - began
-    if recipe.dtype:
-        ann.to(recipe.dtype).to(torch.float32)          # recorded as it is written
+    rounded(ann, recipe.dtype)
     net = convert(ann, recipe.ann.in_shape)
-    about = {"network": f"{recipe.name}-converted", "dataset": recipe.dataset + note, "seed": seed}
+    suffix, option = (f"-seed{seed}", f" --seed {seed}") if seed else ("", "")
+    about = {"network": f"{recipe.name}-converted{suffix}", "dataset": recipe.dataset + note, "seed": seed}
     accuracy = {}
     for name, split in (("calibration", splits.calibration), ("test", splits.test)):
         seen = record(net, as_input(split.images), split.labels, recipe.timesteps, about={**about, "split": name})
         seen = seen.halved() if recipe.dtype else seen
-        seen.save(folder / f"{recipe.name}-converted-{name}.npz")
+        seen.save(folder / f"{recipe.name}-converted{suffix}-{name}.npz")
         accuracy[name] = [round(float(a), 4) for a in seen.accuracy]
-    card = {**about, "network": f"{recipe.name}-ann", "command": f"python -m dtsnn_lite train {recipe.name}-ann",
-            "seconds": round(seconds, 1), "versions": {p: version(p) for p in ("torch", "numpy")},
+    card = {**about, "network": f"{recipe.name}-ann{suffix}", "command": f"python -m dtsnn_lite train {recipe.name}-ann{option}",
+            "phases": recipe.training.phases, "seconds": round(seconds, 1), "threads": torch.get_num_threads(), "versions": versions(),
             "loss": [round(x, 4) for x in losses], "ann_accuracy": round(ann_accuracy(ann, splits.test), 4), "accuracy": accuracy}
-    return save_net(ann, folder / f"{recipe.name}-ann.safetensors", card, recipe.dtype)
+    return save_net(ann, folder / f"{recipe.name}-ann{suffix}.safetensors", card, recipe.dtype)
 
 
 @torch.no_grad()
@@ -114,13 +115,15 @@ class PolicyRecipe:
 
     name         the network, and the policies' files
     augment      changes the training images anew in every epoch of experience
-    epochs       of experience; each is used `rounds` times
+    epochs       of experience, all of them kept: 0.6 GB each for the photographs of CIFAR-10
+    rounds       how often each is used
     betas        a policy for each price of a wrong answer; the one of `shipped_beta` ships with its weights
     joint_betas  prices for which a copy of the network is trained too
-    trainings    name -> (sampled, seed): REINFORCE or the exact expectation
+    trainings    name -> (sampled, more): REINFORCE or the exact expectation; `more` is added to the run's seed
     """
 
     name: str
+    dataset: str
     data: Callable[[], Splits]
     augment: Callable[[Tensor, torch.Generator], Tensor]
     betas: tuple[float, ...]
@@ -131,15 +134,21 @@ class PolicyRecipe:
     channels: tuple[int, int] = (16, 32)
     trainings: Mapping[str, tuple[bool, int]] = field(default_factory=lambda: {"exact": (False, 0)})
 
+    def __post_init__(self) -> None:
+        if self.shipped_beta not in self.betas or "exact" not in self.trainings:
+            raise ValueError(f"what ships is the exact policy of one of the betas {self.betas}; got beta {self.shipped_beta} "
+                             f"and the trainings {sorted(self.trainings)}")
+
     @property
     def command(self) -> str:
+        """What `python -m dtsnn_lite train` calls it."""
         return f"{self.name.split('-')[0]}-policy"
 
 
-DIGITS_POLICY = PolicyRecipe("digits-hard", hard_digits, HARD, (1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0),
+DIGITS_POLICY = PolicyRecipe("digits-hard", RECIPES["digits-hard"].dataset, hard_digits, HARD, (1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0),
                              shipped_beta=20.0, joint_betas=(5.0, 20.0, 60.0),
                              trainings={"exact": (False, 0), "reinforce": (True, 0), "exact, seed 1": (False, 1), "exact, seed 2": (False, 2)})
-CIFAR10_POLICY = PolicyRecipe("cifar10-small", cifar10, CROP_AND_FLIP, (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0), shipped_beta=4.0,
+CIFAR10_POLICY = PolicyRecipe("cifar10-small", "CIFAR-10", cifar10, CROP_AND_FLIP, (4.0, 8.0, 10.0, 12.0, 14.0, 18.0, 32.0), shipped_beta=12.0,
                               epochs=3, rounds=3, channels=(32, 64))
 
 
@@ -162,19 +171,18 @@ def sweep_of(policies: list[PolicyNet], betas: tuple[float, ...], net: SpikingNe
     return PolicySweep(np.array(betas), np.stack(t_hat), np.stack([run_of(steps, seen).correct for steps in t_hat]), timesteps)
 
 
-def sweep_jointly(name: str, splits: Splits, drift: Callable[[Tensor, torch.Generator], Tensor], betas: tuple[float, ...], epochs: int, timesteps: int,
-                  progress: bool = True) -> PolicySweep:
-    """One policy a beta, each with its own copy of the shipped SNN, trained together."""
+def sweep_jointly(recipe: PolicyRecipe, splits: Splits, seed: int = 0, progress: bool = True, timesteps: int = 4) -> PolicySweep:
+    """One policy a price, each with its own copy of the shipped SNN, trained together."""
     t_hat, correct = [], []
-    for beta in tqdm(betas, unit="policy", disable=not progress):
-        torch.manual_seed(0)
-        net = load_shipped(name)
-        policy = PolicyNet(net.in_shape, timesteps)
-        fit_jointly(policy, net, splits.train, PolicyTraining(beta, epochs=epochs), drift)
+    for beta in tqdm(recipe.joint_betas, unit="policy", disable=not progress):
+        torch.manual_seed(seed)
+        net = load_shipped(recipe.name)
+        policy = PolicyNet(net.in_shape, timesteps, recipe.channels)
+        fit_jointly(policy, net, splits.train, PolicyTraining(beta, epochs=recipe.epochs), recipe.augment)
         run = grouped_inference(policy, net, splits.test.images, splits.test.labels, timesteps)
         t_hat.append(run.t_hat)
         correct.append(run.correct)
-    return PolicySweep(np.array(betas), np.stack(t_hat), np.stack(correct), timesteps)
+    return PolicySweep(np.array(recipe.joint_betas), np.stack(t_hat), np.stack(correct), timesteps)
 
 
 def make_policies(folder: Path, seed: int = 0, progress: bool = True, note: str = "", recipe: PolicyRecipe = DIGITS_POLICY) -> dict:
@@ -188,14 +196,13 @@ def make_policies(folder: Path, seed: int = 0, progress: bool = True, note: str 
     for name, split in (("calibration", splits.calibration), ("test", splits.test)):
         sweeps = {how: sweep_of(policies, recipe.betas, net, split) for how, policies in trained.items()}
         if name == "test" and recipe.joint_betas:                       # each joint policy has a network of its own
-            sweeps["joint"] = sweep_jointly(recipe.name, splits, recipe.augment, recipe.joint_betas, recipe.epochs, 4, progress)
+            sweeps["joint"] = sweep_jointly(recipe, splits, seed, progress)
         save_sweeps(folder / "policies" / f"{recipe.name}-{name}.npz", sweeps)
-    card = {"beta": recipe.shipped_beta, "command": f"python -m dtsnn_lite train {recipe.command} --seed {seed}",
-            "epochs": len(seen), "seconds": round(time.perf_counter() - began, 1), "versions": {p: version(p) for p in ("torch", "numpy")},
+    card = {"beta": recipe.shipped_beta, "dataset": recipe.dataset + note, "seed": seed,
+            "command": f"python -m dtsnn_lite train {recipe.command} --seed {seed}", "epochs": recipe.epochs, "rounds": recipe.rounds,
+            "seconds": round(time.perf_counter() - began, 1), "threads": torch.get_num_threads(), "versions": versions(),
             "sweeps": {name: {"betas": list(map(float, s.betas)), "accuracy": s.accuracy.round(4).tolist(),
                               "mean_timesteps": s.mean_timesteps.round(4).tolist()} for name, s in sweeps.items()}}
-    if note:
-        card["note"] = note.strip()
     shipped = trained["exact"][recipe.betas.index(recipe.shipped_beta)]
     return save_policy(shipped, folder / "policies" / f"{recipe.name}.safetensors", card)
 

@@ -103,7 +103,7 @@ class History:
     loss               mean over the training images, as they passed
     training_accuracy  share of them that f_T answered right as they passed, augmented, by weights still moving
     accuracy           on the validation split afterwards, NaN without one
-    seconds            that the epoch took: their sum is the cost, however often training was stopped
+    seconds            that the epoch took; their sum is the cost of all whole epochs, however often training was stopped
     """
 
     loss: list[float] = field(default_factory=list)
@@ -241,7 +241,10 @@ def _restore(notes: dict[str, str], tensors: dict[str, Tensor], net: nn.Module,
         if f"momentum.{k}" in tensors:
             layout = torch.channels_last if p.dim() == 4 else torch.contiguous_format
             optimizer.state[p]["momentum_buffer"] = tensors[f"momentum.{k}"].to(p.device).contiguous(memory_format=layout)
-    return History(**json.loads(notes["history"])), int(notes["epochs"])
+    history, epochs = History(**json.loads(notes["history"])), int(notes["epochs"])
+    if {len(entries) for entries in vars(history).values()} != {epochs}:
+        raise ValueError(f"its history does not hold {epochs} epochs of everything: another version of this package wrote it")
+    return history, epochs
 
 
 def _stable(config: TrainConfig) -> str:

@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+pytest.register_assert_rewrite("tests.exercises")
 torch.set_num_threads(1)
 settings.register_profile("steady", deadline=None, derandomize=True)    # no timed test, and the same examples everywhere
 settings.load_profile("steady")

@@ -10,11 +10,18 @@ import pytest
 
 from dtsnn_lite import recipes
 from dtsnn_lite.__main__ import main
-from dtsnn_lite.checkpoints import load_net
+from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
+from dtsnn_lite.chip import LayerShape
 from dtsnn_lite.data import as_input, cifar10
+from dtsnn_lite.exits import EntropyExit, calibrate, replay, run_of
+from dtsnn_lite.facts import fact
 from dtsnn_lite.inference import record
-from dtsnn_lite.recipes import RECIPES
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.models import layer_shapes
+from dtsnn_lite.networks import cifar10_small
+from dtsnn_lite.papers import CIFAR10_SEEDS
+from dtsnn_lite.recipes import RECIPES, recipe_of
+from dtsnn_lite.recording import ASSETS, Recording, shipped
+from dtsnn_lite.reinforce import shipped_sweeps
 
 
 @pytest.fixture
@@ -43,3 +50,98 @@ def test_the_training_command_at_a_tiny_scale_stopped_and_continued(short, tmp_p
     assert card["accuracy"]["test"] == [round(float(a), 4) for a in seen.accuracy] and seen.images == 40
     assert record(net, as_input(test.images), test.labels, 4).f == pytest.approx(seen.f, abs=1e-3, rel=2e-3)
     assert np.isfinite(seen.f).all() and seen.spike_rates.shape == (4, net.layers)
+
+
+# --- what ships ------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", CIFAR10_SEEDS)
+def test_a_card_states_what_its_recordings_replay_to(name):
+    card, recipe = card_of(name), RECIPES["cifar10-small"]
+    for split in ("calibration", "test"):
+        assert card["accuracy"][split] == pytest.approx(shipped(f"{name}-{split}").accuracy, abs=5e-5)
+    assert card["dataset"] == "CIFAR-10 (JPEG re-encoding)"
+    assert card["phases"] == [list(phase) for phase in recipe.training.phases]
+    assert card["config"]["stages"] == [list(stage) for stage in recipe.net.stages]
+    assert len(card["loss"]) == len(card["training_accuracy"]) == recipe.training.epochs
+    assert card["loss"][-1] < 0.4 * card["loss"][0] and card["seconds"] > 600
+    assert card["threads"] == 1                                 # the chapter says one core
+
+
+def test_the_facts_are_those_of_the_first_seed():
+    card, seen = card_of(CIFAR10_SEEDS[0]), shipped(f"{CIFAR10_SEEDS[0]}-test")
+    for t, right in enumerate(card["accuracy"]["test"], start=1):
+        assert fact(f"cifar10.accuracy_T{t}").value == pytest.approx(100 * right, abs=5e-3)
+    assert 3600 * fact("cifar10.training_hours").value == pytest.approx(card["seconds"])
+    assert fact("cifar10.spike_rate").value == pytest.approx(100 * seen.spike_rates.mean())
+
+
+@pytest.mark.parametrize("name", CIFAR10_SEEDS)
+def test_the_splits_are_the_publishers(name):
+    test, calibration = shipped(f"{name}-test"), shipped(f"{name}-calibration")
+    assert np.bincount(test.labels).tolist() == 10 * [1000] and np.bincount(calibration.labels).tolist() == 10 * [500]
+    assert (test.timesteps, fact("cifar10.test_images").value, fact("cifar10.calibration_images").value) == (4, 10_000, 5_000)
+
+
+@pytest.mark.parametrize("name", CIFAR10_SEEDS)
+def test_the_weights_are_counted(name):
+    net = load_shipped(name)
+    assert sum(p.numel() for p in net.parameters()) == card_of(name)["weights"] == fact("cifar10.weights").value
+    assert net.layers == shipped(f"{name}-test").spike_rates.shape[1] == 7
+
+
+def test_the_shapes_that_are_billed_are_those_of_the_network():
+    def nameless(shapes) -> list[LayerShape]:
+        return [replace(shape, name="") for shape in shapes]
+
+    assert nameless(cifar10_small()) == nameless(layer_shapes(load_shipped("cifar10-small")))
+
+
+def test_two_seeds_tell_the_same_story():
+    runs = []
+    for name in CIFAR10_SEEDS:
+        seen, rule = shipped(f"{name}-test"), calibrate(shipped(f"{name}-calibration"), EntropyExit, max_drop=0.0)
+        runs.append(replay(seen, rule))
+        assert abs(runs[-1].accuracy - seen.accuracy[-1]) < 0.002 and runs[-1].mean_timesteps < 3.2
+        assert (np.diff(seen.accuracy) > 0).all()
+    a, b = (shipped(f"{name}-test").accuracy[-1] for name in CIFAR10_SEEDS)
+    assert abs(a - b) < 0.015 and abs(runs[0].mean_timesteps - runs[1].mean_timesteps) < 0.6
+    assert fact("cifar10.accuracy_T4_mean_of_2_seeds").value == pytest.approx(50 * (a + b))
+    assert fact("cifar10.seed1.accuracy_T4").value == pytest.approx(100 * b)
+    assert fact("cifar10.seed1.dtsnn.mean_timesteps").value == pytest.approx(runs[1].mean_timesteps)
+    assert fact("cifar10.seed1.dtsnn.change").value == pytest.approx(100 * (runs[1].accuracy - b))
+
+
+@pytest.mark.parametrize("split", ["calibration", "test"])
+def test_the_policies_sweeps_agree_with_the_recording(split):
+    seen, sweep = shipped(f"cifar10-small-{split}"), shipped_sweeps("cifar10-small", split)["exact"]
+    rows = np.stack([run_of(t_hat, seen).correct for t_hat in sweep.t_hat])
+    assert np.mean(rows != sweep.correct) < 0.002
+    assert sweep.mean_timesteps[0] < sweep.mean_timesteps[-1]        # errors are cheap at first, dear in the end
+    card = card_of("policies/cifar10-small")
+    assert card["beta"] in sweep.betas and card["dataset"] == "CIFAR-10 (JPEG re-encoding)"
+
+
+def test_what_ships_is_small():
+    sizes = {path.name: path.stat().st_size for path in ASSETS.rglob("*cifar10*")}
+    assert max(sizes.values()) < 15e6 and sum(sizes.values()) < 30e6
+
+
+def test_the_converted_network_rises_with_its_timesteps_to_its_ann():
+    seen, card = shipped("cifar10-converted-test"), card_of("cifar10-ann")
+    assert card["accuracy"]["test"] == pytest.approx(seen.accuracy, abs=5e-5)
+    assert seen.timesteps == 16 and seen.accuracy[0] < seen.accuracy[-1] - 0.1
+    assert seen.accuracy[-1] > card["ann_accuracy"] - 0.03
+    assert card["dataset"] == "CIFAR-10 (JPEG re-encoding)" and card["config"]["stages"] == card_of("cifar10-small")["config"]["stages"]
+
+
+@pytest.mark.parametrize("name", CIFAR10_SEEDS)
+def test_on_a_copy_of_the_photographs_the_shipped_weights_say_what_was_recorded(name):
+    try:
+        test = recipe_of("cifar10-small").data().test
+    except FileNotFoundError:
+        pytest.skip("no CIFAR-10 here")
+    seen = shipped(f"{name}-test")
+    at = np.arange(0, len(test), 50)
+    again = record(load_shipped(name), as_input(test.images[at]), test.labels[at], 4)
+    # the publisher's images are not the re-encoded ones, but the network should hardly care
+    assert again.accuracy == pytest.approx(seen.subset(at).accuracy, abs=0.06)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from dtsnn_lite import data
 from dtsnn_lite.data import CIFAR_FOLDER, CIFAR_TEST, CIFAR_TRAIN, RECORD_BYTES, Split, as_input, cifar10, digits, stratified
 from tests.tiny_cifar import PER_FILE, records

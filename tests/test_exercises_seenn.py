@@ -4,6 +4,7 @@ import numpy as np
 
 from tests.exercises import judged
 
+
 def pulse(space, alpha_sign=1):
     class Rule:
         def __init__(self, alpha):
@@ -61,12 +62,26 @@ def wait(space, offset=0):
     return Rule
 
 
+def two_heads(t):
+    return lambda a, b: ((a.f[t] + b.f[t]).argmax(axis=1) == a.labels).mean()
+
+
+def lost_and_won(last):
+    def solution(run, recording):
+        at_last = recording.correct[last]
+        return np.stack([np.bincount(recording.labels[who], minlength=recording.classes)
+                         for who in (at_last & ~run.correct, ~at_last & run.correct)], axis=1)
+    return solution
+
+
 EXERCISES = [
     ("seenn1", "check_pulse", "PatienceOrConfidence", lambda space: pulse(space), lambda space: pulse(space, -1)),
     ("seenn1", "check_promise", "promise_accuracy", lambda space: promise(space), lambda space: promise(space, slack=3)),
     ("seenn2", "check_best", "best_action", lambda space: best(0.5), lambda space: best(2.0)),
     ("seenn2", "check_ink", "by_ink", lambda space: by_ink(False), lambda space: by_ink(True)),
     ("conversion", "check_from_zero", "mean_output_from_zero", lambda space: from_zero(0.0), lambda space: from_zero(0.5)),
+    ("cifar10", "check_two_heads", "two_heads", lambda space: two_heads(0), lambda space: two_heads(1)),
+    ("cifar10", "check_lost_and_won", "lost_and_won", lambda space: lost_and_won(-1), lambda space: lost_and_won(0)),
     ("conversion", "check_wait", "WaitThenConfidence", lambda space: wait(space), lambda space: wait(space, offset=1)),
 ]
 

@@ -11,8 +11,9 @@ from dtsnn_lite.checkpoints import load_shipped
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, timestep_cost
 from dtsnn_lite.exits import replay
-from dtsnn_lite.facts import Fact, digits_policies, fact, facts, three_ratios
+from dtsnn_lite.facts import Fact, fact, facts, policies_of, three_ratios
 from dtsnn_lite.models import layer_shapes
+from dtsnn_lite.papers import CIFAR10_SEEDS
 from dtsnn_lite.policy import shipped_policy
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.reinforce import shipped_sweeps
@@ -58,14 +59,18 @@ def test_the_papers_edp_reductions_follow_from_affine_energy_and_the_mean_of_pro
     assert ways["steps_squared"] > published + 5                        # would overstate
 
 
-@pytest.mark.parametrize("name", digits_policies())
-def test_each_exit_of_the_digits_is_a_replay_at_its_calibrated_threshold(name):
-    seen = shipped("digits-test")
-    run = replay(seen, digits_policies()[name])
-    assert fact(f"digits.{name}.accuracy").value == pytest.approx(100 * run.correct.mean())
-    assert fact(f"digits.{name}.mean_timesteps").value == pytest.approx(run.t_hat.mean())
-    assert fact(f"digits.{name}.leave_first").value == pytest.approx(100 * (run.t_hat == 1).mean())
-    assert fact(f"digits.{name}.change").value == pytest.approx(100 * (run.accuracy - seen.accuracy[-1]))
+NETWORKS = {"digits": "digits", "cifar10": CIFAR10_SEEDS[0]}
+
+
+@pytest.mark.parametrize("prefix", NETWORKS)
+@pytest.mark.parametrize("name", policies_of("digits"))
+def test_each_exit_is_a_replay_at_its_calibrated_threshold(prefix, name):
+    seen = shipped(f"{NETWORKS[prefix]}-test")
+    run = replay(seen, policies_of(NETWORKS[prefix])[name])
+    assert fact(f"{prefix}.{name}.accuracy").value == pytest.approx(100 * run.correct.mean())
+    assert fact(f"{prefix}.{name}.mean_timesteps").value == pytest.approx(run.t_hat.mean())
+    assert fact(f"{prefix}.{name}.leave_first").value == pytest.approx(100 * (run.t_hat == 1).mean())
+    assert fact(f"{prefix}.{name}.change").value == pytest.approx(100 * (run.accuracy - seen.accuracy[-1]))
 
 
 def test_stopping_when_sure_keeps_the_digits_accuracy_at_under_two_timesteps():
@@ -91,16 +96,18 @@ def test_price_and_thresholds_of_the_hard_digits_are_chosen_on_the_calibration_s
             assert fact(f"hard.{name}.energy_over_{rival}").value == pytest.approx(ours / theirs)
 
 
+@pytest.mark.parametrize("prefix", NETWORKS)
 @pytest.mark.parametrize("name, chip", [("dtsnn_chip", dtsnn_2023), ("spikesim", spikesim_rram_64)])
-def test_the_digits_bills_are_added_up_image_by_image(name, chip):
-    step, check = timestep_cost(layer_shapes(load_shipped("digits")), chip), exit_check_cost(chip)
+def test_the_bills_are_added_up_image_by_image(prefix, name, chip):
+    network = NETWORKS[prefix]
+    step, check = timestep_cost(layer_shapes(load_shipped(network)), chip), exit_check_cost(chip)
     energy, delay = [], []
-    for t in replay(shipped("digits-test"), digits_policies()["dtsnn"]).t_hat:
+    for t in replay(shipped(f"{network}-test"), policies_of(network)["dtsnn"]).t_hat:
         energy.append(step.fixed_pj + t * (step.step_pj + check.energy_pj))
         delay.append(step.fixed_ns + t * (step.step_ns + check.latency_ns))
     energy, delay = np.array(energy), np.array(delay)
     whole = step.fixed_pj + 4 * step.step_pj, step.fixed_ns + 4 * step.step_ns
-    assert fact(f"digits.{name}.energy_ratio").value == pytest.approx(energy.mean() / whole[0])
-    assert fact(f"digits.{name}.delay_ratio").value == pytest.approx(delay.mean() / whole[1])
-    assert fact(f"digits.{name}.edp_ratio.mean_of_products").value == pytest.approx((energy * delay).mean() / (whole[0] * whole[1]))
-    assert fact(f"digits.{name}.check_share").value == pytest.approx(100 * check.energy_pj / (step.step_pj + check.energy_pj))
+    assert fact(f"{prefix}.{name}.energy_ratio").value == pytest.approx(energy.mean() / whole[0])
+    assert fact(f"{prefix}.{name}.delay_ratio").value == pytest.approx(delay.mean() / whole[1])
+    assert fact(f"{prefix}.{name}.edp_ratio.mean_of_products").value == pytest.approx((energy * delay).mean() / (whole[0] * whole[1]))
+    assert fact(f"{prefix}.{name}.check_share").value == pytest.approx(100 * check.energy_pj / (step.step_pj + check.energy_pj))

@@ -120,7 +120,7 @@ def test_train_ships_what_record_and_curve_can_read(capsys, tmp_path, tiny):
 def test_training_in_pieces_ships_the_same_weights(capsys, tmp_path, tiny):
     said(capsys, "train", "tiny", "--out", str(tmp_path / "a"), "--quiet")
     part = said(capsys, "train", "tiny", "--out", str(tmp_path / "b"), "--quiet", "--max-epochs", "1")
-    assert part == {"epochs": 1, "of": 2, "continue": "the same command"}
+    assert part == {"epochs": 1, "of": 2, "continue": "the same command with a larger --max-epochs, or none"}
     said(capsys, "train", "tiny", "--out", str(tmp_path / "b"), "--quiet")
     assert (tmp_path / "a/tiny.safetensors").read_bytes() == (tmp_path / "b/tiny.safetensors").read_bytes()
 
@@ -202,7 +202,7 @@ def test_an_interrupted_command_says_how_to_go_on(capsys, monkeypatch):
 
     monkeypatch.setattr(recipes, "recipe_of", interrupt)
     assert main(["train", "digits"]) == 130
-    assert capsys.readouterr().err == "stopped; training goes on from its last whole epoch with the same command\n"
+    assert capsys.readouterr().err == "stopped; training goes on from its last whole epoch with the same command; an ANN or a policy starts anew\n"
 
 
 def test_help_names_every_command():

@@ -12,10 +12,10 @@ import pytest
 from dtsnn_lite import papers
 from dtsnn_lite.cost import StepCost, inference_cost, static_cost
 from dtsnn_lite.papers import (
-    ADC_LESS, DIGITS, DT_SNN, PLAUSIBLE, PROGRAMS, SEENN, Row, compare, edp_ratio, show, table, tally, wilson)
+    ADC_LESS, CIFAR10, DIGITS, DT_SNN, PLAUSIBLE, PROGRAMS, SEENN, Row, compare, edp_ratio, show, table, tally, wilson)
 
 ROOT = Path(__file__).resolve().parents[1]
-ALL = (*DT_SNN, *SEENN, *ADC_LESS, *PROGRAMS, *DIGITS)
+ALL = (*DT_SNN, *SEENN, *CIFAR10, *ADC_LESS, *PROGRAMS, *DIGITS)
 ROW = Row("li2023dtsnn", "Fig. 9", "a number", (10.0, 10.0), "ms", 0.5, lambda: (10.4, 10.4), "because")
 
 
@@ -56,6 +56,12 @@ def test_a_row_prints_more_digits_than_it_is_judged_by():
 def test_an_accuracy_comes_with_its_interval():
     cells = replace(ROW, unit="%", measure=lambda: (97.0, 97.0), images=1000).compare().cells
     assert cells[2] == "97\u00a0% (95 % interval 95.75 to 97.89\u00a0%, 1000 images)" and cells[4] == "0.5 points"
+
+
+def test_a_range_of_accuracies_has_the_outer_ends_of_its_intervals():
+    row = replace(ROW, unit="%", measure=lambda: (50.0, 97.0), images=1000).compare()
+    assert row.interval == (wilson(0.5, 1000)[0], wilson(0.97, 1000)[1])
+    assert "95 % intervals from 46.91 to 97.89" in row.cells[2]
 
 
 def test_the_interval_by_hand_and_at_the_edges():

@@ -206,6 +206,17 @@ def test_a_damaged_training_checkpoint_is_refused_and_kept(tmp_path, keep):
     assert path.stat().st_size == size
 
 
+def test_a_training_checkpoint_of_another_version_is_refused(tmp_path):
+    path = tmp_path / "c"
+    fit(a_net(), bars(), SHORT, checkpoint=path, progress=False, max_epochs=1)
+    with safe_open(path, "pt") as file:
+        notes, tensors = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}
+    short = {k: v for k, v in json.loads(notes["history"]).items() if k != "seconds"}
+    save_file(tensors, path, metadata={**notes, "history": json.dumps(short)})
+    with pytest.raises(ValueError, match="no whole training checkpoint .*another version of this package wrote it.*delete it"):
+        fit(a_net(), bars(), SHORT, checkpoint=path, progress=False)
+
+
 # --- bad input ----------------------------------------------------------------------------------------
 
 EMPTY = Split(torch.zeros(0, 1, 8, 8), torch.zeros(0, dtype=torch.int64))
