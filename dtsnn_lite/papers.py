@@ -268,7 +268,7 @@ SEENN_I = (
 SEENN = (*SEENN_II, *SEENN_I)
 
 
-# --- the same questions on CIFAR-10, asked of a network that trains on a laptop -------------------
+# --- the same questions on CIFAR-10, asked of a network that trains on one core -----------------
 
 CIFAR10_SEEDS = ("cifar10-small", "cifar10-small-seed1")
 
