@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from dtsnn_lite.chip import Chip, LayerShape
 from dtsnn_lite.crossbar_layers import put_on
 from dtsnn_lite.encoding import is_constant
-from dtsnn_lite.neurons import LIF, lif_sequence
+from dtsnn_lite.neurons import LIF, lif_sequence, rectified
 
 State = tuple[Tensor | None, ...]     # one membrane potential a spiking layer; None before the first step
 
@@ -75,6 +75,7 @@ class SpikingNet(nn.Module):
     layers: int
     in_shape: tuple[int, int, int]
     compiled: bool = False
+    analog: bool = False        # True: neurons pass on their clipped current, and the network is an ANN
     chip: Chip | None = None
 
     def move_to(self, chip: Chip | None) -> None:
@@ -102,7 +103,9 @@ class SpikingNet(nn.Module):
         return logits[0], state
 
     def fire(self, current: Tensor, u: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Spikes (T, B, ...) and the last membrane potential (B, ...)."""
+        """Spikes (T, B, ...) and the last membrane potential (B, ...); an analog network keeps no potential."""
+        if self.analog:
+            return rectified(current, self.lif), None
         return lif_sequence(current, self.lif, u, self.compiled)
 
     def checked(self, x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from snntorch import surrogate
 from torch import Tensor
 
 HALF = (torch.float16, torch.bfloat16)
+ANALOG_CEILING = 3.0   # thresholds: near the spikes to come, yet few of the values that a pool compares are equal
 CHUNK = 262_144    # values of u at a time on a CPU: fewer calls than small chunks, less traffic than none
 
 
@@ -57,6 +58,15 @@ def lif_step(i: Tensor, u: Tensor, lif: LIF) -> tuple[Tensor, Tensor]:
     s = surrogate.ATan.apply(h - lif.v_th, lif.alpha)
     u = h * (1 - s) if lif.hard_reset else h - s * lif.v_th
     return s, u
+
+
+def rectified(i: Tensor, lif: LIF) -> Tensor:
+    """a = clip(i, 0, 3 v_th): what a neuron passes on where no time passes, so that the network is an ANN.
+
+    i > v_th is a spike in the first timestep, so what the ANN learns about its largest currents stays true of spikes;
+    the ceiling keeps them near the threshold.
+    """
+    return i.clamp(0.0, ANALOG_CEILING * lif.v_th)
 
 
 def lif_loop(i: Tensor, lif: LIF, u: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -55,7 +55,8 @@ def check_rate(what: str, value: float) -> None:
 class TrainConfig:
     """How to train: SGD with momentum, the learning rate falling as a cosine from `lr` to 0.
 
-    phases  (timesteps, epochs) one after the other: starting at T = 1 and lengthening late is cheap
+    phases  (timesteps, epochs) one after the other: starting at T = 1 and lengthening late is cheap;
+            T = 0 starts as an ANN, whose neurons pass on their clipped current and which learns fastest
     warmup  epochs in which the learning rate rises linearly
     half    convolutions in bfloat16, on a device that has it: about twice as fast, weights and loss stay float32
     """
@@ -72,8 +73,10 @@ class TrainConfig:
     half: bool = False
 
     def __post_init__(self) -> None:
-        if not self.phases or any(t < 1 or n < 1 for t, n in self.phases):
-            raise ValueError(f"phases are (timesteps, epochs) pairs, each 1 or more; got {self.phases}")
+        if not self.phases or any(t < 0 or n < 1 for t, n in self.phases):
+            raise ValueError(f"phases are (timesteps, epochs) pairs, epochs 1 or more, timesteps 1 or more or 0 for an ANN; got {self.phases}")
+        if self.phases[-1][0] == 0:
+            raise ValueError(f"the last phase is a spiking network's, timesteps 1 or more; got {self.phases}")
         check_whole("batch", self.batch)
         check_rate("lr", self.lr)
 
@@ -167,7 +170,7 @@ def _epoch(net: SpikingNet, train: Split, config: TrainConfig, epoch: int,
             group["lr"] = config.lr_of(epoch + n / len(batches))
         x, z = training_batch(train, index, config.augment, dice, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.half):
-            logits = net(direct(x, config.timesteps_of(epoch)))
+            logits = answers(net, x, config.timesteps_of(epoch))
         loss = config.loss(logits.float(), z)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -193,16 +196,27 @@ def training_batch(train: Split, index: Tensor, augment: Callable | None, dice: 
     return x.contiguous(memory_format=torch.channels_last), z
 
 
+def answers(net: SpikingNet, x: Tensor, timesteps: int) -> Tensor:
+    """Logits (T, B, K) of images held for T timesteps; T = 0 is one answer of the network as an ANN."""
+    if timesteps == 0 and net.chip is not None:
+        raise ValueError("an ANN has no spikes, and the crossbars of a chip see spikes only: train it digitally first")
+    net.analog = timesteps == 0
+    try:
+        return net(direct(x, max(timesteps, 1)))
+    finally:
+        net.analog = False
+
+
 @torch.no_grad()
 def accuracy(net: SpikingNet, split: Split, timesteps: int, batch: int = 250) -> float:
-    """Share of right answers from f_T."""
+    """Share of right answers from f_T (T = 0: of the network as an ANN)."""
     if len(split) == 0:
         raise ValueError("the split is empty: there is no accuracy")
     net.eval()
     device = net.head.weight.device
     right = 0
     for x, z in zip(split.images.split(batch), split.labels.split(batch)):
-        f = running_mean(net(direct(as_input(x.to(device)), timesteps)))[-1]
+        f = running_mean(answers(net, as_input(x.to(device)), timesteps))[-1]
         right += (f.argmax(1) == z.to(device)).sum().item()
     return right / len(split)
 

@@ -13,12 +13,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from dtsnn_lite.data import Split
+from dtsnn_lite.chip import dtsnn_2023
 from dtsnn_lite.losses import mean_output_loss, prefix_loss
-from dtsnn_lite.models import ConvConfig, build
-from dtsnn_lite.training import Augment, TrainConfig, _groups, accuracy, fit
+from dtsnn_lite.models import ConvConfig, ResNetConfig, build
+from dtsnn_lite.neurons import LIF, lif_step, rectified
+from dtsnn_lite.training import Augment, TrainConfig, _groups, accuracy, answers, fit
 
 NET = ConvConfig((1, 8, 8), ((6,), (8,)), 3)
 SHORT = TrainConfig(phases=((1, 2), (3, 2)), batch=16, lr=0.1, augment=Augment(shift=1))
+FROM_ANN = TrainConfig(phases=((0, 2), (3, 2)), batch=16, lr=0.1, augment=Augment(shift=1), half=True)
 
 
 def bars(n: int = 64, seed: int = 0) -> Split:
@@ -90,6 +93,48 @@ def test_the_learning_rate_warms_up_and_falls_as_a_cosine():
     assert after == sorted(after, reverse=True)
 
 
+# --- starting as an ANN ------------------------------------------------------------------------------
+
+def test_a_network_that_starts_as_an_ann_ends_as_a_spiking_one():
+    net, config = a_net(), TrainConfig(phases=((0, 4), (3, 4)), batch=16, lr=0.1)
+    history = fit(net, bars(192), config, validation=bars(60, seed=1), progress=False)
+    assert history.accuracy[3] > 0.8 and history.accuracy[-1] > 0.9
+    assert history.loss[-1] < 0.5 * history.loss[0]
+    spikes = net.advance(torch.rand(1, 5, 1, 8, 8), net.empty_state())[1]
+    assert not net.analog and set(torch.cat([s.flatten() for s in spikes]).tolist()) == {0.0, 1.0}
+
+
+def test_no_timesteps_is_the_same_weights_as_a_plain_ann():
+    net, x = a_net().eval(), torch.rand(5, 1, 8, 8)
+    a = x
+    for current in net.currents:
+        a = torch.nn.functional.max_pool2d(current(a).clamp(0, 3), 2)
+    assert torch.equal(answers(net, x, 0), net.head(a.flatten(1))[None])
+    assert answers(net, x, 2).shape == (2, 5, 3) and not net.analog
+
+
+def test_a_residual_network_starts_as_an_ann_too():
+    net = build(ResNetConfig((1, 8, 8), ((4, 1), (6, 1)), classes=3))
+    logits = answers(net, torch.rand(5, 1, 8, 8), 0)
+    logits.sum().backward()
+    assert logits.shape == (1, 5, 3) and all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+
+@pytest.mark.parametrize("lif", [LIF(), LIF(beta=0.9, v_th=0.4, hard_reset=False)])
+def test_an_analog_neuron_passes_a_threshold_where_a_spiking_one_fires(lif):
+    i = torch.linspace(-2, 5, 701) * lif.v_th
+    a, (spikes, _) = rectified(i, lif), lif_step(i, torch.zeros_like(i), lif)
+    assert torch.equal(a > lif.v_th, spikes == 1) and a.min() == 0 and a.max() == pytest.approx(3 * lif.v_th)
+    between = (i > 0) & (i < 3 * lif.v_th)
+    assert torch.equal(a[between], i[between])
+
+
+def test_a_chip_has_no_analog_start():
+    net = build(NET, dtsnn_2023)
+    with pytest.raises(ValueError, match="an ANN has no spikes, and the crossbars of a chip see spikes only"):
+        fit(net, bars(), FROM_ANN, progress=False)
+
+
 # --- augmentation --------------------------------------------------------------------------------
 
 def test_an_augmented_image_is_a_shift_and_a_mirror_of_itself():
@@ -109,18 +154,19 @@ def test_augmentation_without_shift_or_mirror_changes_nothing():
 
 # --- training that survives being killed -----------------------------------------------------------
 
+@pytest.mark.parametrize("config", [SHORT, FROM_ANN])
 @pytest.mark.parametrize("stops", [[1], [2], [3], [1, 2, 3]])
-def test_training_that_was_interrupted_ends_with_the_same_bits(tmp_path, stops):
+def test_training_that_was_interrupted_ends_with_the_same_bits(tmp_path, stops, config):
     whole = a_net()
-    expected = fit(whole, bars(), SHORT, progress=False)
+    expected = fit(whole, bars(), config, progress=False)
     for k, stop in enumerate(stops):
-        fit(a_net(seed=k), bars(), SHORT, checkpoint=tmp_path / "c", progress=False, max_epochs=stop)
+        fit(a_net(seed=k), bars(), config, checkpoint=tmp_path / "c", progress=False, max_epochs=stop)
     resumed = a_net(seed=9)                                     # the file alone decides
-    history = fit(resumed, bars(), SHORT, checkpoint=tmp_path / "c", progress=False)
+    history = fit(resumed, bars(), config, checkpoint=tmp_path / "c", progress=False)
     assert same_bits(whole, resumed)
     assert history.loss == expected.loss
     assert history.training_accuracy == expected.training_accuracy
-    assert len(history.seconds) == SHORT.epochs and min(history.seconds) > 0      # every epoch is paid once
+    assert len(history.seconds) == config.epochs and min(history.seconds) > 0      # every epoch is paid once
 
 
 KILLED = """
@@ -262,9 +308,10 @@ def history_in(path) -> str:
 
 
 @pytest.mark.parametrize("wrong, message", [
-    (dict(phases=()), "phases are .* pairs, each 1 or more; got "),
-    (dict(phases=((0, 3),)), r"each 1 or more; got \(\(0, 3\),\)"),
-    (dict(phases=((4, 0),)), r"each 1 or more; got \(\(4, 0\),\)"),
+    (dict(phases=()), "phases are .* pairs, epochs 1 or more, timesteps 1 or more or 0 for an ANN; got "),
+    (dict(phases=((-1, 3),)), r"timesteps 1 or more or 0 for an ANN; got \(\(-1, 3\),\)"),
+    (dict(phases=((4, 0),)), r"epochs 1 or more, .*; got \(\(4, 0\),\)"),
+    (dict(phases=((0, 3),)), r"the last phase is a spiking network's, timesteps 1 or more; got \(\(0, 3\),\)"),
     (dict(batch=0), "batch is a whole number, 1 or more; got 0"),
     (dict(lr=0.0), "lr is a finite learning rate above 0; got 0.0"),
     (dict(lr=float("nan")), "lr is a finite learning rate above 0; got nan"),
