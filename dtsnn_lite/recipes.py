@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from dtsnn_lite import __version__
 from dtsnn_lite.checkpoints import save_net
 from dtsnn_lite.data import Splits, as_input, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
@@ -109,8 +111,20 @@ def rounded(net: nn.Module, dtype: torch.dtype | None) -> None:
 
 
 def versions() -> dict[str, str]:
-    """The libraries that a card names."""
-    return {p: version(p) for p in ("torch", "snntorch", "numpy")}
+    """The libraries that a card names, and the commit of this package where it runs from its repository."""
+    return {p: version(p) for p in ("torch", "snntorch", "numpy")} | {"dtsnn_lite": __version__ + _commit()}
+
+
+def _commit(package: Path = Path(__file__).parent) -> str:
+    """For example ", commit 0123456789ab+", where + stands for changes that are not committed; nothing without a repository."""
+    def git(*command: str) -> str:
+        return subprocess.run(["git", "-C", str(package), *command], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        tracked = git("ls-files", "__init__.py")                # not somebody else's repository, in which it is installed
+        return f", commit {git('describe', '--always', '--exclude=*', '--abbrev=12', '--dirty=+')}" if tracked else ""
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def _device_name(net: SpikingNet) -> str:

@@ -1,17 +1,19 @@
 """A recipe remakes an asset, and what ships is what it says on its card."""
 
+import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from dtsnn_lite import __version__
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.inference import dynamic_inference, record
 from dtsnn_lite.models import ConvConfig
-from dtsnn_lite.recipes import RECIPES, Recipe, make, recipe_of, ship
+from dtsnn_lite.recipes import RECIPES, Recipe, _commit, make, recipe_of, ship, versions
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
 
@@ -129,3 +131,21 @@ def test_the_cards_were_made_by_the_recipe_as_it_stands():
     assert card["phases"] == [list(phase) for phase in recipe.training.phases]
     assert card["config"]["stages"] == [list(stage) for stage in recipe.net.stages]
     assert len(card["loss"]) == recipe.training.epochs
+
+
+def test_a_card_names_the_commit_and_whether_something_was_changed_since(tmp_path):
+    def git(*command: str) -> str:
+        return subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=A", "-c", "user.email=a@b.c", *command],
+                              capture_output=True, text=True, check=True).stdout.strip()
+
+    assert _commit(tmp_path) == "" and _commit(tmp_path / "nowhere") == ""
+    git("init", "-q")
+    (tmp_path / "__init__.py").write_text("")
+    assert _commit(tmp_path) == ""                              # somebody else's repository
+    for command in (["add", "."], ["commit", "-qm", "a"], ["tag", "v1"]):
+        git(*command)
+    wanted = f", commit {git('rev-parse', '--short=12', 'HEAD')}"
+    assert _commit(tmp_path) == wanted
+    (tmp_path / "__init__.py").write_text("changed = True\n")
+    assert _commit(tmp_path) == wanted + "+"
+    assert versions()["dtsnn_lite"].startswith(__version__) and versions()["torch"] == torch.__version__
