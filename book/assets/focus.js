@@ -1,5 +1,6 @@
 /*
  * Focus that is never lost: the theme takes it from its own buttons, and forgets who opened a panel.
+ * And focus where one is needed: a drawing that is wider than a phone scrolls in its box, by keyboard too.
  */
 (() => {
   "use strict";
@@ -12,6 +13,17 @@
     if (isLost() && opener?.isConnected) opener.focus({ preventScroll: true });
   }
 
+  function reachDrawings() {
+    for (const box of document.querySelectorAll(".tag_wide-figure .cell_output")) {
+      const scrolls = box.scrollWidth > box.clientWidth;
+      const said = { tabindex: "0", role: "group", "aria-label": "Drawing that scrolls sideways" };
+      for (const [name, value] of Object.entries(said)) {
+        if (scrolls) box.setAttribute(name, value);
+        else box.removeAttribute(name);
+      }
+    }
+  }
+
   addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button || button.closest("dialog")) return;
@@ -20,5 +32,7 @@
   }, true);
   addEventListener("DOMContentLoaded", () => {
     for (const panel of document.querySelectorAll("dialog")) panel.addEventListener("close", () => setTimeout(giveBack));
+    reachDrawings();
   });
+  addEventListener("resize", reachDrawings);
 })();
