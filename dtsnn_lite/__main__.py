@@ -279,8 +279,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _train_arguments(t: argparse.ArgumentParser) -> None:
-    t.add_argument("name", help="digits, digits-hard, digits-ann, digits-policy, cifar10-small, cifar10-ann, cifar10-policy, "
-                   "cifar10-vgg16 or cifar10-resnet19")
+    t.add_argument("name", help="digits, digits-hard, digits-ann, digits-policy, cifar10-small, cifar10-ann, "
+                   "cifar10-policy, cifar10-vgg16 or cifar10-resnet19")
     t.add_argument("--seed", type=int, default=0)
     t.add_argument("--out", type=Path, default=Path("build/assets"))
     t.add_argument("--device", default="cpu")
@@ -307,7 +307,7 @@ def main(argv: list[str] | None = None) -> int:
         print("error: this does not fit into memory; ask for fewer timesteps or images at a time", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; training goes on from its last whole epoch with the same command; an ANN or a policy starts anew", file=sys.stderr)
+        print("stopped; training goes on from its last whole epoch with the same command; digits-ann, cifar10-ann and the policies start anew", file=sys.stderr)
         return 130
     print(json.dumps(result) if a.json else "\n".join(lines(result)))
     return 0

@@ -102,6 +102,9 @@ class ConvertedNet(SpikingNet):
             after.append(u)
         return self.head(over_time(self.flatten, spikes[-1])), spikes, tuple(after)
 
+    def as_ann(self, x: Tensor) -> Tensor:
+        raise ValueError("a converted network is an ANN's already: ask the ANN that it was converted from")
+
     def first_current(self, x: Tensor) -> Tensor:
         """The first layer's current of one input: (B, C, H, W) -> (B, C', H, W)."""
         return self.currents[0](x)

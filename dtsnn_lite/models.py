@@ -75,7 +75,7 @@ class SpikingNet(nn.Module):
     layers: int
     in_shape: tuple[int, int, int]
     compiled: bool = False
-    analog: bool = False        # True: neurons pass on their clipped current, and the network is an ANN
+    _analog: bool = False       # only within as_ann
     chip: Chip | None = None
 
     def move_to(self, chip: Chip | None) -> None:
@@ -102,9 +102,17 @@ class SpikingNet(nn.Module):
         logits, _, state = self.advance(self.checked(x_t[None]), state)
         return logits[0], state
 
-    def fire(self, current: Tensor, u: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Spikes (T, B, ...) and the last membrane potential (B, ...); an analog network keeps no potential."""
-        if self.analog:
+    def as_ann(self, x: Tensor) -> Tensor:
+        """Logits of the same weights when neurons pass on their clipped current and no time passes: (B, C, H, W) -> (1, B, K)."""
+        self._analog = True
+        try:
+            return self(x[None])
+        finally:
+            self._analog = False
+
+    def fire(self, current: Tensor, u: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Spikes (T, B, ...) and the last membrane potential (B, ...); as an ANN, clipped currents and None."""
+        if self._analog:
             return rectified(current, self.lif), None
         return lif_sequence(current, self.lif, u, self.compiled)
 

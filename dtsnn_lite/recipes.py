@@ -112,19 +112,23 @@ def rounded(net: nn.Module, dtype: torch.dtype | None) -> None:
 
 def versions() -> dict[str, str]:
     """The libraries that a card names, and the commit of this package where it runs from its repository."""
-    return {p: version(p) for p in ("torch", "snntorch", "numpy")} | {"dtsnn_lite": __version__ + _commit()}
+    return {p: version(p) for p in ("torch", "snntorch", "numpy")} | {"dtsnn_lite": __version__ + COMMIT}
 
 
 def _commit(package: Path = Path(__file__).parent) -> str:
-    """For example ", commit 0123456789ab+", where + stands for changes that are not committed; nothing without a repository."""
+    """For example ", commit 0123456789ab+", + where a Python file of the package differs; nothing without a repository."""
     def git(*command: str) -> str:
         return subprocess.run(["git", "-C", str(package), *command], capture_output=True, text=True, check=True).stdout.strip()
 
     try:
         tracked = git("ls-files", "__init__.py")                # not somebody else's repository, in which it is installed
-        return f", commit {git('describe', '--always', '--exclude=*', '--abbrev=12', '--dirty=+')}" if tracked else ""
+        changed = "+" if git("status", "--porcelain", "--", "*.py") else ""
+        return f", commit {git('rev-parse', '--short=12', 'HEAD')}{changed}" if tracked else ""
     except (OSError, subprocess.CalledProcessError):
         return ""
+
+
+COMMIT = _commit()      # asked as the code is read: hours later the files may be others
 
 
 def _device_name(net: SpikingNet) -> str:

@@ -56,7 +56,7 @@ class TrainConfig:
     """How to train: SGD with momentum, the learning rate falling as a cosine from `lr` to 0.
 
     phases  (timesteps, epochs) one after the other: starting at T = 1 and lengthening late is cheap;
-            T = 0 starts as an ANN, whose neurons pass on their clipped current and which learns fastest
+            T = 0 trains an ANN, whose neurons pass on their clipped current (neurons.rectified)
     warmup  epochs in which the learning rate rises linearly
     half    convolutions in bfloat16, on a device that has it: about twice as fast, weights and loss stay float32
     """
@@ -73,8 +73,11 @@ class TrainConfig:
     half: bool = False
 
     def __post_init__(self) -> None:
-        if not self.phases or any(t < 0 or n < 1 for t, n in self.phases):
-            raise ValueError(f"phases are (timesteps, epochs) pairs, epochs 1 or more, timesteps 1 or more or 0 for an ANN; got {self.phases}")
+        if not self.phases:
+            raise ValueError("phases are (timesteps, epochs) pairs, at least one; got none")
+        for timesteps, epochs in self.phases:
+            check_whole("timesteps of a phase", timesteps, 0)
+            check_whole("epochs of a phase", epochs)
         if self.phases[-1][0] == 0:
             raise ValueError(f"the last phase is a spiking network's, timesteps 1 or more; got {self.phases}")
         check_whole("batch", self.batch)
@@ -105,7 +108,7 @@ class History:
 
     loss               mean over the training images, as they passed
     training_accuracy  share of them that f_T answered right as they passed, augmented, by weights still moving
-    accuracy           on the validation split afterwards, NaN without one
+    accuracy           on the validation split afterwards, with the epoch's T, NaN without one
     seconds            that the epoch took; their sum is the cost of all whole epochs, however often training was stopped
     """
 
@@ -126,6 +129,8 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
     for split in (train, validation):
         if split is not None:
             check_set(split.images, split.labels, net.head.out_features)
+    if net.chip is not None and any(timesteps == 0 for timesteps, _ in config.phases):
+        raise ValueError("an ANN has no spikes, and a chip's crossbars below the first see spikes only: train it digitally first")
     device = net.head.weight.device
     net.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(_groups(net, config.weight_decay), lr=config.lr, momentum=config.momentum)
@@ -197,14 +202,9 @@ def training_batch(train: Split, index: Tensor, augment: Callable | None, dice: 
 
 
 def answers(net: SpikingNet, x: Tensor, timesteps: int) -> Tensor:
-    """Logits (T, B, K) of images held for T timesteps; T = 0 is one answer of the network as an ANN."""
-    if timesteps == 0 and net.chip is not None:
-        raise ValueError("an ANN has no spikes, and the crossbars of a chip see spikes only: train it digitally first")
-    net.analog = timesteps == 0
-    try:
-        return net(direct(x, max(timesteps, 1)))
-    finally:
-        net.analog = False
+    """Logits (T, B, K) of images held for T timesteps; T = 0 is one answer of the network as an ANN, (1, B, K)."""
+    check_whole("timesteps", timesteps, 0)
+    return net(direct(x, timesteps)) if timesteps else net.as_ann(x)
 
 
 @torch.no_grad()

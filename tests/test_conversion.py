@@ -170,3 +170,9 @@ def test_an_impossible_activation_is_refused():
         QCFS(levels=0)
     with pytest.raises(ValueError, match="lam is a threshold"):
         QCFS(lam=0.0)
+
+
+def test_a_converted_network_is_not_asked_for_its_ann():
+    net = convert(a_trained_ann(), IN_SHAPE)
+    with pytest.raises(ValueError, match="ask the ANN that it was converted from"):
+        net.as_ann(torch.rand(2, *IN_SHAPE))

@@ -142,10 +142,12 @@ def test_a_card_names_the_commit_and_whether_something_was_changed_since(tmp_pat
     git("init", "-q")
     (tmp_path / "__init__.py").write_text("")
     assert _commit(tmp_path) == ""                              # somebody else's repository
-    for command in (["add", "."], ["commit", "-qm", "a"], ["tag", "v1"]):
+    for command in (["add", "."], ["commit", "-qm", "a"], ["tag", "-am", "a", "v1"]):
         git(*command)
     wanted = f", commit {git('rev-parse', '--short=12', 'HEAD')}"
     assert _commit(tmp_path) == wanted
-    (tmp_path / "__init__.py").write_text("changed = True\n")
+    (tmp_path / "weights.json").write_text("{}")
+    assert _commit(tmp_path) == wanted                          # what training leaves is no change of the code
+    (tmp_path / "new.py").write_text("changed = True\n")
     assert _commit(tmp_path) == wanted + "+"
     assert versions()["dtsnn_lite"].startswith(__version__) and versions()["torch"] == torch.__version__

@@ -100,24 +100,42 @@ def test_a_network_that_starts_as_an_ann_ends_as_a_spiking_one():
     history = fit(net, bars(192), config, validation=bars(60, seed=1), progress=False)
     assert history.accuracy[3] > 0.8 and history.accuracy[-1] > 0.9
     assert history.loss[-1] < 0.5 * history.loss[0]
-    spikes = net.advance(torch.rand(1, 5, 1, 8, 8), net.empty_state())[1]
-    assert not net.analog and set(torch.cat([s.flatten() for s in spikes]).tolist()) == {0.0, 1.0}
+    spikes = net.advance(bars(5).images[None], net.empty_state())[1]
+    assert set(torch.cat([s.flatten() for s in spikes]).tolist()) == {0.0, 1.0}
 
 
 def test_no_timesteps_is_the_same_weights_as_a_plain_ann():
-    net, x = a_net().eval(), torch.rand(5, 1, 8, 8)
+    net, x = a_net(), 3 * bars(5).images        # batch norm of the batch: currents below 0, and some above 3 thresholds
     a = x
     for current in net.currents:
         a = torch.nn.functional.max_pool2d(current(a).clamp(0, 3), 2)
     assert torch.equal(answers(net, x, 0), net.head(a.flatten(1))[None])
-    assert answers(net, x, 2).shape == (2, 5, 3) and not net.analog
+    net.eval()
+    split, right = Split(x.clamp(0, 1), torch.tensor([0, 1, 2, 0, 1])), answers(net, x.clamp(0, 1), 0)[0].argmax(1)
+    assert accuracy(net, split, 0) == pytest.approx((right == split.labels).float().mean().item())
+
+
+def test_a_network_spikes_again_after_its_answer_as_an_ann_even_if_that_failed():
+    net, x = a_net().eval(), bars(5).images
+    before = answers(net, x, 2)
+    answers(net, x, 0)
+    with pytest.raises(ValueError, match="input is"):
+        answers(net, x[:, :, :4], 0)
+    assert torch.equal(answers(net, x, 2), before)
+
+
+@pytest.mark.parametrize("timesteps", [-1, 0.5, float("nan")])
+def test_time_is_a_whole_number(timesteps):
+    with pytest.raises(ValueError, match="timesteps is a whole number, 0 or more; got "):
+        accuracy(a_net(), bars(5), timesteps)
 
 
 def test_a_residual_network_starts_as_an_ann_too():
-    net = build(ResNetConfig((1, 8, 8), ((4, 1), (6, 1)), classes=3))
-    logits = answers(net, torch.rand(5, 1, 8, 8), 0)
-    logits.sum().backward()
-    assert logits.shape == (1, 5, 3) and all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+    net, x = build(ResNetConfig((1, 8, 8), ((4, 1), (6, 1)), classes=3)), bars(5).images
+    a = net.stem(x).clamp(0, 3)
+    for first, second, shortcut in zip(net.first, net.second, net.shortcuts):
+        a = (second(first(a).clamp(0, 3)) + shortcut(a)).clamp(0, 3)
+    assert torch.allclose(answers(net, x, 0)[0], net.head(a.mean(dim=(2, 3))), atol=1e-5)
 
 
 @pytest.mark.parametrize("lif", [LIF(), LIF(beta=0.9, v_th=0.4, hard_reset=False)])
@@ -130,9 +148,10 @@ def test_an_analog_neuron_passes_a_threshold_where_a_spiking_one_fires(lif):
 
 
 def test_a_chip_has_no_analog_start():
-    net = build(NET, dtsnn_2023)
-    with pytest.raises(ValueError, match="an ANN has no spikes, and the crossbars of a chip see spikes only"):
-        fit(net, bars(), FROM_ANN, progress=False)
+    late = TrainConfig(phases=((1, 2), (0, 1), (1, 1)))
+    for config in (FROM_ANN, late):             # before the first epoch
+        with pytest.raises(ValueError, match="an ANN has no spikes, and a chip's crossbars below the first see spikes only"):
+            fit(build(NET, dtsnn_2023), bars(), config, progress=False)
 
 
 # --- augmentation --------------------------------------------------------------------------------
@@ -308,9 +327,10 @@ def history_in(path) -> str:
 
 
 @pytest.mark.parametrize("wrong, message", [
-    (dict(phases=()), "phases are .* pairs, epochs 1 or more, timesteps 1 or more or 0 for an ANN; got "),
-    (dict(phases=((-1, 3),)), r"timesteps 1 or more or 0 for an ANN; got \(\(-1, 3\),\)"),
-    (dict(phases=((4, 0),)), r"epochs 1 or more, .*; got \(\(4, 0\),\)"),
+    (dict(phases=()), "phases are .* pairs, at least one; got none"),
+    (dict(phases=((-1, 3),)), "timesteps of a phase is a whole number, 0 or more; got -1"),
+    (dict(phases=((0.5, 3),)), "timesteps of a phase is a whole number, 0 or more; got 0.5"),
+    (dict(phases=((4, 0),)), "epochs of a phase is a whole number, 1 or more; got 0"),
     (dict(phases=((0, 3),)), r"the last phase is a spiking network's, timesteps 1 or more; got \(\(0, 3\),\)"),
     (dict(batch=0), "batch is a whole number, 1 or more; got 0"),
     (dict(lr=0.0), "lr is a finite learning rate above 0; got 0.0"),
