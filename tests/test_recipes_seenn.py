@@ -213,12 +213,13 @@ def test_the_ann_of_cifar10_is_made_and_recorded_in_half_precision(home, tmp_pat
 def test_the_policies_of_cifar10_look_at_photographs(home, tmp_path, monkeypatch):
     net = build(CIFAR_SMALL).eval()
     monkeypatch.setattr(recipes_seenn, "load_shipped", lambda name: net)
-    card = make_policies(tmp_path, progress=False, note=" (noise)", recipe=replace(CIFAR10_POLICY, data=lambda: cifar10(home), epochs=1, rounds=2, betas=(4.0, 12.0)))
+    recipe = replace(CIFAR10_POLICY, data=lambda: cifar10(home), epochs=1, rounds=2, betas=(4.0, CIFAR10_POLICY.shipped_beta))
+    card = make_policies(tmp_path, progress=False, note=" (noise)", recipe=recipe)
     sweep = load_sweeps(tmp_path / "policies/cifar10-small-test.npz")["exact"]
     policy = load_policy(tmp_path / "policies/cifar10-small.safetensors")
     assert (choose_steps(policy, cifar10(home).test.images, 4) == sweep.t_hat[1]).all() and (card["epochs"], card["rounds"]) == (1, 2)
     assert card["dataset"] == "CIFAR-10 (noise)"
     assert card["command"] == "python -m dtsnn_lite train cifar10-policy --seed 0"
     told = 2 * list(experience(net, cifar10(home).train, 4, 1, CIFAR10_POLICY.augment))
-    (alone,) = train_policies(net, told, (12.0,), channels=CIFAR10_POLICY.channels)
+    (alone,) = train_policies(net, told, (CIFAR10_POLICY.shipped_beta,), channels=CIFAR10_POLICY.channels)
     assert all(torch.equal(a, b) for a, b in zip(alone.state_dict().values(), policy.state_dict().values()))
