@@ -23,14 +23,19 @@ from dtsnn_lite.models import SpikingNet
 from dtsnn_lite.recording import whole_file
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+GREY = 0.5      # of intensities in [0, 1]
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Random changes that keep the label: a shift of up to `shift` pixels, a mirror image half the time."""
+    """Random changes that keep the label: a shift of up to `shift` pixels, a mirror image half the time.
+
+    erase  side of a grey square anywhere on the image, which may hang over its edge (devries2017cutout); 0 is none
+    """
 
     shift: int = 4
     flip: bool = True
+    erase: int = 0
 
     def __call__(self, x: Tensor, dice: torch.Generator) -> Tensor:
         """(B, C, H, W) -> the same shape; all randomness comes from `dice`."""
@@ -42,7 +47,15 @@ class Augment:
         cols = torch.where(flip[:, None], cols.flip(1), cols)
         padded = nn.functional.pad(x, (self.shift,) * 4).permute(0, 2, 3, 1)      # (B, H', W', C)
         images = torch.arange(B, device=x.device)[:, None, None]
-        return padded[images, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
+        y = padded[images, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
+        return y.masked_fill(self._square(B, H, W, dice).to(x.device), GREY) if self.erase else y
+
+    def _square(self, B: int, H: int, W: int, dice: torch.Generator) -> Tensor:
+        """(B, 1, H, W) bool: a square of `erase` pixels, its centre anywhere."""
+        y, x = torch.randint(0, H, (B, 1), generator=dice), torch.randint(0, W, (B, 1), generator=dice)
+        rows = (torch.arange(H) - y + self.erase // 2).div(self.erase, rounding_mode="floor") == 0
+        columns = (torch.arange(W) - x + self.erase // 2).div(self.erase, rounding_mode="floor") == 0
+        return (rows[:, :, None] & columns[:, None, :])[:, None]
 
 
 def check_rate(what: str, value: float) -> None:

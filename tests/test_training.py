@@ -166,6 +166,20 @@ def test_an_augmented_image_is_a_shift_and_a_mirror_of_itself():
     assert at <= places and len(at) > 20
 
 
+@pytest.mark.parametrize("side", [1, 3, 4])
+def test_an_erased_square_is_grey_and_lies_anywhere(side):
+    x = torch.zeros(500, 2, 9, 7)
+    y = Augment(shift=0, flip=False, erase=side)(x, torch.Generator().manual_seed(0))
+    assert set(y.unique().tolist()) == {0.0, 0.5} and torch.equal(y[:, 0], y[:, 1])
+    whole = side * side
+    sizes = (y[:, 0] > 0).sum(dim=(1, 2))
+    assert sizes.max() == whole and sizes.min() >= (side // 2) ** 2 and (sizes > 0).all()    # cut where it hangs over the edge
+    assert ((y[:, 0] > 0).float().mean(dim=0) > 0).all()                                     # every pixel has its turn
+    for image in y[sizes == whole][:20, 0]:
+        rows, columns = image.nonzero().T
+        assert rows.max() - rows.min() == columns.max() - columns.min() == side - 1
+
+
 def test_augmentation_without_shift_or_mirror_changes_nothing():
     x = torch.rand(3, 2, 5, 5)
     assert torch.equal(Augment(shift=0, flip=False)(x, torch.Generator().manual_seed(0)), x)
