@@ -37,6 +37,10 @@ class Augment:
     flip: bool = True
     erase: int = 0
 
+    def __post_init__(self) -> None:
+        check_whole("shift", self.shift, 0)
+        check_whole("erase", self.erase, 0)
+
     def __call__(self, x: Tensor, dice: torch.Generator) -> Tensor:
         """(B, C, H, W) -> the same shape; all randomness comes from `dice`."""
         B, _, H, W = x.shape

@@ -180,6 +180,13 @@ def test_an_erased_square_is_grey_and_lies_anywhere(side):
         assert rows.max() - rows.min() == columns.max() - columns.min() == side - 1
 
 
+@pytest.mark.parametrize("wrong", ["shift", "erase"])
+@pytest.mark.parametrize("value", [-1, 2.5])
+def test_pixels_are_whole(wrong, value):
+    with pytest.raises(ValueError, match=f"{wrong} is a whole number, 0 or more; got {value}"):
+        Augment(**{wrong: value})
+
+
 def test_augmentation_without_shift_or_mirror_changes_nothing():
     x = torch.rand(3, 2, 5, 5)
     assert torch.equal(Augment(shift=0, flip=False)(x, torch.Generator().manual_seed(0)), x)
