@@ -21,15 +21,20 @@ class ConvConfig:
     """A plain stack: stages of 3 x 3 convolutions, each stage ended by a 2 x 2 max-pool.
 
     stages  output channels of each convolution, stage by stage
-    The maximum of spikes is a spike again, so crossbars below the first see bits only.
+    pooled  what the max-pools see: "spikes", or the "currents" just before the neurons, which are then a quarter as many
+    The maximum of spikes is a spike again, and neurons come last otherwise, so crossbars below the first see bits only.
+    As an ANN both are one function, since the maximum of clipped currents is the clipped maximum.
     """
 
     in_shape: tuple[int, int, int] = (1, 28, 28)
     stages: tuple[tuple[int, ...], ...] = ((16,), (32,), (64,))
     classes: int = 10
     lif: LIF = LIF()
+    pooled: str = "spikes"
 
     def __post_init__(self) -> None:
+        if self.pooled not in ("spikes", "currents"):
+            raise ValueError(f"pooled is 'spikes' or 'currents'; got {self.pooled!r}")
         if min(self.in_shape[1:]) < 2 ** len(self.stages):
             raise ValueError(f"{len(self.stages)} stages halve {self.in_shape[1:]} images below one pixel")
 
@@ -151,14 +156,17 @@ class SpikingConvNet(SpikingNet):
     def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
         """`advance`, given the first layer's current (T, B, ...): constant input computes it only once."""
         ends = self._stage_ends()
+        currents_first = self.config.pooled == "currents" and not self._analog      # one function as an ANN: its bits stay too
         spikes, after = [], []
         for layer, u in enumerate(state):
             if layer > 0:
                 current = over_time(self.currents[layer], x)
+            if layer in ends and currents_first:
+                current = over_time(self.pool, current)
             x, u = self.fire(current, u)
             spikes.append(x)
             after.append(u)
-            if layer in ends:
+            if layer in ends and not currents_first:
                 x = over_time(self.pool, x)
         return self.head(x.flatten(2)), spikes, tuple(after)
 

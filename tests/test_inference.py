@@ -17,7 +17,8 @@ from dtsnn_lite.neurons import LIF
 from dtsnn_lite.recording import shipped
 
 LOW = LIF(beta=0.6, v_th=0.3)
-CONFIGS = {"conv": ConvConfig((1, 8, 8), ((6,), (8, 8)), 4, LOW), "resnet": ResNetConfig((1, 8, 8), ((6, 1), (8, 2)), 4, LOW)}
+CONFIGS = {"conv": ConvConfig((1, 8, 8), ((6,), (8, 8)), 4, LOW), "currents": ConvConfig((1, 8, 8), ((6,), (8, 8)), 4, LOW, "currents"),
+           "resnet": ResNetConfig((1, 8, 8), ((6, 1), (8, 2)), 4, LOW)}
 N, T = 23, 5
 RNG = np.random.default_rng(11)
 LABELS = torch.from_numpy(RNG.integers(0, 4, N))

@@ -1,18 +1,22 @@
 """Two nets that run step by step and over a sequence, with the same numbers."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from torch.nn.functional import max_pool2d
 
 from dtsnn_lite.chip import LayerShape
 from dtsnn_lite.encoding import direct, rate
 from dtsnn_lite.models import (DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingConvNet, SpikingResNet, build,
                                layer_shapes, over_time)
-from dtsnn_lite.neurons import LIF
+from dtsnn_lite.neurons import LIF, lif_loop
 
 LOW = LIF(beta=0.6, v_th=0.4)          # random nets hardly fire at v_th = 1
 SMALL_CONV = ConvConfig((2, 8, 8), ((4, 5), (6,)), 3, LOW)
 SMALL_RES = ResNetConfig((2, 8, 8), ((4, 2), (6, 1)), 3, LOW)
-BOTH = pytest.mark.parametrize("config", [SMALL_CONV, SMALL_RES], ids=["conv", "resnet"])
+SMALL_CURRENTS = replace(SMALL_CONV, pooled="currents")
+BOTH = pytest.mark.parametrize("config", [SMALL_CONV, SMALL_CURRENTS, SMALL_RES], ids=["conv", "currents", "resnet"])
 
 
 def a_net(config, seed: int = 0):
@@ -112,6 +116,38 @@ def test_every_layer_reports_its_spikes_as_bits(config):
     for s, u in zip(spikes, state):
         assert s.shape == (3, *u.shape)
         assert set(s.unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("pooled", ["spikes", "currents"])
+def test_a_max_pool_stands_after_the_neurons_or_before_them(pooled):
+    config = replace(SMALL_CONV, pooled=pooled)
+    net, x = a_net(config), direct(images(20), 4)
+    flat, expected = x.flatten(0, 1), []
+    for layer, current in enumerate(net.currents):
+        last = layer in (1, 2)                              # of its stage
+        i = current(flat)
+        i = max_pool2d(i, 2) if last and pooled == "currents" else i
+        s, _ = lif_loop(i.unflatten(0, (4, 20)), LOW)
+        expected.append(s)
+        flat = max_pool2d(s.flatten(0, 1), 2) if last and pooled == "spikes" else s.flatten(0, 1)
+    with torch.no_grad():
+        logits, spikes, state = net.advance(x, net.empty_state())
+    torch.testing.assert_close(logits, net.head(flat.flatten(1)).unflatten(0, (4, 20)))
+    assert all(torch.equal(a, b) for a, b in zip(spikes, expected))
+    assert [tuple(u.shape[-2:]) for u in state] == {"spikes": [(8, 8), (8, 8), (4, 4)], "currents": [(8, 8), (4, 4), (2, 2)]}[pooled]
+
+
+def test_pooling_currents_or_spikes_is_one_ann_and_one_first_step_but_two_spiking_networks():
+    late, early, x = a_net(SMALL_CONV), a_net(SMALL_CURRENTS), images(20)
+    with torch.no_grad():
+        assert torch.equal(late.as_ann(x), early.as_ann(x))
+        a, b = late(direct(x, 4)), early(direct(x, 4))
+    assert torch.equal(a[0], b[0]) and not torch.allclose(a[1:], b[1:])
+
+
+def test_pools_see_spikes_or_currents_and_nothing_else():
+    with pytest.raises(ValueError, match="pooled is 'spikes' or 'currents'; got 'average'"):
+        ConvConfig(pooled="average")
 
 
 # --- what they are ----------------------------------------------------------------------------
