@@ -74,11 +74,14 @@ class TrainConfig:
 
     phases  (timesteps, epochs) one after the other: starting at T = 1 and lengthening late is cheap;
             T = 0 trains an ANN, whose neurons pass on their clipped current (neurons.rectified)
+    legs    (epochs, lr, period) one after the other: a cosine from lr that would reach 0 after `period` epochs is
+            followed for `epochs` of them. Without legs there is one, from `lr` to 0; with them `lr` has no use
     warmup  epochs in which the learning rate rises linearly
     half    convolutions in bfloat16, on a device that has it: about twice as fast, weights and loss stay float32
     """
 
     phases: tuple[tuple[int, int], ...] = ((4, 12),)
+    legs: tuple[tuple[int, float, int], ...] = ()
     batch: int = 64
     lr: float = 0.05
     weight_decay: float = 5e-4
@@ -97,6 +100,12 @@ class TrainConfig:
             check_whole("epochs of a phase", epochs)
         if self.phases[-1][0] == 0:
             raise ValueError(f"the last phase is a spiking network's, timesteps 1 or more; got {self.phases}")
+        for epochs, lr, period in self.legs:
+            check_whole("epochs of a leg", epochs)
+            check_whole("period of a leg, in epochs,", period, epochs)
+            check_rate("lr of a leg", lr)
+        if self.legs and sum(epochs for epochs, _, _ in self.legs) != self.epochs:
+            raise ValueError(f"legs and phases are as many epochs, {self.epochs}; got {self.legs}")
         check_whole("batch", self.batch)
         check_rate("lr", self.lr)
 
@@ -115,8 +124,12 @@ class TrainConfig:
     def lr_of(self, progress: float) -> float:
         """The learning rate after `progress` epochs."""
         warm = min(1.0, (progress + 1e-3) / self.warmup) if self.warmup > 0 else 1.0
-        cosine = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * progress / self.epochs)).item())
-        return self.lr * warm * cosine
+        legs = list(self.legs or [(self.epochs, self.lr, self.epochs)])
+        while len(legs) > 1 and progress >= legs[0][0]:
+            progress -= legs.pop(0)[0]
+        _, lr, period = legs[0]
+        cosine = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * progress / period)).item())
+        return lr * warm * cosine
 
 
 @dataclass

@@ -64,6 +64,18 @@ def test_the_recordings_are_those_of_the_weights_in_the_file(tmp_path):
     assert record(back, test.images, test.labels, 3).f == pytest.approx(seen.f, abs=1e-4, rel=1e-3)      # f is kept in float16
 
 
+def test_a_card_of_whole_weights_says_what_half_precision_would_do_to_them(tmp_path):
+    net, history = make(TINY, progress=False)
+    before, test = {k: v.clone() for k, v in net.state_dict().items()}, few_digits().test
+    card = ship("tiny", TINY, net, history, tmp_path)
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    net.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in before.items()})
+    seen, halved = Recording.load(tmp_path / "tiny-test.npz"), record(net, test.images, test.labels, 3)
+    assert card["half_precision"] == {"changed": round(float((seen.predictions[-1] != halved.predictions[-1]).mean()), 4),
+                                      "accuracy": [round(float(a), 4) for a in halved.accuracy]}
+    assert "half_precision" not in ship("tiny", TINY, net, history, tmp_path, torch.float16)
+
+
 def test_the_command_on_a_card_names_the_recipe_and_the_seed(tmp_path):
     recipe = replace(TINY, training=replace(TINY.training, phases=((1, 1),))).seeded(3)
     net, history = make(recipe, progress=False)

@@ -21,7 +21,7 @@ from dtsnn_lite.training import Augment, TrainConfig, _groups, accuracy, answers
 
 NET = ConvConfig((1, 8, 8), ((6,), (8,)), 3)
 SHORT = TrainConfig(phases=((1, 2), (3, 2)), batch=16, lr=0.1, augment=Augment(shift=1))
-FROM_ANN = TrainConfig(phases=((0, 2), (3, 2)), batch=16, lr=0.1, augment=Augment(shift=1), half=True)
+FROM_ANN = TrainConfig(phases=((0, 2), (3, 2)), legs=((3, 0.1, 5), (1, 0.05, 1)), batch=16, augment=Augment(shift=1), half=True)
 
 
 def bars(n: int = 64, seed: int = 0) -> Split:
@@ -91,6 +91,27 @@ def test_the_learning_rate_warms_up_and_falls_as_a_cosine():
     assert config.lr_of(10) == pytest.approx(0.0)
     after = [config.lr_of(1 + k / 10) for k in range(90)]
     assert after == sorted(after, reverse=True)
+
+
+def test_a_leg_follows_its_cosine_and_the_next_one_starts_afresh():
+    whole, legs = (TrainConfig(phases=((1, 10),), lr=0.2, legs=legs) for legs in ((), ((6, 0.2, 10), (4, 0.05, 4))))
+    times = [k / 10 for k in range(60)]
+    assert [legs.lr_of(t) for t in times] == [whole.lr_of(t) for t in times]                     # to the bit
+    assert [legs.lr_of(6 + t) for t in (0, 2, 4)] == pytest.approx([0.05, 0.025, 0.0])
+    after = [legs.lr_of(6 + k / 10) for k in range(40)]
+    assert after == sorted(after, reverse=True)
+    one = TrainConfig(phases=((1, 10),), legs=((10, 0.2, 10),))
+    assert [one.lr_of(k / 7) for k in range(71)] == [whole.lr_of(k / 7) for k in range(71)]
+
+
+@pytest.mark.parametrize("legs, message", [
+    (((3, 0.1, 3),), r"legs and phases are as many epochs, 4; got \(\(3, 0.1, 3\),\)"),
+    (((4, 0.1, 3),), "period of a leg, in epochs, is a whole number, 4 or more; got 3"),
+    (((0, 0.1, 3), (4, 0.1, 4)), "epochs of a leg is a whole number, 1 or more; got 0"),
+    (((4, 0.0, 4),), "lr of a leg is a finite learning rate above 0; got 0.0")])
+def test_legs_that_cannot_be_walked_are_refused(legs, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(phases=((1, 4),), legs=legs)
 
 
 # --- starting as an ANN ------------------------------------------------------------------------------
