@@ -237,9 +237,26 @@ def _cifar10_seeds() -> Iterator[Fact]:
     test = "tests/test_cifar10.py::test_two_seeds_tell_the_same_story"
     last = [100 * seen.accuracy[-1] for seen in tests]
     yield Fact("cifar10.accuracy_T4_mean_of_2_seeds", np.mean(last), "%", "seeds 0 and 1, 4 timesteps, test split", test)
-    before = [card_of(name.replace("small", "small-spikes"))["accuracy"]["test"][-1] for name in CIFAR10_SEEDS]
-    yield Fact("cifar10.ann_start.gain", np.mean(last) - 100 * np.mean(before), "points", "22 epochs as an ANN, 8 at T = 2 and 8 at T = 4 against 28 at T = 1 and 10 at T = 4, "
-               "mean of seeds 0 and 1, 4 timesteps, test split", "tests/test_cifar10.py::test_starting_as_an_ann_is_compared_with_as_many_epochs_of_spikes")
+    ways = {way: [card_of(name.replace("small", f"small-{way}")) for name in CIFAR10_SEEDS] for way in ("or", "short", "spikes")}
+    ways["currents"] = [card_of(name) for name in CIFAR10_SEEDS]
+    ends = {way: 100 * np.mean([card["accuracy"]["test"][-1] for card in cards]) for way, cards in ways.items()}
+    where = "mean of seeds 0 and 1, 4 timesteps, test split"
+    yield Fact("cifar10.ann_start.gain", ends["short"] - ends["spikes"], "points",
+               f"22 epochs as an ANN, 8 at T = 2 and 8 at T = 4 against 28 at T = 1 and 10 at T = 4, {where}",
+               "tests/test_cifar10.py::test_starting_as_an_ann_is_compared_with_as_many_epochs_of_spikes")
+    compared = "tests/test_cifar10.py::test_each_training_is_compared_with_the_one_before"
+    said = {"longer": ("or", "short", "46, 16 and 10 epochs with a square erased against 22, 8 and 8 without"),
+            "currents": ("currents", "or", "max-pools of currents, 46, 5 and 14 epochs, against max-pools of spikes, 46, 16 and 10")}
+    for what, (ours, before, how) in said.items():
+        yield Fact(f"cifar10.{what}.gain", ends[ours] - ends[before], "points", f"{how}, {where}", compared)
+        hours = np.divide(*(sum(card["seconds"] for card in ways[way]) for way in (ours, before)))
+        yield Fact(f"cifar10.{what}.hours_ratio", hours, "x", "the same two trainings, both seeds, one thread", compared)
+    for name, seed in zip(CIFAR10_SEEDS, ("", "seed1.")):
+        halves = card_of(name)["half_precision"]
+        how = f"seed {card_of(name)['seed']}, weights rounded to float16 against the float32 that ship, 4 timesteps, test split"
+        rounds = "tests/test_cifar10.py::test_half_precision_is_not_shipped_where_it_changes_answers"
+        yield Fact(f"cifar10.{seed}half_precision.changed", 100 * halves["changed"], "%", f"answers that change, {how}", rounds)
+        yield Fact(f"cifar10.{seed}half_precision.change", 100 * (halves["accuracy"][-1] - card_of(name)["accuracy"]["test"][-1]), "points", how, rounds)
     yield Fact("cifar10.seed1.accuracy_T4", last[1], "%", "seed 1, static network, 4 timesteps, test split", test)
     yield Fact("cifar10.seed1.dtsnn.change", 100 * runs[1].accuracy - last[1], "points", "seed 1, its own threshold, against all 4 timesteps", test)
     yield Fact("cifar10.seed1.dtsnn.mean_timesteps", runs[1].mean_timesteps, "timesteps", "seed 1, its own threshold, test split", test)

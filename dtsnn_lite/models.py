@@ -40,7 +40,7 @@ class ConvConfig:
 
 
 DIGITS = ConvConfig()
-CIFAR_SMALL = ConvConfig((3, 32, 32), ((32,), (64, 64), (128, 128), (256, 256)))
+CIFAR_SMALL = ConvConfig((3, 32, 32), ((32,), (64, 64), (128, 128), (256, 256)), pooled="currents")
 VGG16 = ConvConfig((3, 32, 32), ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3))
 
 
