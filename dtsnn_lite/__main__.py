@@ -279,8 +279,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _train_arguments(t: argparse.ArgumentParser) -> None:
-    t.add_argument("name", help="digits, digits-hard, digits-ann, digits-policy, cifar10-small, cifar10-small-or, cifar10-small-short, "
-                   "cifar10-small-spikes, cifar10-ann, cifar10-policy, cifar10-vgg16 or cifar10-resnet19")
+    t.add_argument("name", help="digits, digits-hard, digits-ann, digits-policy, cifar10-small, cifar10-small-currents, cifar10-small-or, "
+                   "cifar10-small-short, cifar10-small-spikes, cifar10-ann, cifar10-policy, cifar10-vgg16 or cifar10-resnet19")
     t.add_argument("--seed", type=int, default=0)
     t.add_argument("--out", type=Path, default=Path("build/assets"))
     t.add_argument("--device", default="cpu")

@@ -237,8 +237,8 @@ def _cifar10_seeds() -> Iterator[Fact]:
     test = "tests/test_cifar10.py::test_two_seeds_tell_the_same_story"
     last = [100 * seen.accuracy[-1] for seen in tests]
     yield Fact("cifar10.accuracy_T4_mean_of_2_seeds", np.mean(last), "%", "seeds 0 and 1, 4 timesteps, test split", test)
-    ways = {way: [card_of(name.replace("small", f"small-{way}")) for name in CIFAR10_SEEDS] for way in ("or", "short", "spikes")}
-    ways["currents"] = [card_of(name) for name in CIFAR10_SEEDS]
+    ways = {way: [card_of(name.replace("small", f"small-{way}")) for name in CIFAR10_SEEDS] for way in ("currents", "or", "short", "spikes")}
+    ways["restart"] = [card_of(name) for name in CIFAR10_SEEDS]
     ends = {way: 100 * np.mean([card["accuracy"]["test"][-1] for card in cards]) for way, cards in ways.items()}
     where = "mean of seeds 0 and 1, 4 timesteps, test split"
     yield Fact("cifar10.ann_start.gain", ends["short"] - ends["spikes"], "points",
@@ -246,7 +246,8 @@ def _cifar10_seeds() -> Iterator[Fact]:
                "tests/test_cifar10.py::test_starting_as_an_ann_is_compared_with_as_many_epochs_of_spikes")
     compared = "tests/test_cifar10.py::test_each_training_is_compared_with_the_one_before"
     said = {"longer": ("or", "short", "46, 16 and 10 epochs with a square erased against 22, 8 and 8 without"),
-            "currents": ("currents", "or", "max-pools of currents, 46, 5 and 14 epochs, against max-pools of spikes, 46, 16 and 10")}
+            "currents": ("currents", "or", "max-pools of currents, 46, 5 and 14 epochs, against max-pools of spikes, 46, 16 and 10"),
+            "restart": ("restart", "currents", "46, 5 and 30 epochs, the learning rate raised once more, against 46, 5 and 14")}
     for what, (ours, before, how) in said.items():
         yield Fact(f"cifar10.{what}.gain", ends[ours] - ends[before], "points", f"{how}, {where}", compared)
         hours = np.divide(*(sum(card["seconds"] for card in ways[way]) for way in (ours, before)))

@@ -148,7 +148,7 @@ class PolicyRecipe:
 DIGITS_POLICY = PolicyRecipe("digits-hard", RECIPES["digits-hard"].dataset, hard_digits, HARD, (1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0),
                              shipped_beta=20.0, joint_betas=(5.0, 20.0, 60.0),
                              trainings={"exact": (False, 0), "reinforce": (True, 0), "exact, seed 1": (False, 1), "exact, seed 2": (False, 2)})
-CIFAR10_POLICY = PolicyRecipe("cifar10-small", "CIFAR-10", cifar10, CROP_AND_FLIP, (6.0, 11.0, 13.0, 16.0, 22.0, 50.0), shipped_beta=13.0,
+CIFAR10_POLICY = PolicyRecipe("cifar10-small", "CIFAR-10", cifar10, CROP_AND_FLIP, (5.0, 8.0, 10.0, 12.0, 17.0, 38.0), shipped_beta=10.0,
                               epochs=3, rounds=3, channels=(32, 64))
 
 

@@ -31,7 +31,7 @@ def short(home, monkeypatch):
     """The shipped recipe on a CIFAR-10 of 240 images, an epoch for each of its phases."""
     recipe = RECIPES["cifar10-small"]
     phases = tuple((timesteps, 1) for timesteps, _ in recipe.training.phases)
-    legs = tuple((epochs, lr, 2) for epochs, (_, lr, _) in zip((2, 1), recipe.training.legs, strict=True))
+    legs = tuple((epochs, lr, 2) for epochs, (_, lr, _) in zip((1, 1, 1), recipe.training.legs, strict=True))
     tiny = replace(recipe.training, phases=phases, legs=legs, batch=60)
     monkeypatch.setitem(recipes.RECIPES, "cifar10-small", replace(recipe, training=tiny))
     monkeypatch.setenv("DTSNN_DATA", str(home))
@@ -84,7 +84,7 @@ def test_starting_as_an_ann_is_compared_with_as_many_epochs_of_spikes():
     assert min(gained) > 1 and fact("cifar10.ann_start.gain").value == pytest.approx(np.mean(gained), abs=0.01)
 
 
-@pytest.mark.parametrize("way, than, what", [("or", "short", "longer"), ("", "or", "currents")])
+@pytest.mark.parametrize("way, than, what", [("or", "short", "longer"), ("currents", "or", "currents"), ("", "currents", "restart")])
 def test_each_training_is_compared_with_the_one_before(way, than, what):
     ours, before = ([card_of(name.replace("small", "-".join(filter(None, ("small", w))))) for name in CIFAR10_SEEDS] for w in (way, than))
     for a, b in zip(ours, before, strict=True):
@@ -103,9 +103,18 @@ def test_each_training_is_compared_with_the_one_before(way, than, what):
 def test_the_currents_first_epochs_are_those_of_the_spikes():
     """As an ANN both are one function, and their schedules are one for as long."""
     for name in CIFAR10_SEEDS:
-        ours, other = card_of(name), card_of(name.replace("small", "small-or"))
+        ours, other = card_of(name.replace("small", "small-currents")), card_of(name.replace("small", "small-or"))
         n = ours["phases"][0][1]
         assert n == other["phases"][0][1] == 46 and ours["loss"][:n] == other["loss"][:n] and ours["loss"][n] != other["loss"][n]
+
+
+def test_the_restart_goes_on_from_the_currents():
+    for name in CIFAR10_SEEDS:
+        ours, other = card_of(name), card_of(name.replace("small", "small-currents"))
+        n = len(other["loss"])
+        assert n == 65 and ours["legs"][:-1] == other["legs"] and sum(epochs for epochs, _, _ in other["legs"]) == n
+        for what in ("loss", "training_accuracy"):
+            assert ours[what][:n] == other[what] and len(ours[what]) == n + ours["legs"][-1][0]
 
 
 @pytest.mark.parametrize("name, prefix", [*zip(CIFAR10_SEEDS, ("cifar10", "cifar10.seed1"))])
@@ -113,7 +122,10 @@ def test_half_precision_is_not_shipped_where_it_changes_answers(name, prefix):
     card, halves = card_of(name), card_of(name)["half_precision"]
     assert {v.dtype for v in load_file(ASSETS / f"{name}.safetensors").values()} <= {torch.float32, torch.int64}
     assert 0 < halves["changed"] < 0.2 and len(halves["accuracy"]) == 4
-    assert abs(halves["accuracy"][-1] - card["accuracy"]["test"][-1]) <= halves["changed"]
+    gained = halves["won"] - halves["lost"]
+    assert halves["accuracy"][-1] - card["accuracy"]["test"][-1] == pytest.approx(gained / 10_000)
+    assert halves["lost"] + halves["won"] <= 10_000 * halves["changed"] + 0.5
+    assert 0 < gained < 2 * np.sqrt(halves["won"] + halves["lost"])             # it rose, by no more than chance would do
     assert fact(f"{prefix}.half_precision.changed").value == pytest.approx(100 * halves["changed"])
     assert fact(f"{prefix}.half_precision.change").value == pytest.approx(100 * (halves["accuracy"][-1] - card["accuracy"]["test"][-1]))
 
@@ -158,11 +170,11 @@ def test_two_seeds_tell_the_same_story():
             gained = replay(recording, rule).correct.astype(int) - recording.correct[-1]
             change.append(gained.mean())
             variance += np.abs(gained).sum() / recording.images ** 2
-        assert change[0] >= 0 and abs(change[1] - change[0]) < 3 * np.sqrt(variance) and runs[-1].mean_timesteps < 3.2
+        assert change[0] >= 0 and abs(change[1] - change[0]) < 3 * np.sqrt(variance)
+        assert abs(runs[-1].accuracy - seen.accuracy[-1]) < 0.002 and runs[-1].mean_timesteps < 3.2
         assert (np.diff(seen.accuracy) > 0).all()
-    changes = [run.accuracy - shipped(f"{name}-test").accuracy[-1] for name, run in zip(CIFAR10_SEEDS, runs)]
-    assert abs(changes[0]) < 0.002 and changes[1] == pytest.approx(-0.0037)     # the second breaks what the first keeps: the page says so
     a, b = (shipped(f"{name}-test").accuracy[-1] for name in CIFAR10_SEEDS)
+    assert min(a, b) >= 0.86                                    # what the project promised of this network
     assert abs(a - b) < 0.015 and abs(runs[0].mean_timesteps - runs[1].mean_timesteps) < 0.6
     assert fact("cifar10.accuracy_T4_mean_of_2_seeds").value == pytest.approx(50 * (a + b))
     assert fact("cifar10.seed1.accuracy_T4").value == pytest.approx(100 * b)

@@ -71,7 +71,9 @@ def test_a_card_of_whole_weights_says_what_half_precision_would_do_to_them(tmp_p
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     net.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in before.items()})
     seen, halved = Recording.load(tmp_path / "tiny-test.npz"), record(net, test.images, test.labels, 3)
+    gained = halved.correct[-1].astype(int) - seen.correct[-1]
     assert card["half_precision"] == {"changed": round(float((seen.predictions[-1] != halved.predictions[-1]).mean()), 4),
+                                      "lost": (gained < 0).sum(), "won": (gained > 0).sum(),
                                       "accuracy": [round(float(a), 4) for a in halved.accuracy]}
     assert "half_precision" not in ship("tiny", TINY, net, history, tmp_path, torch.float16)
 
