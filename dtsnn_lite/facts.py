@@ -257,6 +257,8 @@ def _cifar10_seeds() -> Iterator[Fact]:
         how = f"seed {card_of(name)['seed']}, weights rounded to float16 against the float32 that ship, 4 timesteps, test split"
         rounds = "tests/test_cifar10.py::test_half_precision_is_not_shipped_where_it_changes_answers"
         yield Fact(f"cifar10.{seed}half_precision.changed", 100 * halves["changed"], "%", f"answers that change, {how}", rounds)
+        for what in ("lost", "won"):
+            yield Fact(f"cifar10.{seed}half_precision.{what}", halves[what], "images", how, rounds)
         yield Fact(f"cifar10.{seed}half_precision.change", 100 * (halves["accuracy"][-1] - card_of(name)["accuracy"]["test"][-1]), "points", how, rounds)
     yield Fact("cifar10.seed1.accuracy_T4", last[1], "%", "seed 1, static network, 4 timesteps, test split", test)
     yield Fact("cifar10.seed1.dtsnn.change", 100 * runs[1].accuracy - last[1], "points", "seed 1, its own threshold, against all 4 timesteps", test)

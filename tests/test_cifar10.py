@@ -126,6 +126,7 @@ def test_half_precision_is_not_shipped_where_it_changes_answers(name, prefix):
     assert halves["accuracy"][-1] - card["accuracy"]["test"][-1] == pytest.approx(gained / 10_000)
     assert halves["lost"] + halves["won"] <= 10_000 * halves["changed"] + 0.5
     assert 0 < gained < 2 * np.sqrt(halves["won"] + halves["lost"])             # it rose, by no more than chance would do
+    assert [fact(f"{prefix}.half_precision.{what}").value for what in ("lost", "won")] == [halves["lost"], halves["won"]]
     assert fact(f"{prefix}.half_precision.changed").value == pytest.approx(100 * halves["changed"])
     assert fact(f"{prefix}.half_precision.change").value == pytest.approx(100 * (halves["accuracy"][-1] - card["accuracy"]["test"][-1]))
 
