@@ -122,6 +122,7 @@ def test_half_precision_is_not_shipped_where_it_changes_answers(name, prefix):
     card, halves = card_of(name), card_of(name)["half_precision"]
     assert {v.dtype for v in load_file(ASSETS / f"{name}.safetensors").values()} <= {torch.float32, torch.int64}
     assert 0 < halves["changed"] < 0.2 and len(halves["accuracy"]) == 4
+    assert abs(halves["accuracy"][-1] - card["accuracy"]["test"][-1]) <= halves["changed"]
     gained = halves["won"] - halves["lost"]
     assert halves["accuracy"][-1] - card["accuracy"]["test"][-1] == pytest.approx(gained / 10_000)
     assert halves["lost"] + halves["won"] <= 10_000 * halves["changed"] + 0.5
