@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from benchmarks.stopping import TIMESTEPS, fast, static
 from benchmarks.timing import Row, interleaved, peer
-from dtsnn_lite.checkpoints import load_shipped
+from dtsnn_lite.checkpoints import load_shipped, shipped_policy
 from dtsnn_lite.drift import hard_digits
 from dtsnn_lite.exits import ConfidenceExit, calibrate
-from dtsnn_lite.inference import dynamic_inference
-from dtsnn_lite.policy import choose_steps, grouped_inference, shipped_policy
+from dtsnn_lite.inference import dynamic_inference, grouped_inference
+from dtsnn_lite.policy import choose_steps
 from dtsnn_lite.recording import shipped
 
 BATCH = 100

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dtsnn_lite.chip import check_whole
+from dtsnn_lite.guards import check_whole
 
 SCORES = ("entropy", "confidence", "margin")
 COUNTS = {"timesteps": (1, 1_000_000), "seed": (0, 2 ** 32 - 1), "max_epochs": (1, None)}
@@ -23,8 +23,8 @@ def train(a: argparse.Namespace) -> dict:
     """Train a recipe and write weights, card and recordings."""
     import torch
 
-    from dtsnn_lite.recipes import make, recipe_of, ship
-    from dtsnn_lite.recipes_seenn import MAKERS
+    from dtsnn_lite.proofs.recipes import make, recipe_of, ship
+    from dtsnn_lite.proofs.recipes_seenn import MAKERS
 
     device = _device(a.device)
     if a.name in MAKERS:
@@ -45,7 +45,7 @@ def train(a: argparse.Namespace) -> dict:
 
 def stages(a: argparse.Namespace) -> dict:
     """Train the digits network for a chip, stage by stage, and write weights, cards and recordings."""
-    from dtsnn_lite.stages import make_stages, ship_stages
+    from dtsnn_lite.proofs.stages import make_stages, ship_stages
 
     found = make_stages(a.seed, a.out, not a.quiet, _device(a.device))
     return ship_stages(a.out, a.ship) if a.ship else found
@@ -55,7 +55,7 @@ def record(a: argparse.Namespace) -> dict:
     """Run a trained network on a split and write its recording."""
     from dtsnn_lite.data import as_input
     from dtsnn_lite.inference import record as run
-    from dtsnn_lite.recipes import RECIPES, recipe_of
+    from dtsnn_lite.proofs.recipes import RECIPES, recipe_of
 
     net, path = _network(a.name), Path(a.name)
     name = path.stem if path.suffix else a.name
@@ -123,9 +123,8 @@ def cost(a: argparse.Namespace) -> dict:
     from dataclasses import replace
 
     from dtsnn_lite import chip as chips
-    from dtsnn_lite.cost import exit_check_cost, inference_cost, static_cost, timestep_cost
+    from dtsnn_lite.cost import exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
     from dtsnn_lite.exits import NeverExit, replay
-    from dtsnn_lite.facts import three_ratios
     from dtsnn_lite.models import layer_shapes
 
     _refuse(a, "a recording has its own", "timesteps", "density")
@@ -146,7 +145,7 @@ def cost(a: argparse.Namespace) -> dict:
 
 def facts(a: argparse.Namespace) -> list[dict]:
     """Every number that the book claims, measured now."""
-    from dtsnn_lite.facts import facts as all_facts
+    from dtsnn_lite.proofs.facts import facts as all_facts
 
     found = [{**vars(one), "value": float(one.value), "text": one.text} for one in all_facts() if a.name in one.name]
     if not found:

@@ -7,9 +7,9 @@ from math import ceil, exp, lgamma, log, log1p
 
 import numpy as np
 
-from dtsnn_lite.chip import check_whole
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, Run, calibrate, check_threshold, confidence,
                               exit_curve, replay, softmax, trade_off)
+from dtsnn_lite.guards import check_whole
 from dtsnn_lite.recording import Recording
 
 FEWEST_IMAGES = 50      # below this, one image moves the fit by more than two points

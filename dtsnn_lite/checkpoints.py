@@ -14,11 +14,12 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 
-from dtsnn_lite.chip import (HPADC, SARADC, AffineSteps, Chip, Ideal, Parts65nm, PECycle, SenseAmp, Ternary)
+from dtsnn_lite.chip import HPADC, SARADC, AffineSteps, Chip, Ideal, Parts65nm, PECycle, SenseAmp, Ternary
 from dtsnn_lite.conversion import AnnConfig, quantised_ann
+from dtsnn_lite.files import ASSETS, POLICIES, whole_file
 from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingNet, build
 from dtsnn_lite.neurons import LIF
-from dtsnn_lite.recording import ASSETS, whole_file
+from dtsnn_lite.policy import PolicyNet
 
 KINDS = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig, "AnnConfig": AnnConfig}
 READOUTS = {kind.__name__: kind for kind in (Ideal, HPADC, SARADC, SenseAmp, Ternary)}
@@ -106,6 +107,26 @@ def _check_fingerprint(path: Path) -> None:
     card = path.with_suffix(".json")
     if card.exists() and json.loads(card.read_text())["sha256"] != hashlib.sha256(path.read_bytes()).hexdigest():
         raise ValueError(f"its sha256 is not the one on {card.name}")
+
+
+def save_policy(policy: PolicyNet, path: str | Path, card: dict) -> dict:
+    """Write weights and, beside them, a card; the card is returned."""
+    config = {"in_shape": list(policy.in_shape), "timesteps": policy.timesteps,
+              "channels": [policy.look[0].out_channels, policy.think[0].out_channels]}
+    return save_weights(policy.state_dict(), config, path, {**card, "weights": sum(p.numel() for p in policy.parameters())})
+
+
+def load_policy(path: str | Path) -> PolicyNet:
+    """The policy in a file written by `save_policy`."""
+    with saved_weights(path, "policy", made_by="python -m dtsnn_lite train digits-policy (or cifar10-policy)") as (config, tensors):
+        policy = PolicyNet(tuple(config["in_shape"]), config["timesteps"], tuple(config["channels"]))
+        policy.load_state_dict(tensors)
+    return policy.eval()
+
+
+def shipped_policy(name: str = "digits-hard") -> PolicyNet:
+    """The policy that comes with the package for the network `name`."""
+    return load_policy(POLICIES / f"{name}.safetensors")
 
 
 def load_shipped(name: str) -> SpikingNet | nn.Sequential:

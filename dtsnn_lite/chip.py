@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isfinite, isnan
-from numbers import Integral
 
 from dtsnn_lite.components import AffineSteps, Constant, ExitUnit, Parts65nm, PECycle, Tag
+from dtsnn_lite.guards import check_whole
 
 __all__ = ["AffineSteps", "Chip", "Constant", "ExitUnit", "Flaws", "HPADC", "Ideal", "LayerShape", "PECycle",
            "Parts65nm", "Readout", "SARADC", "SenseAmp", "Tag", "Ternary",
-           "adc_less_65nm", "check_whole", "dtsnn_2023", "hp_adc_65nm", "spikesim_rram_64"]
-
-
-def check_whole(what: str, value: object, least: int = 1, most: int | None = None) -> None:
-    """Refuses what is no count."""
-    if not isinstance(value, Integral) or value < least or most is not None and value > most:
-        span = f"{least} or more" if most is None else f"{least} to {most}"
-        raise ValueError(f"{what} is a whole number, {span}; got {value!r}")
+           "adc_less_65nm", "dtsnn_2023", "hp_adc_65nm", "spikesim_rram_64"]
 
 
 @dataclass(frozen=True)

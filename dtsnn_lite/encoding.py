@@ -6,7 +6,7 @@ import torch
 from snntorch import spikegen
 from torch import Tensor
 
-from dtsnn_lite.chip import check_whole
+from dtsnn_lite.guards import check_whole
 
 
 def direct(images: Tensor, timesteps: int) -> Tensor:

@@ -11,8 +11,8 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from dtsnn_lite.recording import Recording, checked_steps
-
+from dtsnn_lite.guards import checked_steps
+from dtsnn_lite.recording import Recording
 
 # --- scores: how sure is f_t? ------------------------------------------------
 

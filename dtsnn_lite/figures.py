@@ -160,7 +160,7 @@ def draw_membrane(ax: Axes, u: np.ndarray, spikes: np.ndarray | None = None, v_t
 
 def draw_raster(ax: Axes, spikes: np.ndarray, title: str = "Spikes", neuron: str = "neuron") -> None:
     """spikes (T, n) as dots, drawn by snnTorch's spikeplot."""
-    import torch                        # snnTorch's plots read tensors; figures alone need no torch
+    import torch  # snnTorch's plots read tensors; figures alone need no torch
     from snntorch import spikeplot
 
     _frame(ax, title, "timestep", neuron)

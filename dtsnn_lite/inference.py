@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dtsnn_lite.chip import check_whole
-from dtsnn_lite.data import check_set
+from dtsnn_lite.data import as_input, check_set
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.exits import ExitPolicy, Run, check_policy
+from dtsnn_lite.guards import check_whole
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import Current, SpikingNet, State
+from dtsnn_lite.policy import PolicyNet, choose_steps
 from dtsnn_lite.recording import Recording
 
 
@@ -109,6 +110,24 @@ def _together(room: list[_Group]) -> _Group:
     state = tuple(None if us[0] is None else torch.cat(us) for us in zip(*(group.state for group in room)))
     return _Group(np.concatenate([group.image for group in room]), torch.cat([group.current for group in room]), state,
                   torch.cat([group.total for group in room]), np.concatenate([group.seen for group in room], axis=1))
+
+
+@torch.no_grad()
+def grouped_inference(policy: PolicyNet, net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
+                      batch: int = 100) -> Run:
+    """Choose first, then really run k steps: images are grouped by k, and no score is ever computed.
+
+    images (N, C, H, W), labels (N,)
+    """
+    check_set(images, labels, net.head.out_features)
+    t_hat = choose_steps(policy, images, timesteps)
+    net.eval()
+    answers = np.zeros(len(images), dtype=np.int64)
+    for k in np.unique(t_hat):
+        for index in torch.from_numpy(np.flatnonzero(t_hat == k)).split(batch):
+            logits = net(direct(as_input(images[index]), int(k)))
+            answers[index.numpy()] = logits.mean(dim=0).argmax(dim=1).cpu().numpy()
+    return Run(t_hat, answers, answers == labels.cpu().numpy(), timesteps)
 
 
 def folded(net: SpikingNet) -> SpikingNet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -69,3 +70,8 @@ def place(shape: LayerShape, chip: Chip, padded: bool = False) -> Mapped:
     columns = shape.out_channels * chip.planes
     return Mapped(shape.rows, ceil(shape.rows / chip.rows), shape.out_channels, columns, positions,
                   chip.rows, chip.cols)
+
+
+def macs(shapes: Sequence[LayerShape]) -> int:
+    """Multiply-accumulates of one timestep."""
+    return sum(shape.macs for shape in shapes)

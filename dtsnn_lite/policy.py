@@ -5,24 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dtsnn_lite.checkpoints import save_weights, saved_weights
-from dtsnn_lite.chip import Chip, check_whole
-from dtsnn_lite.cost import Bill, StepCost, inference_cost, timestep_cost
 from dtsnn_lite.data import Split, as_input, check_images, check_set
 from dtsnn_lite.encoding import direct
-from dtsnn_lite.exits import Run
+from dtsnn_lite.guards import check_rate, check_whole
 from dtsnn_lite.losses import running_mean
-from dtsnn_lite.models import Current, SpikingNet, State, layer_shapes, over_time
+from dtsnn_lite.models import Current, SpikingNet, State, over_time
 from dtsnn_lite.neurons import LIF
-from dtsnn_lite.reinforce import POLICIES
-from dtsnn_lite.training import check_rate
 
 
 class PolicyNet(SpikingNet):
@@ -209,66 +203,3 @@ def _used_loss(f: Tensor, z: Tensor, logits: Tensor) -> Tensor:
     """Cross entropy of every f_t, weighed by how often the policy stops there."""
     each = F.cross_entropy(f.flatten(0, 1), z.repeat(len(f)), reduction="none").unflatten(0, f.shape[:2])
     return (logits.detach().softmax(dim=1).T * each).sum(dim=0).mean()
-
-
-# --- inference and its bill -----------------------------------------------------------
-
-@torch.no_grad()
-def grouped_inference(policy: PolicyNet, net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
-                      batch: int = 100) -> Run:
-    """Choose first, then really run k steps: images are grouped by k, and no score is ever computed.
-
-    images (N, C, H, W), labels (N,)
-    """
-    check_set(images, labels, net.head.out_features)
-    t_hat = choose_steps(policy, images, timesteps)
-    net.eval()
-    answers = np.zeros(len(images), dtype=np.int64)
-    for k in np.unique(t_hat):
-        for index in torch.from_numpy(np.flatnonzero(t_hat == k)).split(batch):
-            logits = net(direct(as_input(images[index]), int(k)))
-            answers[index.numpy()] = logits.mean(dim=0).argmax(dim=1).cpu().numpy()
-    return Run(t_hat, answers, answers == labels.cpu().numpy(), timesteps)
-
-
-def policy_cost(policy: PolicyNet, chip: Chip) -> StepCost:
-    """One look at the image on the SNN's own chip: what one timestep of the policy's layers costs, in pJ and ns."""
-    return timestep_cost(layer_shapes(policy), chip)
-
-
-def chosen_cost(t_hat: np.ndarray, step: StepCost, look: StepCost | None) -> Bill:
-    """The bill of chosen timesteps: E = look + fixed + step t_hat, and the delay alike; no exit check.
-
-    look  the policy's own cost; None leaves it out, which no chip can
-    """
-    bill = inference_cost(t_hat, step)
-    if look is None:
-        return bill
-    return Bill(bill.energy_pj + look.fixed_pj + look.step_pj, bill.latency_ns + look.fixed_ns + look.step_ns)
-
-
-def macs(net: SpikingNet) -> int:
-    """Multiply-accumulates of one timestep."""
-    return sum(shape.macs for shape in layer_shapes(net))
-
-
-# --- on disk ----------------------------------------------------------------------------
-
-def save_policy(policy: PolicyNet, path: str | Path, card: dict) -> dict:
-    """Write weights and, beside them, a card; the card is returned."""
-    config = {"in_shape": list(policy.in_shape), "timesteps": policy.timesteps,
-              "channels": [policy.look[0].out_channels, policy.think[0].out_channels]}
-    return save_weights(policy.state_dict(), config, path, {**card, "weights": sum(p.numel() for p in policy.parameters())})
-
-
-def load_policy(path: str | Path) -> PolicyNet:
-    """The policy in a file written by `save_policy`."""
-    with saved_weights(path, "policy", made_by="python -m dtsnn_lite train digits-policy (or cifar10-policy)") as (config, tensors):
-        policy = PolicyNet(tuple(config["in_shape"]), config["timesteps"], tuple(config["channels"]))
-        policy.load_state_dict(tensors)
-    return policy.eval()
-
-
-def shipped_policy(name: str = "digits-hard") -> PolicyNet:
-    """The policy that comes with the package for the network `name`."""
-    return load_policy(POLICIES / f"{name}.safetensors")

@@ -7,15 +7,13 @@ t and x is all that thresholds, learned policies, costs and widgets need.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-ASSETS = Path(__file__).parent / "assets"
+from dtsnn_lite.files import ASSETS, save_arrays, saved_arrays
+from dtsnn_lite.guards import checked_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,64 +99,6 @@ class Recording:
         """The recording in a file written by `save`; nothing in it is ever unpickled."""
         with saved_arrays(path, "recording", made_by="python -m dtsnn_lite record") as z:
             return cls(z["f"], z["labels"], z["spike_rates"], json.loads(str(z["about"])))
-
-
-# --- what every array of labels or exit steps must be ---------------------------------
-
-def checked_labels(labels: np.ndarray, images: int, classes: int) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.shape != (images,):
-        raise ValueError(f"labels is ({images},), one an image; got shape {labels.shape}")
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(f"labels are class numbers (integers); got {labels.dtype}")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels lie in [0, {classes}); got {labels.min()} to {labels.max()}")
-    return labels.astype(np.int64)
-
-
-def checked_steps(t_hat: np.ndarray, images: int | None = None, timesteps: int | None = None) -> np.ndarray:
-    """t_hat itself, if it holds exit steps: whole numbers from 1 (up to T), one an image."""
-    t_hat = np.asarray(t_hat)
-    if t_hat.size == 0 or not np.issubdtype(t_hat.dtype, np.integer) or t_hat.min() < 1:
-        raise ValueError("t_hat holds whole timesteps, 1 or more, one an image")
-    if images is not None and t_hat.shape != (images,):
-        raise ValueError(f"t_hat is ({images},), one exit step an image; got shape {t_hat.shape}")
-    if timesteps is not None and t_hat.max() > timesteps:
-        raise ValueError(f"t_hat lies in 1 to T = {timesteps}; got {t_hat.max()}: was it made for another T?")
-    return t_hat
-
-
-# --- files that are whole or not there ------------------------------------------------
-
-@contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
-    """A file written beside `path`, then put in its place: an error or a kill leaves the old one, never half."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def save_arrays(path: str | Path, **arrays: object) -> None:
-    """Named arrays in one .npz file, under exactly this name."""
-    with whole_file(path) as part, open(part, "wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
-@contextmanager
-def saved_arrays(path: str | Path, what: str, made_by: str) -> Iterator[Mapping[str, np.ndarray]]:
-    """The arrays of `save_arrays` while they are read; nothing in the file is ever unpickled."""
-    if not Path(path).exists():
-        raise FileNotFoundError(f"no {what} at {path}; `{made_by}` makes one")
-    try:
-        with np.load(path, allow_pickle=False) as z:
-            yield z
-    except Exception as error:      # zip, header, missing key, JSON: each means a damaged file
-        reason = "it holds a pickle, which is never opened" if "pickle" in str(error) else error
-        raise ValueError(f"{path} is not a whole {what} ({reason}); make it again or fetch it again") from error
 
 
 def shipped(name: str) -> Recording:

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from dtsnn_lite.exits import entropy, softmax
-from dtsnn_lite.recording import ASSETS, Recording, save_arrays, saved_arrays
-
-POLICIES = ASSETS / "policies"
+from dtsnn_lite.files import POLICIES, save_arrays, saved_arrays
+from dtsnn_lite.recording import Recording
 
 
 def reward(correct: np.ndarray, beta: float) -> np.ndarray:

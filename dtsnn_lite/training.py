@@ -15,12 +15,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from dtsnn_lite.chip import check_whole
 from dtsnn_lite.data import Split, as_input, check_set
 from dtsnn_lite.encoding import direct
+from dtsnn_lite.files import whole_file
+from dtsnn_lite.guards import check_rate, check_whole
 from dtsnn_lite.losses import prefix_loss, running_mean
 from dtsnn_lite.models import SpikingNet
-from dtsnn_lite.recording import whole_file
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 GREY = 0.5      # of intensities in [0, 1]
@@ -60,12 +60,6 @@ class Augment:
         rows = (torch.arange(H) - y + self.erase // 2).div(self.erase, rounding_mode="floor") == 0
         columns = (torch.arange(W) - x + self.erase // 2).div(self.erase, rounding_mode="floor") == 0
         return (rows[:, :, None] & columns[:, None, :])[:, None]
-
-
-def check_rate(what: str, value: float) -> None:
-    """Refuses a learning rate that learns nothing, or NaN."""
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{what} is a finite learning rate above 0; got {value}")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
+import tomllib
 import yaml
 
 from tools.build_book import toc_entries
@@ -19,20 +19,18 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "dtsnn_lite"
 
 # The flow of one batch, top to bottom: a file imports only files above it. A new file needs a line here.
-ORDER = (
+FLOW = (
     "__init__",
-    "seals",
-    "questions",
-    "checks",
+    "guards",
+    "files",
     "components",
     "chip",
     "networks",
     "mapping",
     "floorplan",
-    "recording",
+    "cost",
     "data",
     "drift",
-    "events",
     "encoding",
     "neurons",
     "crossbar",
@@ -41,35 +39,27 @@ ORDER = (
     "losses",
     "training",
     "conversion",
+    "policy",
     "checkpoints",
+    "recording",
     "exits",
     "calibration",
     "reinforce",
-    "designs",
-    "cost",
-    "variants",
-    "published",
-    "sensitivity",
-    "papers",
     "inference",
-    "policy",
-    "recipes",
-    "recipes_seenn",
-    "stages",
-    "facts",
+    "designs",
+    "sensitivity",
     "figures",
-    "widgets.drawing",
-    "widgets.explorer",
-    "widgets.exit_explorer",
-    "widgets.policy_explorer",
-    "widgets.crossbar_explorer",
-    "widgets.design_explorer",
-    "widgets.lif_explorer",
-    "widgets",
-    "__main__",
 )
-# What runs without torch: the side of the chip that decides to stop and pays the bill.
-NUMPY_SHORE = {"seals", "questions", "checks", "variants", "components", "chip", "networks", "mapping", "floorplan", "published", "sensitivity", "designs", "papers", "recording", "exits", "calibration", "reinforce", "cost", "figures"}
+# Folders beside the flow, each in an order of its own: what each may import besides the files above it there.
+CLASSROOM = ("seals", "questions", "checks", "variants")                        # the numpy shore
+PROOFS = ("published", "fit_65nm", "papers", "recipes", "recipes_seenn", "stages", "facts")        # the whole flow
+WIDGETS = ("drawing", "explorer", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer", "lif_explorer")   # the numpy shore
+FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
+# What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
+TORCH_SHORE = {"data", "drift", "encoding", "neurons", "crossbar", "crossbar_layers", "models", "losses", "training", "conversion",
+               "policy", "checkpoints", "inference"}
+NUMPY_SHORE = tuple(name for name in FLOW if name not in TORCH_SHORE)
+MODULES = {*FLOW, *FOLDERS, *(f"{folder}.{file}" for folder, files in FOLDERS.items() for file in files), "__main__"}
 CODE_LINES_A_CELL = 20
 
 modules = sorted(PACKAGE.rglob("*.py"))
@@ -90,7 +80,7 @@ def our_imports(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dtsnn_lite":
             inner = node.module.removeprefix("dtsnn_lite").lstrip(".")
             names = [f"{inner}.{alias.name}".lstrip(".") for alias in node.names]
-            found |= {name if name in ORDER else inner or "__init__" for name in names}
+            found |= {name if name in MODULES else inner or "__init__" for name in names}
         elif isinstance(node, ast.Import):
             found |= {alias.name.removeprefix("dtsnn_lite.") for alias in node.names if alias.name.startswith("dtsnn_lite.")}
     return found
@@ -113,17 +103,33 @@ def is_checked(cell: dict) -> bool:
 # --- the package -------------------------------------------------------------------
 
 
+def above(name: str) -> set[str]:
+    """What a file may import: the files above it, and what its folder may see; the command line may see all."""
+    folder, _, file = name.rpartition(".")
+    if name == "__main__":
+        return set(FLOW) | {f"proofs.{one}" for one in PROOFS}
+    if name in FOLDERS:                                                         # a folder's __init__ imports nothing
+        return set()
+    if not folder:
+        return set(FLOW[: FLOW.index(name)])
+    here = FOLDERS[folder]
+    return set(FLOW if folder == "proofs" else NUMPY_SHORE) | {f"{folder}.{one}" for one in here[: here.index(file)]}
+
+
 @pytest.mark.parametrize("path", modules, ids=module_name)
 def test_a_file_imports_only_files_above_it(path):
     name = module_name(path)
-    assert name in ORDER, f"{name} has no place in ORDER: say where in the flow it stands"
-    above = ORDER[: ORDER.index(name)]
-    assert our_imports(path) <= set(above), f"{name} imports {our_imports(path) - set(above)}, which stand below it"
+    assert name in MODULES, f"{name} has no place in FLOW or FOLDERS: say where it stands"
+    assert our_imports(path) <= above(name), f"{name} imports {our_imports(path) - above(name)}, which stand below it"
+
+
+def test_every_place_of_the_flow_has_its_file():
+    assert MODULES == set(map(module_name, modules))
 
 
 def test_the_numpy_shore_imports_without_torch():
-    shore = [m for m in map(module_name, modules) if m in NUMPY_SHORE or m.startswith("widgets")]
-    lines = [f"import dtsnn_lite.{name}" for name in shore]
+    shore = [*NUMPY_SHORE, *(f"{folder}.{file}" for folder in ("classroom", "widgets") for file in FOLDERS[folder])]
+    lines = [f"import dtsnn_lite.{name}" for name in shore if name != "__init__"]
     lines += ["import sys", "assert 'torch' not in sys.modules, 'torch was imported'"]
     ran = subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dtsnn_lite.calibration import (THRESHOLD_RULES, as_scored, binned, binomial_tail, fastest_as_accurate, fastest_calibrated,
-                                    fit_temperature, likelihood_slope, lost_images, reliability, replay_rule, risk_controlled, summed,
-                                    tempered, threshold_ladder)
-from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, best_possible, calibrate,
-                              entropy, first_right, replay, right_from_then_on, run_of, softmax, trade_off)
+                                    fit_temperature, likelihood_slope, lost_images, reliability, replay_rule, risk_controlled,
+                                    summed, tempered, threshold_ladder)
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, best_possible,
+                              calibrate, entropy, first_right, replay, right_from_then_on, run_of, softmax, trade_off)
 from dtsnn_lite.recording import Recording, shipped
 
 POLICIES = (EntropyExit, ConfidenceExit, MarginExit)

@@ -159,7 +159,7 @@ def test_a_kill_between_weights_and_card_leaves_weights_that_load(saved, monkeyp
         replaced(part, target)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dtsnn_lite.recording.os.replace", killed)
+    monkeypatch.setattr("dtsnn_lite.files.os.replace", killed)
     with pytest.raises(KeyboardInterrupt):
         save_net(net, path, {})
     assert torch.equal(load_net(path).head.weight, net.head.weight)

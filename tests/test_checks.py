@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dtsnn_lite.checks import NotYet, check, close, expect, fingerprint, numbers, sealed_check, sealed_checks, words
+from dtsnn_lite.classroom.checks import NotYet, check, close, expect, fingerprint, numbers, sealed_check, sealed_checks, words
 
 STEPS = sealed_check("steps", [1, 2, 4], {"Timesteps count from 1.": [0, 1, 3]}, "Use a pencil.")
 ORDER = sealed_check("order", ["leak", "fire", "reset"], {"Reset comes last.": ["reset", "leak", "fire"]}, "")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dtsnn_lite.chip import HPADC, Chip, Constant, LayerShape, Parts65nm, SARADC, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
+from dtsnn_lite.chip import HPADC, SARADC, Chip, Constant, LayerShape, Parts65nm, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
 from dtsnn_lite.components import constants
 
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from dtsnn_lite.cost import timestep_cost
-from dtsnn_lite.designs import READOUTS as CONVERTERS, SIZES as ARRAYS, Designs, exit_tables
+from dtsnn_lite.designs import READOUTS as CONVERTERS
+from dtsnn_lite.designs import SIZES as ARRAYS
+from dtsnn_lite.designs import Designs, exit_tables
 from dtsnn_lite.floorplan import area_mm2
 from dtsnn_lite.mapping import unpadded_positions
 from dtsnn_lite.networks import NETWORKS, conv, linear

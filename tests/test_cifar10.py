@@ -10,19 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dtsnn_lite import recipes
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import LayerShape
 from dtsnn_lite.data import as_input, cifar10
 from dtsnn_lite.exits import EntropyExit, calibrate, replay, run_of
-from dtsnn_lite.facts import fact
+from dtsnn_lite.files import ASSETS
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import cifar10_small
-from dtsnn_lite.papers import CIFAR10_SEEDS
-from dtsnn_lite.recipes import RECIPES, recipe_of
-from dtsnn_lite.recording import ASSETS, Recording, shipped
+from dtsnn_lite.proofs import recipes
+from dtsnn_lite.proofs.facts import fact
+from dtsnn_lite.proofs.papers import CIFAR10_SEEDS
+from dtsnn_lite.proofs.recipes import RECIPES, recipe_of
+from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import shipped_sweeps
 
 

@@ -6,18 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.fit_65nm import conversion_pj, left_out, measured, modelled
 from dtsnn_lite import floorplan
 from dtsnn_lite.__main__ import main
-from dtsnn_lite.chip import (HPADC, Chip, SARADC, SenseAmp, adc_less_65nm, dtsnn_2023, hp_adc_65nm,
-                             spikesim_rram_64)
+from dtsnn_lite.chip import HPADC, SARADC, Chip, SenseAmp, adc_less_65nm, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
 from dtsnn_lite.components import Parts65nm
-from dtsnn_lite.cost import (ExitCheckCost, StepCost, exit_check_cost, inference_cost, input_densities,
-                             pe_cycle_parts_pj, static_cost, steps_squared_ratio, timestep_cost)
+from dtsnn_lite.cost import (ExitCheckCost, StepCost, exit_check_cost, inference_cost, input_densities, pe_cycle_parts_pj,
+                             static_cost, steps_squared_ratio, timestep_cost)
 from dtsnn_lite.floorplan import clock_ns, converter_area_um2, layer_times_ns, leakage_uw
 from dtsnn_lite.mapping import place
 from dtsnn_lite.networks import NETWORKS, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
-from dtsnn_lite.published import CONVERTERS, RATIOS, RUNS, SPARSE_RUNS
+from dtsnn_lite.proofs.fit_65nm import conversion_pj, left_out, measured, modelled
+from dtsnn_lite.proofs.published import CONVERTERS, RATIOS, RUNS, SPARSE_RUNS
 from dtsnn_lite.sensitivity import band, tornado
 
 

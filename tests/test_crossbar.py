@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
 from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary
-from dtsnn_lite.crossbar import (Arrays, adc, best_adc_step, bit_planes, code_range, fast_matmul, gentle, is_lossless,
-                                 levels, lsq, matmul, one_bit, partial_sums, place_values, program, read, saturated)
+from dtsnn_lite.crossbar import (Arrays, adc, best_adc_step, bit_planes, code_range, fast_matmul, gentle, is_lossless, levels,
+                                 lsq, matmul, one_bit, partial_sums, place_values, program, read, saturated)
 from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, calibrate, crossbars, put_on
 from dtsnn_lite.data import digits
 from dtsnn_lite.encoding import direct
@@ -346,7 +346,7 @@ def test_a_network_on_a_chip_survives_its_file(tmp_path):
 
 def test_every_stage_trains_at_a_tiny_scale():
     from dtsnn_lite.data import Split, Splits
-    from dtsnn_lite.stages import STAGES, run_stages, with_flaws
+    from dtsnn_lite.proofs.stages import STAGES, run_stages, with_flaws
     from dtsnn_lite.training import TrainConfig
 
     dice = torch.Generator().manual_seed(0)

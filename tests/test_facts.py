@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtsnn_lite.checkpoints import load_shipped
+from dtsnn_lite.checkpoints import load_shipped, shipped_policy
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
-from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, timestep_cost
+from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, three_ratios, timestep_cost
 from dtsnn_lite.exits import replay
-from dtsnn_lite.facts import Fact, fact, facts, policies_of, three_ratios
 from dtsnn_lite.models import layer_shapes
-from dtsnn_lite.papers import CIFAR10_SEEDS
-from dtsnn_lite.policy import shipped_policy
+from dtsnn_lite.proofs.facts import Fact, fact, facts, policies_of
+from dtsnn_lite.proofs.papers import CIFAR10_SEEDS
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.reinforce import shipped_sweeps
 

@@ -8,8 +8,7 @@ from dtsnn_lite.checkpoints import load_shipped
 from dtsnn_lite.chip import hp_adc_65nm
 from dtsnn_lite.data import digits
 from dtsnn_lite.encoding import direct
-from dtsnn_lite.exits import (ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit,
-                              replay, trade_off)
+from dtsnn_lite.exits import ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, replay, trade_off
 from dtsnn_lite.inference import dynamic_inference, folded, keep, record
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import ConvConfig, ResNetConfig, build

@@ -6,9 +6,9 @@ import ast
 import json
 import re
 import sys
-import tomllib
 
 import pytest
+import tomllib
 import yaml
 
 from labs.tools.editions import named, write_branch

@@ -9,15 +9,15 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 import zipfile
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
+import tomllib
 
-from dtsnn_lite.checks import SEALS, as_json
+from dtsnn_lite.classroom.checks import SEALS, as_json
 from labs.tools.editions import student_edition
 from labs.tools.masters import LABS, Exercise, attempt, closed_regions, code_cells, exercises, key_names, masters, mistakes, solved, states
 

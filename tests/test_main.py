@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-from dtsnn_lite import recipes
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import load_net
 from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, replay, trade_off
-from dtsnn_lite.facts import facts
 from dtsnn_lite.models import ConvConfig
+from dtsnn_lite.proofs import recipes
+from dtsnn_lite.proofs.facts import facts
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
 

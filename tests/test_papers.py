@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtsnn_lite import papers
 from dtsnn_lite.cost import StepCost, inference_cost, static_cost
-from dtsnn_lite.papers import (
-    ADC_LESS, CIFAR10, DIGITS, DT_SNN, PLAUSIBLE, PROGRAMS, SEENN, Row, compare, edp_ratio, show, table, tally, wilson)
+from dtsnn_lite.proofs import papers
+from dtsnn_lite.proofs.papers import (ADC_LESS, CIFAR10, DIGITS, DT_SNN, PLAUSIBLE, PROGRAMS, SEENN, Row, compare, edp_ratio,
+                                      show, table, tally, wilson)
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL = (*DT_SNN, *SEENN, *CIFAR10, *ADC_LESS, *PROGRAMS, *DIGITS)

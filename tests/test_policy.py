@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from dtsnn_lite.checkpoints import load_policy, save_policy
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
-from dtsnn_lite.cost import timestep_cost
+from dtsnn_lite.cost import chosen_cost, timestep_cost
 from dtsnn_lite.data import Split
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.exits import ChosenSteps, replay
-from dtsnn_lite.inference import record
+from dtsnn_lite.inference import grouped_inference, record
+from dtsnn_lite.mapping import macs
 from dtsnn_lite.models import SpikingConvNet, layer_shapes
-from dtsnn_lite.policy import (Experience, PolicyNet, PolicyTraining, action_logits, choose_steps, chosen_cost, experience,
-                               expectation_loss, fit_jointly, fit_policy, grouped_inference, load_policy, macs, policy_cost,
-                               reinforce_loss, rewards_of, save_policy)
+from dtsnn_lite.policy import (Experience, PolicyNet, PolicyTraining, action_logits, choose_steps, expectation_loss, experience,
+                               fit_jointly, fit_policy, reinforce_loss, rewards_of)
 from dtsnn_lite.reinforce import exact_gradient, expected_reward, reward
 
 T = 4
@@ -123,17 +124,17 @@ def test_running_in_groups_equals_replaying_the_chosen_steps():
 
 
 def test_the_policy_does_at_most_a_twentieth_of_one_timesteps_work():
-    assert macs(PolicyNet()) <= 0.05 * macs(SpikingConvNet())
+    assert macs(layer_shapes(PolicyNet())) <= 0.05 * macs(layer_shapes(SpikingConvNet()))
 
 
 def test_the_policys_work_by_hand():
     by_hand = 16 * 16 * 7 * 7 + 16 * 9 * 32 * 4 * 4 + 32 * 4 * 4 * T
-    assert macs(PolicyNet()) == by_hand
+    assert macs(layer_shapes(PolicyNet())) == by_hand
 
 
 @pytest.mark.parametrize("chip", [spikesim_rram_64, dtsnn_2023], ids=lambda chip: chip.name)
 def test_the_look_is_in_the_bill(chip):
-    step, look = timestep_cost(layer_shapes(SpikingConvNet()), chip), policy_cost(PolicyNet(), chip)
+    step, look = timestep_cost(layer_shapes(SpikingConvNet()), chip), timestep_cost(layer_shapes(PolicyNet()), chip)
     t_hat = np.array([1, 3, 1])
     bill, free = chosen_cost(t_hat, step, look), chosen_cost(t_hat, step, None)
     np.testing.assert_allclose(bill.energy_pj, look.fixed_pj + look.step_pj + step.fixed_pj + step.step_pj * t_hat)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dtsnn_lite.papers import ADC_LESS, DT_SNN, SEENN
+from dtsnn_lite.proofs.papers import ADC_LESS, DT_SNN, SEENN
 from tools.prose import loose_numbers, markdown_of, pages
 
 
@@ -91,4 +91,4 @@ def test_a_number_quoted_from_the_three_papers_is_a_row_of_what_we_reproduced():
             continue
         numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", words)]
         assert numbers and all((key, place, number) in printed for number in numbers), (
-            f"{page} quotes {words!r} from {key}, {place}: no such row in dtsnn_lite/papers.py")
+            f"{page} quotes {words!r} from {key}, {place}: no such row in dtsnn_lite/proofs/papers.py")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dtsnn_lite.questions import answer, questions
+from dtsnn_lite.classroom.questions import answer, questions
 from tools.seal_questions import all_questions, asked
 
 

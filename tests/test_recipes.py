@@ -13,7 +13,7 @@ from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.inference import dynamic_inference, record
 from dtsnn_lite.models import ConvConfig
-from dtsnn_lite.recipes import RECIPES, Recipe, _commit, make, recipe_of, ship, versions
+from dtsnn_lite.proofs.recipes import RECIPES, Recipe, _commit, make, recipe_of, ship, versions
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
 

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 import torch
 
-from dtsnn_lite import recipes_seenn
 from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, fit_temperature, replay_rule, tempered
-from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
+from dtsnn_lite.checkpoints import card_of, load_net, load_policy, load_shipped, shipped_policy
 from dtsnn_lite.chip import spikesim_rram_64
 from dtsnn_lite.conversion import QCFS, AnnConfig, convert, quantised_ann
-from dtsnn_lite.cost import exit_check_cost, inference_cost, timestep_cost
+from dtsnn_lite.cost import chosen_cost, exit_check_cost, inference_cost, timestep_cost
 from dtsnn_lite.data import Split, Splits, as_input, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.exits import ConfidenceExit, best_possible, calibrate, first_right, replay, right_from_then_on, run_of
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, build, layer_shapes
-from dtsnn_lite.policy import choose_steps, chosen_cost, experience, load_policy, policy_cost, shipped_policy
-from dtsnn_lite.recipes_seenn import CIFAR10_ANN, CIFAR10_POLICY, DIGITS_POLICY, ConversionRecipe, make_ann, make_policies, sweep_of, train_policies
+from dtsnn_lite.policy import choose_steps, experience
+from dtsnn_lite.proofs import recipes_seenn
+from dtsnn_lite.proofs.recipes_seenn import (CIFAR10_ANN, CIFAR10_POLICY, DIGITS_POLICY, ConversionRecipe, make_ann,
+                                             make_policies, sweep_of, train_policies)
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import PolicySweep, fastest_row, load_sweeps, save_sweeps, shipped_sweeps
 from dtsnn_lite.training import TrainConfig
-
 
 TRAININGS = ["exact", "exact, seed 1", "exact, seed 2", "reinforce"]
 
@@ -166,7 +166,7 @@ def test_a_higher_price_of_errors_buys_more_timesteps():
 def energy_ratio(t_hat, rival) -> float:
     """A policy's energy, its look billed, over that of a threshold's run, its check billed."""
     step = timestep_cost(layer_shapes(load_shipped("digits-hard")), spikesim_rram_64)
-    look, check = policy_cost(shipped_policy(), spikesim_rram_64), exit_check_cost(spikesim_rram_64)
+    look, check = timestep_cost(layer_shapes(shipped_policy()), spikesim_rram_64), exit_check_cost(spikesim_rram_64)
     return chosen_cost(t_hat, step, look).energy_pj.mean() / inference_cost(rival.t_hat, step, check).energy_pj.mean()
 
 

@@ -7,7 +7,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from dtsnn_lite.recording import ASSETS, Recording, checked_steps, shipped
+from dtsnn_lite.files import ASSETS
+from dtsnn_lite.guards import checked_steps
+from dtsnn_lite.recording import Recording, shipped
 
 RNG = np.random.default_rng(3)
 
@@ -76,7 +78,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
         file.write(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("dtsnn_lite.recording.np.savez_compressed", full)
+    monkeypatch.setattr("dtsnn_lite.files.np.savez_compressed", full)
     with pytest.raises(OSError, match="no space left"):
         a_recording().save(tmp_path / "a.npz")
     assert list(tmp_path.iterdir()) == []

@@ -5,8 +5,8 @@ import pytest
 
 from dtsnn_lite.exits import EntropyExit, first_right, replay, run_of, trade_off
 from dtsnn_lite.recording import Recording, shipped
-from dtsnn_lite.reinforce import (LogisticExit, exact_gradient, expected_reward, features, hard_weight, learn_logistic,
-                                  reward, sampled_gradient, stepwise_gradient, stepwise_sample, stop_probabilities)
+from dtsnn_lite.reinforce import (LogisticExit, exact_gradient, expected_reward, features, hard_weight, learn_logistic, reward,
+                                  sampled_gradient, stepwise_gradient, stepwise_sample, stop_probabilities)
 
 T, N = 4, 5
 

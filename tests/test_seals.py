@@ -12,10 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dtsnn_lite.seals import (
-    Answer, lock, parse_number, round_width, seal, seal_question, token, unlock)
+from dtsnn_lite.classroom.seals import Answer, lock, parse_number, round_width, seal, seal_question, token, unlock
 
 ROOT = Path(__file__).resolve().parents[1]
 EDP = seal_question("edp", "number", Answer(16.0, "EDP grows as T squared \u2014 16 times."),

@@ -8,8 +8,8 @@ from dtsnn_lite.checkpoints import card_of, load_shipped
 from dtsnn_lite.chip import HPADC, Ideal, SenseAmp
 from dtsnn_lite.data import as_input, digits
 from dtsnn_lite.inference import record
+from dtsnn_lite.proofs.stages import ADC_LESS, SHIPPED, STAGES, stage_accuracies, start_from
 from dtsnn_lite.recording import shipped
-from dtsnn_lite.stages import ADC_LESS, SHIPPED, STAGES, stage_accuracies, start_from
 
 READOUTS = {"4-bit": Ideal, "hp-adc": HPADC, "adc-less": SenseAmp}
 

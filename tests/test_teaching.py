@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dtsnn_lite.facts import facts as measured
+from dtsnn_lite.proofs.facts import facts as measured
 from tests.small_book import ANSWERS, FACTS, build, write
 
 ROOT = Path(__file__).resolve().parents[1]

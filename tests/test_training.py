@@ -12,8 +12,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from dtsnn_lite.data import Split
 from dtsnn_lite.chip import dtsnn_2023
+from dtsnn_lite.data import Split
 from dtsnn_lite.losses import mean_output_loss, prefix_loss
 from dtsnn_lite.models import ConvConfig, ResNetConfig, build
 from dtsnn_lite.neurons import LIF, lif_step, rectified
@@ -265,7 +265,7 @@ def test_a_half_written_checkpoint_never_takes_the_place_of_a_whole_one(tmp_path
     def power_cut(*_):
         raise OSError("power cut")
 
-    monkeypatch.setattr("dtsnn_lite.recording.os.replace", power_cut)
+    monkeypatch.setattr("dtsnn_lite.files.os.replace", power_cut)
     with pytest.raises(OSError, match="power cut"):
         fit(a_net(), bars(), SHORT, checkpoint=path, progress=False)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dtsnn_lite.classroom.variants import Variant
 from dtsnn_lite.exits import EntropyExit, calibrate
 from dtsnn_lite.recording import shipped
-from dtsnn_lite.variants import Variant
 
 STUDENTS = [Variant(f"s{n}", course) for n in range(150) for course in ("open", "autumn")]
 

@@ -14,10 +14,8 @@ from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost
 from dtsnn_lite.exits import replay
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.widgets import drawing
-from dtsnn_lite.widgets.exit_explorer import (
-    POLICIES, POSITIONS, THRESHOLDS, ExitData, ExitExplorer, choose_images, exit_codes, exit_rows, on_grid, pack,
-    static_html, thin_curve,
-)
+from dtsnn_lite.widgets.exit_explorer import (POLICIES, POSITIONS, THRESHOLDS, ExitData, ExitExplorer, choose_images, exit_codes,
+                                              exit_rows, on_grid, pack, static_html, thin_curve)
 from dtsnn_lite.widgets.explorer import module
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
 

@@ -12,10 +12,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "book/extensions")]
 
-from dtsnn_lite.questions import FILE  # noqa: E402
-from dtsnn_lite.seals import SealedQuestion  # noqa: E402
 from teaching.answers import sealed  # noqa: E402
 from teaching.numbers import facts  # noqa: E402
+
+from dtsnn_lite.classroom.questions import FILE  # noqa: E402
+from dtsnn_lite.classroom.seals import SealedQuestion  # noqa: E402
 from tools.prose import markdown_of, pages  # noqa: E402
 
 CHECK = re.compile(r"^ *`{3,}\{check\} (?P<name>[\w-]+)\n(?P<options>(?: *:[\w-]+:.*\n)*)", re.M)

@@ -1,5 +1,5 @@
 /*
- * Sealed answers, as dtsnn_lite/seals.py makes them: the page holds the seal of the right answer, not the answer.
+ * Sealed answers, as dtsnn_lite/classroom/seals.py makes them: the page holds the seal of the right answer, not the answer.
  * SHA-256 is written out because crypto.subtle is missing on pages that were opened from a folder.
  */
 (() => {

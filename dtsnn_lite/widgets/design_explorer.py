@@ -14,7 +14,8 @@ from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, input_den
 from dtsnn_lite.designs import POSITIONS, READOUTS, SIZES, Designs, shipped_designs
 from dtsnn_lite.floorplan import area_mm2
 from dtsnn_lite.mapping import unpadded_positions
-from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, decade_ticks, dot, line, note, number_table, quantity, ratio, signed, tag, ticks, unit_for
+from dtsnn_lite.widgets.drawing import (Axis, Plot, bar, change, decade_ticks, dot, line, note, number_table, quantity, ratio,
+                                        signed, tag, ticks, unit_for)
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
 
 T = 4

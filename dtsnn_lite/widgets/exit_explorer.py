@@ -10,7 +10,8 @@ import traitlets
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost, steps_squared_ratio
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, MarginExit, Run, replay, trade_off
-from dtsnn_lite.recording import ASSETS, Recording, shipped
+from dtsnn_lite.files import ASSETS
+from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, signed, tag, ticks
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
 

@@ -14,8 +14,7 @@ from dtsnn_lite.cost import Bill, ExitCheckCost, StepCost, inference_cost
 from dtsnn_lite.exits import Run, first_right, replay, right_from_then_on, run_of, trade_off
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
-from dtsnn_lite.widgets.drawing import (Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, signed, tag,
-                                        ticks)
+from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, signed, tag, ticks
 from dtsnn_lite.widgets.exit_explorer import SHOWN, thin_curve
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
 

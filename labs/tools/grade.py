@@ -27,7 +27,7 @@ import nbformat
 import psutil
 from nbgrader.api import Gradebook
 
-from dtsnn_lite.variants import NAME
+from dtsnn_lite.classroom.variants import NAME
 from labs.tools.masters import LABS, exercises, masters
 
 ROOT = LABS.parent
@@ -118,7 +118,7 @@ def with_own_names(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A master whose tests fetch `check`, `close` and `expect` anew: a student may have given another thing that name."""
     for cell in notebook.cells:
         if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade"):
-            cell.source = f"from dtsnn_lite.checks import check, close, expect\n{cell.source}"
+            cell.source = f"from dtsnn_lite.classroom.checks import check, close, expect\n{cell.source}"
     return notebook
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dtsnn_lite.checks import numbers
-from dtsnn_lite.variants import Variant
+from dtsnn_lite.classroom.checks import numbers
+from dtsnn_lite.classroom.variants import Variant
 from labs.tools.masters import key_names, masters, solved
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from dtsnn_lite import checks
+import tomllib
+
+from dtsnn_lite.classroom import checks
 
 LABS = Path(__file__).resolve().parents[1]
 STUB = "raise NotImplementedError('this exercise is still to be written: replace this line with your code')"

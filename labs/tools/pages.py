@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from pathlib import Path
 
+import tomllib
 import yaml
 
 from labs.tools.masters import LABS, exercises, masters, mistakes

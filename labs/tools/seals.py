@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dtsnn_lite.checks import SEALS, Check, as_json, sealed_check, sealed_checks
+from dtsnn_lite.classroom.checks import SEALS, Check, as_json, sealed_check, sealed_checks
 from labs.tools.masters import answers, masters, mistakes, silent_checks, states
 
 

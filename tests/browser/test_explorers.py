@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.test_widgets import AFFINE, CHIPS, PROPORTIONAL, RECORDINGS, drawings, golden, recording  # noqa: F401
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets import explorer
 from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
+from tests.test_widgets import AFFINE, CHIPS, PROPORTIONAL, RECORDINGS, drawings, golden, recording  # noqa: F401
 
 STAGE = (Path(__file__).parent / "stage.js").read_text("utf8")
 OWN = ("_", "layout", "tabbable", "tooltip", "comm", "static_html")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 import json
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import tomllib
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 

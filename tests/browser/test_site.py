@@ -15,7 +15,8 @@ import yaml
 from fontTools.ttLib import TTFont
 
 from tools.build_book import toc_entries
-from tools.zip_book import NAME as ZIP_NAME, zip_book
+from tools.zip_book import NAME as ZIP_NAME
+from tools.zip_book import zip_book
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8")))

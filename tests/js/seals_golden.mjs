@@ -1,4 +1,4 @@
-// Compares book/assets/seals.js with dtsnn_lite/seals.py: node seals_golden.mjs <seals.js> < golden.json
+// Compares book/assets/seals.js with dtsnn_lite/classroom/seals.py: node seals_golden.mjs <seals.js> < golden.json
 import { readFileSync } from "node:fs";
 import { runInThisContext } from "node:vm";
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import ast
 import operator
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dtsnn_lite.seals import Answer, Kind, SealedQuestion, seal_question
+import tomllib
+
+from dtsnn_lite.classroom.seals import Answer, Kind, SealedQuestion, seal_question
 
 FOLDER = "book/answers"
 OPERATIONS: dict[type, Callable[[float, float], float]] = {

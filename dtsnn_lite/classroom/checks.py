@@ -13,9 +13,10 @@ from functools import lru_cache
 from math import cos, isfinite
 from pathlib import Path
 
-from dtsnn_lite.seals import Answer, SealedQuestion, Verdict, candidates, seal_question, token
+from dtsnn_lite.classroom.seals import Answer, SealedQuestion, Verdict, candidates, seal_question, token
+from dtsnn_lite.files import ASSETS
 
-SEALS = Path(__file__).parent / "assets" / "lab_checks.json"
+SEALS = ASSETS / "lab_checks.json"
 
 
 class NotYet(AssertionError):

@@ -15,12 +15,13 @@ from dtsnn_lite.chip import HPADC, Chip, Flaws, Ideal, adc_less_65nm, hp_adc_65n
 from dtsnn_lite.crossbar import first_step
 from dtsnn_lite.crossbar_layers import calibrate, crossbars
 from dtsnn_lite.data import Splits, as_input, digits
+from dtsnn_lite.designs import READOUTS, SIZES, Designs, exit_tables
 from dtsnn_lite.encoding import direct
+from dtsnn_lite.files import ASSETS, whole_file
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import SpikingNet, build, layer_shapes
-from dtsnn_lite.recipes import RECIPES, make, versions
-from dtsnn_lite.recording import ASSETS, Recording, whole_file
-from dtsnn_lite.designs import READOUTS, SIZES, Designs, exit_tables
+from dtsnn_lite.proofs.recipes import RECIPES, make, versions
+from dtsnn_lite.recording import Recording
 from dtsnn_lite.training import Augment, TrainConfig, fit
 
 # One comparison, two chips: the same arrays, 4-bit weights in one-bit cells, the image read by a 5-bit ADC.

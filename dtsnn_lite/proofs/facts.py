@@ -12,15 +12,13 @@ from functools import lru_cache
 import numpy as np
 
 from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, replay_rule
-from dtsnn_lite.checkpoints import card_of, load_shipped
+from dtsnn_lite.checkpoints import card_of, load_shipped, shipped_policy
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
-from dtsnn_lite.cost import Bill, StepCost, exit_check_cost, inference_cost, static_cost, steps_squared_ratio, timestep_cost
-from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, calibrate,
-                              replay, run_of)
+from dtsnn_lite.cost import chosen_cost, exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
+from dtsnn_lite.exits import ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, calibrate, replay, run_of
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import vgg9, vgg16
-from dtsnn_lite.papers import CIFAR10_SEEDS
-from dtsnn_lite.policy import chosen_cost, policy_cost, shipped_policy
+from dtsnn_lite.proofs.papers import CIFAR10_SEEDS
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.reinforce import fastest_row, shipped_sweeps
 
@@ -103,14 +101,6 @@ def _how(way: str, how: str, t_hat: np.ndarray) -> str:
     """The squared ratio knows neither the bill nor the histogram."""
     alone = f"(mean timesteps / T)^2, from the mean {t_hat.mean():.2f} alone: no bill, no histogram"
     return alone if way == "steps_squared" else how
-
-
-def three_ratios(bill: Bill, t_hat: np.ndarray, step: StepCost, timesteps: int) -> dict[str, float]:
-    """EDP against the static network in three ways: E[E D], E[E] E[D], (mean T_hat / T)^2."""
-    still = static_cost(timesteps, step)
-    return {"mean_of_products": float(bill.edp_pj_ns.mean() / still.edp_pj_ns[0]),
-            "product_of_means": bill.edp_of_means_pj_ns / still.edp_of_means_pj_ns,
-            "steps_squared": steps_squared_ratio(t_hat, timesteps)}
 
 
 # --- the digits --------------------------------------------------------------------
@@ -205,7 +195,7 @@ def _hard_policy() -> Iterator[Fact]:
         yield Fact(f"hard.{what}.mean_timesteps", run.mean_timesteps, "timesteps", how, test)
     for where, chip in (("spikesim", spikesim_rram_64), ("dtsnn_chip", dtsnn_2023)):
         step = timestep_cost(layer_shapes(load_shipped("digits-hard")), chip)
-        ours = chosen_cost(sweep.t_hat[k], step, policy_cost(shipped_policy(), chip))
+        ours = chosen_cost(sweep.t_hat[k], step, timestep_cost(layer_shapes(shipped_policy()), chip))
         for what, rival in rivals.items():
             theirs = inference_cost(rival.t_hat, step, exit_check_cost(chip))
             yield Fact(f"hard.{where}.energy_over_{what}", ours.energy_pj.mean() / theirs.energy_pj.mean(), "x",

@@ -14,19 +14,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from dtsnn_lite.checkpoints import load_shipped, save_net
+from dtsnn_lite.checkpoints import load_shipped, save_net, save_policy
 from dtsnn_lite.conversion import AnnConfig, convert, quantised_ann
 from dtsnn_lite.data import Split, Splits, as_input, check_set, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.exits import run_of
-from dtsnn_lite.inference import record
+from dtsnn_lite.inference import grouped_inference, record
 from dtsnn_lite.models import CIFAR_SMALL, SpikingNet
-from dtsnn_lite.policy import (Experience, PolicyNet, PolicyTraining, choose_steps, experience, fit_jointly, fit_policy,
-                               grouped_inference, save_policy)
-from dtsnn_lite.recipes import CROP_AND_FLIP, RECIPES, rounded, versions
+from dtsnn_lite.policy import Experience, PolicyNet, PolicyTraining, choose_steps, experience, fit_jointly, fit_policy
+from dtsnn_lite.proofs.recipes import CROP_AND_FLIP, RECIPES, rounded, versions
 from dtsnn_lite.reinforce import PolicySweep, save_sweeps
 from dtsnn_lite.training import Augment, TrainConfig, training_batch
-
 
 # --- an ANN, and the spiking network it becomes -----------------------------------
 

@@ -1,7 +1,7 @@
 """Fit the 65 nm price list to the published runs and print what is left over.
 
-python -m benchmarks.fit_65nm          residuals of today's constants, and each run predicted without itself
-python -m benchmarks.fit_65nm --refit  the constants that a new fit from today's gives
+python -m dtsnn_lite.proofs.fit_65nm          residuals of today's constants, and each run predicted without itself
+python -m dtsnn_lite.proofs.fit_65nm --refit  the constants that a new fit from today's gives
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dtsnn_lite.components import Parts65nm
 from dtsnn_lite.cost import static_cost, timestep_cost
 from dtsnn_lite.floorplan import area_mm2, clock_ns
 from dtsnn_lite.mapping import place
-from dtsnn_lite.published import CONVERTERS, RUNS, SPARSE_RUNS, Run65nm
+from dtsnn_lite.proofs.published import CONVERTERS, RUNS, SPARSE_RUNS, Run65nm
 
 # weak_column is a cliff (a tile just strong enough costs ten times as much): set by hand, not by slope
 FREE = ("column_power", "column_exponent", "sar_time", "clock_register", "clock_mux", "clock_encoder",

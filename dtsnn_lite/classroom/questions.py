@@ -1,6 +1,6 @@
 """The questions of the book's pages, for readers who are in a notebook, where the page's own script does not run.
 
-    from dtsnn_lite.questions import answer
+    from dtsnn_lite.classroom.questions import answer
     answer("why_timesteps/edp-falls", 75)
 """
 
@@ -11,9 +11,10 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
-from dtsnn_lite.seals import SealedQuestion
+from dtsnn_lite.classroom.seals import SealedQuestion
+from dtsnn_lite.files import ASSETS
 
-FILE = Path(__file__).parent / "assets" / "page_questions.json"
+FILE = ASSETS / "page_questions.json"
 
 
 @lru_cache(maxsize=None)

@@ -16,10 +16,11 @@ import numpy as np
 from dtsnn_lite.chip import HPADC, SenseAmp, dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, static_cost, timestep_cost
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, Run, calibrate, replay, trade_off
+from dtsnn_lite.files import ASSETS, POLICIES
 from dtsnn_lite.networks import cifar10_small, resnet19, vgg9, vgg16
-from dtsnn_lite.published import RUNS, Run65nm
-from dtsnn_lite.recording import ASSETS, shipped
-from dtsnn_lite.reinforce import POLICIES, shipped_sweeps
+from dtsnn_lite.proofs.published import RUNS, Run65nm
+from dtsnn_lite.recording import shipped
+from dtsnn_lite.reinforce import shipped_sweeps
 
 Verdict = Literal["reproduced", "not reproduced", "not yet", "not comparable"]
 # The shapes that are billed, for networks whose weights may not be at hand.

@@ -145,7 +145,7 @@ def versions() -> dict[str, str]:
     return {p: version(p) for p in ("torch", "snntorch", "numpy")} | {"dtsnn_lite": __version__ + COMMIT}
 
 
-def _commit(package: Path = Path(__file__).parent) -> str:
+def _commit(package: Path = Path(__file__).parents[1]) -> str:
     """For example ", commit 0123456789ab+", + where a Python file of the package differs; nothing without a repository."""
     def git(*command: str) -> str:
         return subprocess.run(["git", "-C", str(package), *command], capture_output=True, text=True, check=True).stdout.strip()

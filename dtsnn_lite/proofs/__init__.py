@@ -1,0 +1,1 @@
+"""What proves the book: how each asset is made, the rows of the papers, the fits and the facts."""
