@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import max_pool2d
 
 from dtsnn_lite.chip import LayerShape
-from dtsnn_lite.encoding import direct, rate
+from dtsnn_lite.encoding import Rate, direct
 from dtsnn_lite.models import (DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingConvNet, SpikingResNet, build,
                                layer_shapes, over_time)
 from dtsnn_lite.neurons import LIF, lif_loop
@@ -36,7 +36,7 @@ def images(n: int = 5, seed: int = 1) -> torch.Tensor:
 # --- two ways agree ------------------------------------------------------------------------
 
 @BOTH
-@pytest.mark.parametrize("code", [direct, rate])
+@pytest.mark.parametrize("code", [direct, Rate()])
 def test_stepping_a_net_is_running_its_sequence(config, code):
     net, x = a_net(config), code(images(), 4)
     with torch.no_grad():
