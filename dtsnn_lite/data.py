@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import urllib.request
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,12 +30,18 @@ RECORD_BYTES = 1 + 3 * 32 * 32
 SPLIT_SEED = 2023
 
 
+Labels = Tensor | np.ndarray | Sequence[int]
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images (N, C, H, W), uint8 or float32 in [0, 1], and labels (N,) int64."""
+    """Images (N, C, H, W), uint8 or float32 in [0, 1], and labels (N,), which are kept as int64."""
 
     images: Tensor
     labels: Tensor
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", as_labels(self.labels))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,12 +67,12 @@ def check_images(images: Tensor) -> None:
         raise ValueError("the images hold NaN or infinity")
 
 
-def check_set(images: Tensor, labels: Tensor, classes: int) -> None:
+def check_set(images: Tensor, labels: Labels, classes: int) -> None:
     """Refuses images and labels of which no accuracy would be true: labels are (N,) class numbers in [0, K)."""
     check_images(images)
     if len(images) != len(labels):
         raise ValueError(f"{len(images)} images but {len(labels)} labels")
-    checked_labels(torch.as_tensor(labels).cpu().numpy(), len(images), classes)
+    checked_labels(as_labels(labels).cpu().numpy(), len(images), classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +103,7 @@ def stratified(labels: np.ndarray, per_class: tuple[int, ...], seed: int = SPLIT
         index = rng.permutation(np.flatnonzero(labels == k))
         if len(index) < sum(per_class):
             raise ValueError(f"class {k} has {len(index)} images; the splits need {sum(per_class)}")
-        for part, chunk in zip(parts, np.split(index, np.cumsum(per_class))):
+        for part, chunk in zip(parts, np.split(index[:sum(per_class)], np.cumsum(per_class)[:-1]), strict=True):
             part.append(chunk)
     return [rng.permutation(np.concatenate(part)) for part in parts]
 
@@ -104,6 +111,14 @@ def stratified(labels: np.ndarray, per_class: tuple[int, ...], seed: int = SPLIT
 def as_input(images: Tensor) -> Tensor:
     """Images as a network takes them: float32 in [0, 1]."""
     return images.float() / 255 if images.dtype == torch.uint8 else images
+
+
+def as_labels(labels: Labels) -> Tensor:
+    """Labels as a loss takes them: int64, also of a list, an array or bytes."""
+    found = labels if isinstance(labels, Tensor) else torch.as_tensor(np.asarray(labels))
+    if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
+        raise TypeError(f"labels are class numbers (integers); got {found.dtype}")
+    return found.long()
 
 
 # --- CIFAR-10 in its publisher's binary format --------------------------------

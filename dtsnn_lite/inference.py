@@ -3,55 +3,61 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dtsnn_lite.data import as_input, check_set
-from dtsnn_lite.encoding import direct
+from dtsnn_lite.data import Labels, as_input, as_labels, check_set
+from dtsnn_lite.encoding import Coding, direct, is_constant
 from dtsnn_lite.exits import ExitPolicy, Run, check_policy
 from dtsnn_lite.guards import check_whole
 from dtsnn_lite.losses import running_mean
-from dtsnn_lite.models import Current, SpikingNet, State
+from dtsnn_lite.models import SpikingNet, State, evaluating
 from dtsnn_lite.policy import PolicyNet, choose_steps
 from dtsnn_lite.recording import Recording
 
 
 @torch.no_grad()
-def record(net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
-           batch: int = 100, about: dict | None = None) -> Recording:
-    """Everything an exit can ask of a network: f_t(x) of all images and timesteps."""
-    _check_set(net, images, labels, batch)
-    net.eval()
+def record(net: SpikingNet, images: Tensor, labels: Labels, timesteps: int,
+           batch: int = 100, about: dict | None = None, coding: Coding = direct) -> Recording:
+    """Everything an exit can ask of a network: f_t(x) of all images and timesteps.
+
+    images  (N, ...) items of the coding: images (C, H, W), or sequences (T, C, H, W) for `events`
+    """
+    truth = _checked_set(net, images, labels, batch)
     device = net.head.weight.device
     f, rates = [], []
-    for x in images.split(batch):
-        logits, spikes, _ = net.advance(net.checked(direct(x.to(device), timesteps)), net.empty_state())
-        f.append(running_mean(logits.float()).cpu().numpy())
-        rates.append(len(x) * np.stack([s.float().mean(dim=tuple(range(1, s.dim()))).cpu().numpy() for s in spikes], 1))
-    return Recording(np.concatenate(f, axis=1), labels.cpu().numpy(), sum(rates) / len(images), about or {})
+    with evaluating(net):
+        for x, at in _batches(images, batch):
+            logits, spikes, _ = net.advance(net.checked(coding(x.to(device), timesteps, at)), net.empty_state())
+            f.append(running_mean(logits.float()).cpu().numpy())
+            rates.append(len(at) * np.stack([s.float().mean(dim=tuple(range(1, s.dim()))).cpu().numpy() for s in spikes], 1))
+    return Recording(np.concatenate(f, axis=1), truth, np.sum(rates, axis=0) / len(images), about or {})
 
 
 @torch.no_grad()
-def dynamic_inference(net: SpikingNet, images: Tensor, labels: Tensor, policy: ExitPolicy,
-                      timesteps: int, batch: int = 100) -> Run:
+def dynamic_inference(net: SpikingNet, images: Tensor, labels: Labels, policy: ExitPolicy,
+                      timesteps: int, batch: int = 100, coding: Coding = direct) -> Run:
     """Really stop: after each timestep the images that are sure leave; the others wait for a full batch to go on.
 
     Equal to `replay(record(net, ...), policy)`, in about mean(T_hat) / T of the time.
     """
-    _check_set(net, images, labels, batch)
+    truth = _checked_set(net, images, labels, batch)
     check_policy(policy)
-    net.eval().checked(direct(images[:1], timesteps))
+    check_whole("timesteps", timesteps)
     done = Run(np.zeros(len(images), dtype=np.int64), np.zeros(len(images), dtype=np.int64),
                np.zeros(len(images), dtype=bool), timesteps)
     rooms: list[list[_Group]] = [[] for _ in range(timesteps)]       # rooms[t]: groups that ran t timesteps
-    for start in range(0, len(images), batch):
-        rooms[0].append(_enter(net, images[start:start + batch], start))
-        _advance(net, rooms, policy, done, least=batch)
-    _advance(net, rooms, policy, done, least=1)                       # the last ones go on in smaller batches
-    return replace(done, correct=done.predictions == labels.cpu().numpy())
+    with evaluating(net):
+        for x, at in _batches(images, batch):
+            rooms[0].append(_enter(net, coding(x.to(net.head.weight.device), timesteps, at), at))
+            _advance(net, rooms, policy, done, least=batch)
+        _advance(net, rooms, policy, done, least=1)                   # the last ones go on in smaller batches
+    return replace(done, correct=done.predictions == truth)
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ class _Group:
     """Images between two timesteps: who they are, and all that the next step needs."""
 
     image: np.ndarray       # (n,) places in the set
-    current: Tensor         # (n, C, H, W) the first layer's, the same at every timestep
+    constant: bool          # whether the input is the same at every timestep
+    given: Tensor           # (n, C', H', W') the first layer's current, where it is; where not, the inputs (n, T, C, H, W)
     state: State
     total: Tensor           # (n, K) sum of the logits
     seen: np.ndarray        # (t, n, K) running means, what the exit policy sees
@@ -67,12 +74,17 @@ class _Group:
     def __len__(self) -> int:
         return len(self.image)
 
+    def current(self, net: SpikingNet, t: int) -> Tensor:
+        """The first layer's at timestep t, from 1: (n, C', H', W')."""
+        return self.given if self.constant else net.first_current(self.given[:, t - 1])
 
-def _enter(net: SpikingNet, x: Tensor, start: int) -> _Group:
-    """The first layer, once: direct coding shows it the same image at every timestep."""
-    current = net.first_current(x.to(net.head.weight.device))
-    total = torch.zeros(len(x), net.head.out_features, device=current.device)
-    return _Group(np.arange(start, start + len(x)), current, net.empty_state(), total, np.zeros((0, *total.shape), np.float32))
+
+def _enter(net: SpikingNet, x: Tensor, at: Tensor) -> _Group:
+    """The first layer, once, if every timestep shows it the same input: x (T, n, C, H, W)."""
+    constant = is_constant(net.checked(x))
+    given = net.first_current(x[0]) if constant else x.transpose(0, 1)
+    total = torch.zeros(len(at), net.head.out_features, device=x.device)
+    return _Group(at.numpy(), constant, given, net.empty_state(), total, np.zeros((0, *total.shape), np.float32))
 
 
 def _advance(net: SpikingNet, rooms: list[list[_Group]], policy: ExitPolicy, done: Run, least: int) -> None:
@@ -88,7 +100,7 @@ def _advance(net: SpikingNet, rooms: list[list[_Group]], policy: ExitPolicy, don
 def _timestep(net: SpikingNet, group: _Group, policy: ExitPolicy, done: Run) -> _Group | None:
     """Run one more timestep and write down who leaves; the group of those who stay."""
     t = len(group.seen) + 1
-    logits, _, state = net.advance_from(group.current[None], group.state)
+    logits, _, state = net.advance_from(group.current(net, t)[None], group.state)
     total = group.total + logits[0].float()
     f_t = (total / t).cpu().numpy()
     if not np.isfinite(f_t).all():
@@ -100,38 +112,42 @@ def _timestep(net: SpikingNet, group: _Group, policy: ExitPolicy, done: Run) -> 
     if not stays.any():
         return None
     index = torch.from_numpy(np.flatnonzero(stays)).to(total.device)
-    return _Group(group.image[stays], group.current[index], keep(state, index), total[index], seen[:, stays])
+    return replace(group, image=group.image[stays], given=group.given[index], state=keep(state, index), total=total[index],
+                   seen=seen[:, stays])
 
 
 def _together(room: list[_Group]) -> _Group:
     """Groups at the same timestep as one."""
     if len(room) == 1:
         return room[0]
-    state = tuple(None if us[0] is None else torch.cat(us) for us in zip(*(group.state for group in room)))
-    return _Group(np.concatenate([group.image for group in room]), torch.cat([group.current for group in room]), state,
-                  torch.cat([group.total for group in room]), np.concatenate([group.seen for group in room], axis=1))
+    state = tuple(torch.cat(us) if isinstance(us[0], Tensor) else us[0] for us in zip(*(group.state for group in room), strict=True))
+    return replace(room[0], image=np.concatenate([group.image for group in room]), given=torch.cat([group.given for group in room]),
+                   state=state, total=torch.cat([group.total for group in room]),
+                   seen=np.concatenate([group.seen for group in room], axis=1))
 
 
 @torch.no_grad()
-def grouped_inference(policy: PolicyNet, net: SpikingNet, images: Tensor, labels: Tensor, timesteps: int,
-                      batch: int = 100) -> Run:
+def grouped_inference(policy: PolicyNet, net: SpikingNet, images: Tensor, labels: Labels, timesteps: int,
+                      batch: int = 100, coding: Coding = direct) -> Run:
     """Choose first, then really run k steps: images are grouped by k, and no score is ever computed.
 
-    images (N, C, H, W), labels (N,)
+    images (N, C, H, W), labels (N,); the policy looks at the image itself, `coding` is the network's
     """
-    check_set(images, labels, net.head.out_features)
+    truth = _checked_set(net, images, labels, batch)
     t_hat = choose_steps(policy, images, timesteps)
-    net.eval()
     answers = np.zeros(len(images), dtype=np.int64)
-    for k in np.unique(t_hat):
-        for index in torch.from_numpy(np.flatnonzero(t_hat == k)).split(batch):
-            logits = net(direct(as_input(images[index]), int(k)))
-            answers[index.numpy()] = logits.mean(dim=0).argmax(dim=1).cpu().numpy()
-    return Run(t_hat, answers, answers == labels.cpu().numpy(), timesteps)
+    with evaluating(net):
+        for k in np.unique(t_hat):
+            for at in torch.from_numpy(np.flatnonzero(t_hat == k)).split(batch):
+                logits = net(coding(as_input(images[at]), int(k), at))
+                answers[at.numpy()] = logits.mean(dim=0).argmax(dim=1).cpu().numpy()
+    return Run(t_hat, answers, answers == truth, timesteps)
 
 
 def folded(net: SpikingNet) -> SpikingNet:
-    """A copy for inference with each batch norm folded into its convolution.
+    """A copy for inference with each batch norm folded into the convolution before it.
+
+    W' = W g / sqrt(var + eps),   b' = shift + (b - mean) g / sqrt(var + eps)     (g and shift: batch norm's weight and bias)
 
     The same numbers but for rounding: a current within rounding of the threshold may flip its spike.
     """
@@ -140,18 +156,29 @@ def folded(net: SpikingNet) -> SpikingNet:
     copied = copy.deepcopy(net).eval()
     for parent in list(copied.modules()):
         for name, child in parent.named_children():
-            if isinstance(child, Current):
-                setattr(parent, name, child.folded())
+            match list(child.children()):
+                case [nn.Conv2d() as conv, nn.BatchNorm2d(track_running_stats=True) as norm] if isinstance(child, nn.Sequential):
+                    setattr(parent, name, fuse_conv_bn_eval(conv, norm))
+    if left := [name for name, module in copied.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]:
+        raise ValueError(f"{left[0]} cannot be folded: a batch norm becomes part of a convolution with which it stands alone in a "
+                         "Sequential, as in a Current, and it needs its running statistics")
     return copied
 
 
 def keep(state: State, index: Tensor) -> State:
     """The membrane potentials of the images that stay, in their memory order (index_select would lose channels_last)."""
-    return tuple(u[index] for u in state)
+    return tuple(u[index] if isinstance(u, Tensor) else u for u in state)
 
 
-def _check_set(net: SpikingNet, images: Tensor, labels: Tensor, batch: int) -> None:
+def _batches(images: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The images, batch by batch, and their places in the set."""
+    return zip(images.split(batch), torch.arange(len(images)).split(batch), strict=True)
+
+
+def _checked_set(net: SpikingNet, images: Tensor, labels: Labels, batch: int) -> np.ndarray:
+    """The labels (N,), if this network can run the images."""
     if not isinstance(net, SpikingNet):
         raise TypeError(f"a spiking network runs timesteps; got a {type(net).__name__} (conversion.convert makes one of an ANN)")
     check_whole("batch", batch)
     check_set(images, labels, net.head.out_features)
+    return as_labels(labels).cpu().numpy()

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dtsnn_lite.chip import Chip, LayerShape
 from dtsnn_lite.crossbar_layers import put_on
 from dtsnn_lite.encoding import is_constant
 from dtsnn_lite.neurons import LIF, lif_sequence, rectified
 
-State = tuple[Tensor | None, ...]     # one membrane potential a spiking layer; None before the first step
+
+@dataclass(frozen=True)
+class Analog:
+    """What stands for a membrane potential where no time passes: neurons hand on their clipped current, so the network is an ANN."""
+
+
+State = tuple[Tensor | Analog | None, ...]     # one membrane potential a spiking layer; None before the first step
 
 
 @dataclass(frozen=True)
@@ -52,16 +61,19 @@ class Current(nn.Sequential):
         super().__init__(conv, nn.BatchNorm2d(out_channels))
 
 
-    @torch.no_grad()
-    def folded(self) -> nn.Module:
-        """The same current as one convolution with a bias, for inference only.
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Evaluation mode for the length of a block; each module's own mode comes back, also after an error."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
-        W' = W g / sqrt(var + eps),   b' = bias - mean g / sqrt(var + eps)     (g: batch norm's weight)
-        """
-        return fuse_conv_bn_eval(self[0], self[1])
 
-
-def over_time(module: nn.Module, x: Tensor) -> Tensor:
+def over_time(module: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """A stateless module on every timestep at once: (T, B, ...) -> (T, B, ...)."""
     if is_constant(x):
         y = module(x[0])
@@ -69,28 +81,48 @@ def over_time(module: nn.Module, x: Tensor) -> Tensor:
     return module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
-class SpikingNet(nn.Module):
+class SpikingNet(nn.Module, ABC):
     """A network of spiking layers and a linear read-out that does not spike (abstract).
 
-    Subclasses write `advance(x, state)`: (T, B, C, H, W) and the membrane potentials
-    before it -> logits (T, B, K), spikes of each layer, membrane potentials after it.
+    A subclass sets in its __init__
+
+    in_shape  (C, H, W) of one input
+    layers    number of its spiking layers
+    head      the read-out, a linear layer to the K classes
+    lif       the constants of its neurons, if they are not LIF()
+
+    and writes `first_current` and `advance_from`, in which every spiking layer is a `fire`.
+
+    config  what `build` makes this network of; without one no file can hold it
+    chip    whose crossbars hold the layers, None while they are digital: `move_to`
     """
 
-    lif: LIF
-    layers: int
     in_shape: tuple[int, int, int]
-    compiled: bool = False
-    _analog: bool = False       # only within as_ann
+    layers: int
+    head: nn.Linear
+    lif: LIF = LIF()
+    config: ConvConfig | ResNetConfig | None = None
     chip: Chip | None = None
+    compiled: bool = False
+
+    @abstractmethod
+    def first_current(self, x: Tensor) -> Tensor:
+        """What the first spiking layer receives of one input: (B, C, H, W) -> (B, C', H', W')."""
+
+    @abstractmethod
+    def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
+        """The first layer's current (T, B, C', H', W') and the membrane potentials before it
+        -> logits (T, B, K), spikes of each layer (T, B, ...), membrane potentials after it."""
+
+    def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
+        """`advance_from` of a sequence of inputs (T, B, C, H, W): a constant one passes the first layer only once."""
+        return self.advance_from(over_time(self.first_current, x), state)
 
     def move_to(self, chip: Chip | None) -> None:
         """Put every layer on a chip's crossbars (None: leave them digital)."""
         self.chip = chip
         if chip is not None:
             put_on(self, chip)
-
-    def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
-        raise NotImplementedError
 
     def empty_state(self) -> State:
         return (None,) * self.layers
@@ -109,16 +141,12 @@ class SpikingNet(nn.Module):
 
     def as_ann(self, x: Tensor) -> Tensor:
         """Logits of the same weights when neurons pass on their clipped current and no time passes: (B, C, H, W) -> (1, B, K)."""
-        self._analog = True
-        try:
-            return self(x[None])
-        finally:
-            self._analog = False
+        return self.advance(self.checked(x[None]), (Analog(),) * self.layers)[0]
 
-    def fire(self, current: Tensor, u: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Spikes (T, B, ...) and the last membrane potential (B, ...); as an ANN, clipped currents and None."""
-        if self._analog:
-            return rectified(current, self.lif), None
+    def fire(self, current: Tensor, u: Tensor | Analog | None) -> tuple[Tensor, Tensor | Analog]:
+        """One spiking layer: its spikes (T, B, ...) and its last membrane potential (B, ...); as an ANN, clipped currents."""
+        if isinstance(u, Analog):
+            return rectified(current, self.lif), u
         return lif_sequence(current, self.lif, u, self.compiled)
 
     def checked(self, x: Tensor) -> Tensor:
@@ -133,6 +161,8 @@ class SpikingNet(nn.Module):
 
 class SpikingConvNet(SpikingNet):
     """Stages of convolution, batch norm and LIF, then one linear layer (VGG family), digital or on a chip."""
+
+    config: ConvConfig
 
     def __init__(self, config: ConvConfig = DIGITS, chip: Chip | None = None) -> None:
         super().__init__()
@@ -150,29 +180,25 @@ class SpikingConvNet(SpikingNet):
         self.head = nn.Linear(channels * height * width, config.classes)
         self.move_to(chip)
 
-    def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
-        return self.advance_from(over_time(self.currents[0], x), state)
+    def first_current(self, x: Tensor) -> Tensor:
+        return self.currents[0](x)
 
     def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
-        """`advance`, given the first layer's current (T, B, ...): constant input computes it only once."""
-        ends = self._stage_ends()
-        currents_first = self.config.pooled == "currents" and not self._analog      # one function as an ANN: its bits stay too
+        ends, x = self._stage_ends(), current
+        spiking = not isinstance(state[0], Analog)
+        currents_first = spiking and self.config.pooled == "currents"       # one function as an ANN: its bits stay too
         spikes, after = [], []
         for layer, u in enumerate(state):
             if layer > 0:
-                current = over_time(self.currents[layer], x)
+                x = over_time(self.currents[layer], x)
             if layer in ends and currents_first:
-                current = over_time(self.pool, current)
-            x, u = self.fire(current, u)
+                x = over_time(self.pool, x)
+            x, u = self.fire(x, u)
             spikes.append(x)
             after.append(u)
             if layer in ends and not currents_first:
                 x = over_time(self.pool, x)
         return self.head(x.flatten(2)), spikes, tuple(after)
-
-    def first_current(self, x: Tensor) -> Tensor:
-        """The first layer's current of one input: (B, C, H, W) -> (B, C', H, W)."""
-        return self.currents[0](x)
 
     def _stage_ends(self) -> set[int]:
         ends, last = set(), -1
@@ -220,23 +246,18 @@ class SpikingResNet(SpikingNet):
         self.head = nn.Linear(channels, config.classes)
         self.move_to(chip)
 
-    def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
-        return self.advance_from(over_time(self.stem, x), state)
+    def first_current(self, x: Tensor) -> Tensor:
+        return self.stem(x)
 
     def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
-        """`advance`, given the stem's current (T, B, ...)."""
         x, u = self.fire(current, state[0])
         spikes, after = [x], [u]
-        for block, (first, second, shortcut) in enumerate(zip(self.first, self.second, self.shortcuts)):
+        for block, (first, second, shortcut) in enumerate(zip(self.first, self.second, self.shortcuts, strict=True)):
             inner, u1 = self.fire(over_time(first, x), state[1 + 2 * block])
             x, u2 = self.fire(over_time(second, inner) + over_time(shortcut, x), state[2 + 2 * block])
             spikes += [inner, x]
             after += [u1, u2]
         return self.head(x.mean(dim=(3, 4))), spikes, tuple(after)
-
-    def first_current(self, x: Tensor) -> Tensor:
-        """The stem's current of one input: (B, C, H, W) -> (B, C', H, W)."""
-        return self.stem(x)
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
@@ -248,28 +269,41 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
 
 @torch.no_grad()
 def layer_shapes(net: SpikingNet) -> tuple[LayerShape, ...]:
-    """Every convolution and linear layer as the crossbar mapper sees it, in the order they run."""
-    shapes, hooks = [], []
-
-    def note(name: str):
-        def hook(layer: nn.Module, inputs: tuple[Tensor], out: Tensor) -> None:
-            x = inputs[0]
-            if isinstance(layer, nn.Linear):
-                shapes.append(LayerShape(name, layer.in_features, layer.out_features))
-            else:
-                shapes.append(LayerShape(name, layer.in_channels, layer.out_channels, layer.kernel_size[0],
-                                         *out.shape[-2:], *x.shape[-2:]))
-        return hook
-
-    for name, module in net.named_modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            hooks.append(module.register_forward_hook(note(name)))
-    was_training = net.training
-    net.eval()(torch.zeros(1, 1, *net.in_shape, device=net.head.weight.device, dtype=net.head.weight.dtype))
-    net.train(was_training)
-    for hook in hooks:
-        hook.remove()
+    """Every convolution and linear layer as the crossbar mapper sees it, in the order they run; one that runs twice comes twice."""
+    shapes: list[LayerShape] = []
+    with ExitStack() as block:
+        for name, layer in net.named_modules():
+            _check_known(name, layer)
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                block.enter_context(layer.register_forward_hook(partial(_note, shapes, name)))
+        block.enter_context(evaluating(net))
+        net(torch.zeros(1, 1, *net.in_shape, device=net.head.weight.device, dtype=net.head.weight.dtype))
     return tuple(shapes)
+
+
+def _note(shapes: list[LayerShape], name: str, layer: nn.Conv2d | nn.Linear, inputs: tuple[Tensor], out: Tensor) -> None:
+    """A forward hook: one more run of a layer."""
+    if isinstance(layer, nn.Linear):
+        positions = out.numel() // layer.out_features
+        shapes.append(LayerShape(name, layer.in_features, layer.out_features, 1, positions, 1, positions, 1))
+        return
+    (height, width), (out_height, out_width) = inputs[0].shape[-2:], out.shape[-2:]
+    if not layer.stride[0] == max(1, round(height / out_height)) == max(1, round(width / out_width)):
+        raise ValueError(f"{name} cannot be billed: it makes {out_height} x {out_width} of {height} x {width} with stride "
+                         f"{layer.stride[0]}, and a bill reads another stride off these sizes (is it without padding?)")
+    runs = out.numel() // (layer.out_channels * out_height * out_width)
+    shapes += [LayerShape(name, layer.in_channels, layer.out_channels, layer.kernel_size[0], out_height, out_width, height, width)] * runs
+
+
+def _check_known(name: str, layer: nn.Module) -> None:
+    """Refuses weights of which the mapper would make a wrong bill, or none."""
+    if isinstance(layer, nn.Conv2d):
+        if layer.groups != 1 or layer.dilation != (1, 1) or len({*layer.kernel_size}) > 1 or len({*layer.stride}) > 1:
+            raise ValueError(f"{name} cannot be billed: a bill knows convolutions of a square kernel and one stride, without groups "
+                             f"or dilation; got {layer}")
+    elif not isinstance(layer, nn.Linear) and any(p.dim() > 1 for p in layer.parameters(recurse=False)):
+        raise ValueError(f"{name or 'the network itself'} cannot be billed: the weights of a {type(layer).__name__} lie on no crossbar "
+                         "that the mapper knows (Conv2d, Linear)")
 
 
 def build(config: ConvConfig | ResNetConfig, chip: Chip | None = None) -> SpikingNet:

@@ -15,7 +15,7 @@ from dtsnn_lite.data import Split, as_input, check_images, check_set
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.guards import check_rate, check_whole
 from dtsnn_lite.losses import running_mean
-from dtsnn_lite.models import Current, SpikingNet, State, over_time
+from dtsnn_lite.models import Current, SpikingNet, State, evaluating, over_time
 from dtsnn_lite.neurons import LIF
 
 
@@ -36,8 +36,11 @@ class PolicyNet(SpikingNet):
         self.think = Current(first, second, stride=2)
         self.head = nn.Linear(second * _halved(in_shape[1] // 4) * _halved(in_shape[2] // 4), timesteps)
 
-    def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
-        a, u1 = self.fire(over_time(self.look, x), state[0])
+    def first_current(self, x: Tensor) -> Tensor:
+        return self.look(x)
+
+    def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
+        a, u1 = self.fire(current, state[0])
         b, u2 = self.fire(over_time(self.think, a), state[1])
         return self.head(b.flatten(2)), [a, b], (u1, u2)
 
@@ -58,8 +61,8 @@ def choose_steps(policy: PolicyNet, images: Tensor, timesteps: int, batch: int =
     if policy.timesteps != timesteps:
         raise ValueError(f"this policy chooses among T = {policy.timesteps} timesteps, the network runs {timesteps}: "
                          "train a policy for this T")
-    policy.eval()
-    return np.concatenate([action_logits(policy, as_input(x)).argmax(1).cpu().numpy() + 1 for x in images.split(batch)])
+    with evaluating(policy):
+        return np.concatenate([action_logits(policy, as_input(x)).argmax(1).cpu().numpy() + 1 for x in images.split(batch)])
 
 
 # --- losses: minus the expected reward ------------------------------------------------
