@@ -168,12 +168,9 @@ def _recording(name: str):
 
 def _network(name: str):
     """A shipped network or that of a file; an ANN as the spiking network that it becomes."""
-    from dtsnn_lite.checkpoints import load_net, load_shipped
-    from dtsnn_lite.conversion import convert
-    from dtsnn_lite.models import SpikingNet
+    from dtsnn_lite.checkpoints import shipped_path, spiking_net
 
-    net = load_net(name) if Path(name).suffix else load_shipped(name.replace("-converted", "-ann"))
-    return net if isinstance(net, SpikingNet) else convert(net, net.config.in_shape)
+    return spiking_net(name if Path(name).suffix else shipped_path(name.replace("-converted", "-ann")))
 
 
 def _recorded_network(seen, name: str | None):

@@ -8,60 +8,126 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
-from torch import nn
 
 from dtsnn_lite.chip import HPADC, SARADC, AffineSteps, Chip, Ideal, Parts65nm, PECycle, SenseAmp, Ternary
-from dtsnn_lite.conversion import AnnConfig, quantised_ann
+from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.files import ASSETS, POLICIES, whole_file
 from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingNet, build
 from dtsnn_lite.neurons import LIF
 from dtsnn_lite.policy import PolicyNet
 
-KINDS = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig, "AnnConfig": AnnConfig}
+SPIKING = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig}
 READOUTS = {kind.__name__: kind for kind in (Ideal, HPADC, SARADC, SenseAmp, Ternary)}
 PRICES = {kind.__name__: kind for kind in (PECycle, AffineSteps, Parts65nm)}
 
 
-def save_net(net: SpikingNet | nn.Sequential, path: str | Path, card: dict, dtype: torch.dtype | None = None) -> dict:
+def save_net(net: SpikingNet, path: str | Path, card: dict, dtype: torch.dtype | None = None) -> dict:
     """Write weights and, beside them, the card with configuration and sha256; the card is returned.
 
     dtype  torch.float16 halves the file (batch-norm statistics included)
     """
+    if net.config is None:
+        raise ValueError(f"a {type(net).__name__} has no configuration from which `build` could make it again: a policy goes with "
+                         "save_policy, a converted network as its ANN with save_ann")
     config = {"kind": type(net.config).__name__, **asdict(net.config)}
-    if getattr(net, "chip", None) is not None:
+    if net.chip is not None:
         config["chip"] = chip_fields(net.chip)
-    return save_weights({k: _cast(v, dtype) for k, v in net.state_dict().items()}, config, path,
-                        {**card, "weights": sum(p.numel() for p in net.parameters())})
+        if chip_of(config["chip"]) != net.chip:
+            raise ValueError(f"a card keeps no flaws, no exit unit and no prices but the listed ones, and {net.chip.name} has others: "
+                             "save the network on the plain chip")
+    return _save(net, config, path, card, dtype)
 
 
-def load_net(path: str | Path) -> SpikingNet | nn.Sequential:
+def load_net(path: str | Path) -> SpikingNet:
     """The network in a file written by `save_net`."""
-    with saved_weights(path, "checkpoint", made_by="python -m dtsnn_lite train") as (saved, tensors):
-        chip = chip_of(saved.pop("chip")) if "chip" in saved else None
-        config = _config_of(saved)
-        net = quantised_ann(config) if isinstance(config, AnnConfig) else build(config, chip)
+    net = _load(path, "python -m dtsnn_lite train")
+    if not isinstance(net, SpikingNet):
+        raise ValueError(f"{path} holds an ANN: load_ann reads it, convert makes a spiking network of it")
+    return net
+
+
+def save_ann(ann: QuantisedANN, path: str | Path, card: dict, dtype: torch.dtype | None = None) -> dict:
+    """Write weights and card of an ANN, as `save_net`."""
+    return _save(ann, {"kind": type(ann.config).__name__, **asdict(ann.config)}, path, card, dtype)
+
+
+def load_ann(path: str | Path) -> QuantisedANN:
+    """The ANN in a file written by `save_ann`."""
+    ann = _load(path, "python -m dtsnn_lite train digits-ann (or cifar10-ann)")
+    if not isinstance(ann, QuantisedANN):
+        raise ValueError(f"{path} holds a spiking network: load_net reads it")
+    return ann
+
+
+def spiking_net(path: str | Path) -> SpikingNet:
+    """The network in a file; an ANN as the spiking network that it becomes."""
+    net = _load(path, "python -m dtsnn_lite train")
+    return net if isinstance(net, SpikingNet) else convert(net, net.config.in_shape)
+
+
+def _save(net: SpikingNet | QuantisedANN, config: dict, path: str | Path, card: dict, dtype: torch.dtype | None) -> dict:
+    with torch.random.fork_rng(devices=[]):          # fresh weights are dice thrown for nothing
+        again = _made_of(json.loads(json.dumps(config)))
+    if _described(net) != _described(again):
+        raise ValueError(f"this network is not the one that its configuration describes, {net.config}: it was changed after it was built "
+                         "(folded, other layers, other neurons), and no file could give it back")
+    weights = {name: _cast(name, v, dtype) for name, v in net.state_dict().items()}
+    return save_weights(weights, config, path, card, sum(p.numel() for p in net.parameters()))
+
+
+def _load(path: str | Path, made_by: str) -> SpikingNet | QuantisedANN:
+    with saved_weights(path, "checkpoint", made_by) as (config, tensors):
+        net = _made_of(config)
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     return net.eval()
 
 
-def save_weights(tensors: dict[str, torch.Tensor], config: dict, path: str | Path, card: dict) -> dict:
-    """Weights with their configuration and, beside them, the card with both and the sha256; the card is returned.
+def _made_of(config: dict) -> SpikingNet | QuantisedANN:
+    """The network of a saved configuration, with fresh weights."""
+    fields = {k: _tuples(v) for k, v in config.items() if k not in ("kind", "chip", "lif")}
+    if "lif" in config:
+        fields["lif"] = LIF(**config["lif"])
+    match config["kind"]:
+        case "AnnConfig":
+            return QuantisedANN(AnnConfig(**fields))
+        case kind:
+            return build(SPIKING[kind](**fields), chip_of(config["chip"]) if "chip" in config else None)
+
+
+def _described(net: SpikingNet | QuantisedANN) -> tuple:
+    """All of a network that its weights do not say."""
+    shapes = {name: v.shape for name, v in net.state_dict().items()}
+    return (repr(net), shapes, net.lif, net.in_shape) if isinstance(net, SpikingNet) else (repr(net), shapes)
+
+
+def card_path(path: str | Path) -> Path:
+    """Where the card of a file lies: digits.json beside digits.safetensors, a.v1.card.json beside a.v1."""
+    path = Path(path)
+    return path.with_suffix(".json") if path.suffix == ".safetensors" else path.with_name(f"{path.name}.card.json")
+
+
+def save_weights(tensors: dict[str, torch.Tensor], config: dict, path: str | Path, card: dict, count: int) -> dict:
+    """Weights with their configuration and, beside them, the card with their number, both and the sha256; the card is returned.
 
     The card is removed while the weights are replaced: weights without one load, weights with another's do not.
     """
     path = Path(path)
+    if taken := sorted({"config", "sha256", "weights"} & set(card)):
+        raise ValueError(f"the file itself says the card's {' and '.join(taken)}: leave them out of what is noted on it")
+    _check_finite(tensors)
     weights = save({k: v.contiguous() for k, v in tensors.items()}, metadata={"config": json.dumps(config)})
-    card = {**card, "config": config, "sha256": hashlib.sha256(weights).hexdigest()}
+    card = {**card, "weights": count, "config": config, "sha256": hashlib.sha256(weights).hexdigest()}
     text = json.dumps(card, indent=1, sort_keys=True) + "\n"
-    with whole_file(path.with_suffix(".json")) as new_card:
+    with whole_file(card_path(path)) as new_card:
         new_card.write_text(text)
         with whole_file(path) as new_weights:
             new_weights.write_bytes(weights)
-            path.with_suffix(".json").unlink(missing_ok=True)
+            card_path(path).unlink(missing_ok=True)
     return card
 
 
@@ -76,8 +142,7 @@ def saved_weights(path: str | Path, what: str, made_by: str) -> Iterator[tuple[d
             config = json.loads(file.metadata()["config"])
             tensors = {k: file.get_tensor(k) for k in file.keys()}
         _check_fingerprint(path)
-        if broken := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
-            raise ValueError(f"{broken[0]} holds NaN or infinity: the training diverged")
+        _check_finite(tensors)
         yield config, tensors
     except Exception as error:       # header, JSON, missing field, shapes: each means a damaged file
         raise ValueError(f"{path} is not a whole {what} ({error}); make it again or fetch it again") from error
@@ -104,16 +169,21 @@ def chip_of(saved: dict) -> Chip:
 
 
 def _check_fingerprint(path: Path) -> None:
-    card = path.with_suffix(".json")
+    card = card_path(path)
     if card.exists() and json.loads(card.read_text())["sha256"] != hashlib.sha256(path.read_bytes()).hexdigest():
         raise ValueError(f"its sha256 is not the one on {card.name}")
+
+
+def _check_finite(tensors: dict[str, torch.Tensor]) -> None:
+    if broken := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
+        raise ValueError(f"{broken[0]} holds NaN or infinity: the training diverged, or float16 is too narrow for it")
 
 
 def save_policy(policy: PolicyNet, path: str | Path, card: dict) -> dict:
     """Write weights and, beside them, a card; the card is returned."""
     config = {"in_shape": list(policy.in_shape), "timesteps": policy.timesteps,
               "channels": [policy.look[0].out_channels, policy.think[0].out_channels]}
-    return save_weights(policy.state_dict(), config, path, {**card, "weights": sum(p.numel() for p in policy.parameters())})
+    return save_weights(policy.state_dict(), config, path, card, sum(p.numel() for p in policy.parameters()))
 
 
 def load_policy(path: str | Path) -> PolicyNet:
@@ -129,13 +199,23 @@ def shipped_policy(name: str = "digits-hard") -> PolicyNet:
     return load_policy(POLICIES / f"{name}.safetensors")
 
 
-def load_shipped(name: str) -> SpikingNet | nn.Sequential:
+def load_shipped(name: str) -> SpikingNet:
     """A network that comes with the package, for example `digits`."""
+    return load_net(shipped_path(name))
+
+
+def shipped_ann(name: str) -> QuantisedANN:
+    """An ANN that comes with the package, for example `digits-ann`."""
+    return load_ann(shipped_path(name))
+
+
+def shipped_path(name: str) -> Path:
+    """Where the weights of a shipped network or ANN lie."""
     path = ASSETS / f"{name}.safetensors"
     if not path.exists():
         names = sorted(p.stem for p in ASSETS.glob("*.safetensors"))
         raise FileNotFoundError(f"no shipped network {name!r}; there are {names}")
-    return load_net(path)
+    return path
 
 
 def card_of(name: str) -> dict:
@@ -143,17 +223,12 @@ def card_of(name: str) -> dict:
     return json.loads((ASSETS / f"{name}.json").read_text())
 
 
-def _cast(v: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
+def _cast(name: str, v: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
+    """A tensor as the file keeps it; what load_net would round without a word is refused."""
+    if v.dtype == torch.float64 and dtype is None:
+        raise ValueError(f"{name} is float64 and would come back as float32: say dtype=torch.float32 to round it")
     return v.to(dtype) if dtype and v.is_floating_point() else v
 
 
-def _config_of(fields: dict) -> ConvConfig | ResNetConfig | AnnConfig:
-    fields = dict(fields)
-    kind = KINDS[fields.pop("kind")]
-    if "lif" in fields:
-        fields["lif"] = LIF(**fields["lif"])
-    return kind(**{k: _tuples(v) for k, v in fields.items()})
-
-
-def _tuples(value):
+def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value

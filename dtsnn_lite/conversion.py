@@ -9,11 +9,14 @@ but for a tie, x = (k + 1/2) lam / L, where y rounds up and the strict threshold
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from dtsnn_lite.crossbar_layers import OnCrossbars
 from dtsnn_lite.models import SpikingNet, State, over_time
 from dtsnn_lite.neurons import LIF
 
@@ -36,6 +39,9 @@ class QCFS(nn.Module):
         self.levels = levels
         self.lam = nn.Parameter(torch.tensor(float(lam)))
 
+    def extra_repr(self) -> str:
+        return f"levels={self.levels}"
+
     def forward(self, x: Tensor) -> Tensor:
         scaled = (x.to(self.lam.dtype) / self.lam).clamp(0, 1) * self.levels + 0.5
         return self.lam / self.levels * (scaled + (scaled.floor() - scaled).detach())     # floor, slope 1
@@ -54,19 +60,23 @@ class AnnConfig:
     levels: int = 4
 
 
-def quantised_ann(config: AnnConfig = AnnConfig()) -> nn.Sequential:
+class QuantisedANN(nn.Sequential):
     """Convolution, batch norm, QCFS, average, ...; then one linear layer: images (B, C, H, W) -> logits (B, K)."""
-    channels, height, width = config.in_shape
-    layers: list[nn.Module] = []
-    for stage in config.stages:
-        for out in stage:
-            layers += [nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), QCFS(config.levels)]
-            channels = out
-        layers.append(nn.AvgPool2d(2))
-        height, width = height // 2, width // 2
-    ann = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * height * width, config.classes))
-    ann.config = config
-    return ann
+
+    def __init__(self, config: AnnConfig = AnnConfig()) -> None:
+        channels, height, width = config.in_shape
+        layers: list[nn.Module] = []
+        for stage in config.stages:
+            for out in stage:
+                layers += [nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), QCFS(config.levels)]
+                channels = out
+            layers.append(nn.AvgPool2d(2))
+            height, width = height // 2, width // 2
+        super().__init__(*layers, nn.Flatten(), nn.Linear(channels * height * width, config.classes))
+        self.config = config
+
+    def __getitem__(self, idx: slice | int) -> nn.Sequential | nn.Module:
+        return nn.Sequential(*self)[idx]        # a slice is no network of this configuration
 
 
 def average_pools(ann: nn.Sequential) -> nn.Sequential:
@@ -83,17 +93,17 @@ class ConvertedNet(SpikingNet):
     Thresholds live in the weights: w <- w lam_before / lam_here, so that every crossbar sees bits only.
     """
 
-    def __init__(self, currents: list[nn.Module], head: nn.Module, in_shape: tuple[int, int, int]) -> None:
+    def __init__(self, currents: Sequence[nn.Module], flatten: nn.Module, head: nn.Linear, in_shape: tuple[int, int, int]) -> None:
         super().__init__()
         self.currents, self.layers, self.in_shape, self.lif = nn.ModuleList(currents), len(currents), in_shape, IF
-        self.flatten, self.head = head[:-1], head[-1]
+        self.flatten, self.head = flatten, head
 
-    def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
-        return self.advance_from(over_time(self.currents[0], x), state)
+    def first_current(self, x: Tensor) -> Tensor:
+        return self.currents[0](x)
 
     def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
-        """`advance`, given the first layer's current (T, B, ...)."""
-        spikes, after = [], []
+        spikes: list[Tensor] = []
+        after = []
         for layer, u in enumerate(state):
             if layer > 0:
                 current = over_time(self.currents[layer], spikes[-1])
@@ -105,10 +115,6 @@ class ConvertedNet(SpikingNet):
     def as_ann(self, x: Tensor) -> Tensor:
         raise ValueError("a converted network is an ANN's already: ask the ANN that it was converted from")
 
-    def first_current(self, x: Tensor) -> Tensor:
-        """The first layer's current of one input: (B, C, H, W) -> (B, C', H, W)."""
-        return self.currents[0](x)
-
 
 @torch.no_grad()
 def convert(ann: nn.Sequential, in_shape: tuple[int, int, int]) -> ConvertedNet:
@@ -117,34 +123,34 @@ def convert(ann: nn.Sequential, in_shape: tuple[int, int, int]) -> ConvertedNet:
     Convolution, linear, batch norm, QCFS, average pool, flatten and dropout are understood.
     """
     groups: list[list[nn.Module]] = [[]]
-    thresholds = []
+    thresholds: list[float] = []
     for layer in ann:
         if isinstance(layer, QCFS):
-            thresholds.append(layer.lam)
+            thresholds.append(layer.lam.item())
             groups.append([])
         else:
             _add(layer, groups[-1])
-    _check_ends(groups)
+    head = _checked_head(groups)
     if not all(lam > 0 for lam in thresholds):           # NaN fails too
-        raise ValueError(f"a threshold lies above 0, and no spike without one; got lam = {[round(float(lam), 4) for lam in thresholds]}: "
+        raise ValueError(f"a threshold lies above 0, and no spike without one; got lam = {[round(lam, 4) for lam in thresholds]}: "
                          "train the ANN again with a lower learning rate")
-    for before, here, group in zip([1.0, *thresholds], [*thresholds, 1.0], groups):
-        _rescale(group, float(before), float(here))
+    for before, here, group in zip([1.0, *thresholds], [*thresholds, 1.0], groups, strict=True):
+        _rescale(group, before, here)
     currents = [nn.Sequential(*group) for group in groups[:-1]]
-    return ConvertedNet(currents, nn.Sequential(*groups[-1]), in_shape).eval()
+    return ConvertedNet(currents, nn.Sequential(*groups[-1][:-1]), head, in_shape).eval()
 
 
 def _add(layer: nn.Module, group: list[nn.Module]) -> None:
     """Append a copy of one layer; batch norm goes into the weights before it."""
     match layer:
+        case OnCrossbars():
+            raise ValueError("this ANN runs on a chip, whose steps belong to its own weights: convert the digital one, then move_to(chip)")
         case nn.Conv2d() | nn.Linear():
-            group.append(_with_bias(layer))
+            group.append(_copy(layer))
         case nn.BatchNorm2d():
             if not (group and isinstance(group[-1], nn.Conv2d)):
                 raise ValueError("a batch norm becomes part of the convolution just before it; here there is none")
-            if layer.weight is None or layer.running_var is None:
-                raise ValueError("a batch norm becomes weights: it needs affine=True and track_running_stats=True")
-            _fold(group[-1], layer)
+            group[-1] = _folded(group[-1], layer)
         case nn.AvgPool2d() | nn.Flatten():
             group.append(layer)
         case nn.Dropout():
@@ -158,34 +164,39 @@ def _add(layer: nn.Module, group: list[nn.Module]) -> None:
                              "AvgPool2d, Flatten and Linear")
 
 
-def _check_ends(groups: list[list[nn.Module]]) -> None:
+def _checked_head(groups: list[list[nn.Module]]) -> nn.Linear:
+    """The last layer of layers that can be converted."""
     if len(groups) == 1:
         raise ValueError("the ANN has no QCFS activation, so nothing would spike")
-    if not (groups[-1] and isinstance(groups[-1][-1], nn.Linear)):
+    if not (groups[-1] and isinstance(head := groups[-1][-1], nn.Linear)):
         raise ValueError("the ANN ends with a Linear layer, the classifier; this one does not")
     if any(sum(isinstance(m, (nn.Conv2d, nn.Linear)) for m in group) != 1 for group in groups):
         raise ValueError("between two activations stands exactly one layer with weights")
+    return head
 
 
-def _with_bias(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
-    if isinstance(layer, nn.Conv2d):
-        copy = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride, layer.padding,
-                         layer.dilation, layer.groups, padding_mode=layer.padding_mode)
-    else:
-        copy = nn.Linear(layer.in_features, layer.out_features)
-    copy.weight.copy_(layer.weight)
-    copy.bias.copy_(layer.bias if layer.bias is not None else torch.zeros_like(copy.bias))
-    return copy
+def _copy(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """The layer's own copy, its weights in plain order."""
+    copied = copy.deepcopy(layer)
+    copied.weight.data = copied.weight.contiguous()
+    return copied
 
 
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
+    return layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
+
+
+def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     """gamma (w x + b - mean) / sd + shift, as one convolution."""
+    if norm.weight is None or norm.running_mean is None or norm.running_var is None:
+        raise ValueError("a batch norm becomes weights: it needs affine=True and track_running_stats=True")
     gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     conv.weight.mul_(gain[:, None, None, None])
-    conv.bias.copy_((conv.bias - norm.running_mean) * gain + norm.bias)
+    conv.bias = nn.Parameter((_bias(conv) - norm.running_mean) * gain + norm.bias)
+    return conv
 
 
 def _rescale(group: list[nn.Module], before: float, here: float) -> None:
     layer = next(m for m in group if isinstance(m, (nn.Conv2d, nn.Linear)))
     layer.weight.mul_(before / here)
-    layer.bias.div_(here)
+    layer.bias = nn.Parameter(_bias(layer) / here)

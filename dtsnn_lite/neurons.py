@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from numbers import Real
+from typing import Any
 
 import torch
 from snntorch import surrogate
@@ -38,6 +40,10 @@ class LIF:
     alpha: float = 2.0
 
     def __post_init__(self) -> None:
+        for what in ("beta", "v_th", "alpha"):
+            if not isinstance(getattr(self, what), Real):
+                raise TypeError(f"{what} is a plain number, which training does not move; got a {type(getattr(self, what)).__name__} "
+                                "(float(...) takes its value)")
         if not 0.0 <= self.beta <= 1.0:
             hint = f"; a time constant tau = {self.beta:g} is beta = {1 / self.beta:g}" if self.beta > 1 else ""
             raise ValueError(f"beta is the fraction of u kept each step, in [0, 1]; got {self.beta}{hint}")
@@ -55,7 +61,7 @@ def lif_step(i: Tensor, u: Tensor, lif: LIF) -> tuple[Tensor, Tensor]:
     if i.shape != u.shape:
         raise ValueError(f"i and u have one shape; got {tuple(i.shape)} and {tuple(u.shape)}")
     h = torch.add(i, u, alpha=lif.beta)
-    s = surrogate.ATan.apply(h - lif.v_th, lif.alpha)
+    s = surrogate.ATan.apply(h - lif.v_th, lif.alpha).to(i.dtype)       # it returns float32, whatever it is given
     u = h * (1 - s) if lif.hard_reset else h - s * lif.v_th
     return s, u
 
@@ -70,7 +76,7 @@ def rectified(i: Tensor, lif: LIF) -> Tensor:
 
 def lif_loop(i: Tensor, lif: LIF, u: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The plain loop of `lif_step` over i (T, ...): spikes (T, ...) and the last u."""
-    u = torch.zeros_like(i[0]) if u is None else u
+    u = _state_like(i) if u is None else u
     spikes = []
     for i_t in i:
         s, u = lif_step(i_t, u, lif)
@@ -107,7 +113,7 @@ def _one_step(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
 
 class _Sequence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, i: Tensor, u: Tensor | None, lif: LIF, compiled: bool) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, i: Tensor, u: Tensor | None, lif: LIF, compiled: bool) -> tuple[Tensor, Tensor]:
         ctx.lif, ctx.compiled = lif, compiled
         s, u_last = (_forward_compiled if compiled else _forward_in_place)(i, u, lif)
         ctx.save_for_backward(i, u, s)
@@ -115,9 +121,10 @@ class _Sequence(torch.autograd.Function):
         return s, u_last
 
     @staticmethod
-    def backward(ctx, grad_s: Tensor, _grad_u: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, grad_s: Tensor, _grad_u: Tensor) -> tuple[Tensor, None, None, None]:
+        i, u, s = ctx.saved_tensors
         backward = _backward_compiled if ctx.compiled else _backward_in_place
-        return backward(*ctx.saved_tensors, grad_s, ctx.lif), None, None, None
+        return backward(i, u, s, grad_s, ctx.lif), None, None, None
 
 
 def _state_like(i: Tensor) -> Tensor:
@@ -153,7 +160,8 @@ def _backward(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
         u = h * (1 - s) if lif.hard_reset else h - s * lif.v_th
         hs.append(h)
     grad_u, grads = torch.zeros_like(u), []
-    for h, g in zip(reversed(hs), reversed(grad_s.unbind(0))):
+    for t in reversed(range(len(hs))):
+        h, g = hs[t], grad_s[t]
         through = h if lif.hard_reset else lif.v_th
         kept = (h <= lif.v_th).to(u.dtype) if lif.hard_reset else 1.0
         grad_h = grad_u * kept + (g - grad_u * through) * _slope(h - lif.v_th, lif)
@@ -162,19 +170,24 @@ def _backward(i: Tensor, u: Tensor | None, grad_s: Tensor, lif: LIF) -> Tensor:
     return torch.stack(grads[::-1])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(function: Callable) -> Callable:
     return torch.compile(function)
 
 
 def _forward_compiled(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
-    s, last = _compiled(_forward)(_flat(i), _flat_start(i, u), lif)
-    return _shaped(s, i), _shaped(last[None], i[:1])[0]
+    s, last = _compiled(_forward)(_compilable(_flat(i)), _flat_start(i, u), lif)
+    return _shaped(s.to(i.dtype), i), _shaped(last[None], i[:1])[0]
 
 
 def _backward_compiled(i: Tensor, u: Tensor | None, _s: Tensor, grad_s: Tensor, lif: LIF) -> Tensor:
-    grad = _compiled(_backward)(_flat(i), _flat_start(i, u), _flat(_laid_out(grad_s, i)), lif)
-    return _shaped(grad, i)
+    grad = _compiled(_backward)(_compilable(_flat(i)), _flat_start(i, u), _compilable(_flat(_laid_out(grad_s, i))), lif)
+    return _shaped(grad.to(i.dtype), i)
+
+
+def _compilable(x: Tensor) -> Tensor:
+    """x, widened to float32 on a CPU if it is half precision, at which the C++ of older compilers aborts: no number changes."""
+    return x.float() if x.dtype in HALF and x.device.type == "cpu" else x
 
 
 def _flat_start(i: Tensor, u: Tensor | None) -> Tensor | None:
@@ -223,7 +236,7 @@ def _forward_in_place(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Te
     flat_i, flat_u, flat_s, flat_h = _flat(i), _flat_start(i, u), _flat(s), _flat(h[None])[0]
     for c in _chunks(i):
         u_c = None if flat_u is None else flat_u[c]
-        for i_t, s_t in zip(flat_i[:, c].unbind(0), flat_s[:, c].unbind(0)):
+        for i_t, s_t in zip(flat_i[:, c].unbind(0), flat_s[:, c].unbind(0), strict=True):
             h_t = _potential(i_t, u_c, flat_h[c], lif)
             torch.gt(h_t, lif.v_th, out=s_t)
             u_c = _reset(h_t, s_t, flat_h[c], lif)
@@ -258,7 +271,7 @@ def _backward_in_place(i: Tensor, u: Tensor | None, s: Tensor, grad_s: Tensor, l
 def _potentials(i: Tensor, u: Tensor | None, s: Tensor, room: Tensor, lif: LIF) -> list[Tensor]:
     """h of every timestep, in `room` (T, M): the forward pass again, its spikes known."""
     hs, after = [], torch.empty_like(room[0])
-    for i_t, s_t, room_t in zip(i.unbind(0), s.unbind(0), room.unbind(0)):
+    for i_t, s_t, room_t in zip(i.unbind(0), s.unbind(0), room.unbind(0), strict=True):
         hs.append(_potential(i_t, u, room_t, lif))
         if len(hs) < len(i):
             u = _reset(hs[-1], s_t, after, lif)

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from dtsnn_lite.checkpoints import ASSETS, card_of, load_net, load_shipped, save_net
+from dtsnn_lite.checkpoints import (ASSETS, card_of, card_path, load_ann, load_net, load_shipped, save_ann, save_net, shipped_path,
+                                    spiking_net)
+from dtsnn_lite.chip import Flaws, hp_adc_65nm
+from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.encoding import direct
+from dtsnn_lite.inference import folded
 from dtsnn_lite.models import ConvConfig, ResNetConfig, build
 from dtsnn_lite.neurons import LIF
+from dtsnn_lite.policy import PolicyNet
 
 LOW = LIF(beta=0.25, v_th=0.5, hard_reset=False, alpha=3.0)
 CONV, RES = ConvConfig((1, 8, 8), ((3,), (4, 5)), 3, LOW), ResNetConfig((1, 8, 8), ((4, 1), (6, 1)), 3, LOW)
@@ -73,6 +79,86 @@ def test_the_card_says_what_the_file_is(saved):
     assert card["config"]["lif"]["beta"] == 0.25
 
 
+def test_two_files_have_two_cards(tmp_path):
+    nets = {name: build(CONV) for name in ("a.v1", "a.v2", "a", "a.safetensors", "a.v1.safetensors")}
+    for name, net in nets.items():
+        save_net(net, tmp_path / name, {"name": name})
+    assert len({card_path(tmp_path / name) for name in nets}) == len(nets)
+    for name, net in nets.items():
+        assert torch.equal(load_net(tmp_path / name).head.weight, net.head.weight)
+        assert json.loads(card_path(tmp_path / name).read_text())["name"] == name
+    assert card_path("a/digits.safetensors").name == "digits.json"
+
+
+def test_an_ann_comes_back_as_an_ann_and_as_the_network_that_it_becomes(tmp_path):
+    ann, path = QuantisedANN(AnnConfig((1, 8, 8), ((3,), (4,)), 3, levels=5)).eval(), tmp_path / "ann.safetensors"
+    save_ann(ann, path, {})
+    back, x = load_ann(path), torch.rand(2, 1, 8, 8)
+    assert back.config == ann.config and not back.training and torch.equal(back(x), ann(x))
+    assert torch.equal(spiking_net(path)(direct(x, 4)), convert(ann, (1, 8, 8))(direct(x, 4)))
+    with pytest.raises(ValueError, match="ann.safetensors holds an ANN: load_ann reads it"):
+        load_net(path)
+
+
+def test_a_spiking_network_is_no_ann(saved):
+    net, path = saved
+    assert torch.equal(spiking_net(path).head.weight, net.head.weight)
+    with pytest.raises(ValueError, match="net.safetensors holds a spiking network: load_net reads it"):
+        load_ann(path)
+
+
+# --- what no file could give back is refused, and nothing is written ----------------------
+
+def an_ann_of_other_levels() -> QuantisedANN:
+    ann = QuantisedANN(AnnConfig((1, 8, 8), ((3,),), 3))
+    ann[2].levels = 7
+    return ann
+
+
+def a_net_of_other_neurons():
+    net = build(CONV)
+    net.lif = LIF(beta=0.9)
+    return net
+
+
+NOT_THE_ONE = "is not the one that its configuration describes"
+
+
+@pytest.mark.parametrize("net, message", [
+    (lambda: PolicyNet((1, 8, 8)), "a PolicyNet has no configuration .* save_policy"),
+    (lambda: convert(QuantisedANN(AnnConfig((1, 8, 8), ((3,),), 3)).eval(), (1, 8, 8)), "a ConvertedNet has no .* as its ANN with save_ann"),
+    (lambda: folded(build(CONV)), NOT_THE_ONE), (a_net_of_other_neurons, NOT_THE_ONE), (an_ann_of_other_levels, NOT_THE_ONE),
+    (lambda: build(CONV, replace(hp_adc_65nm, flaws=Flaws(noise=0.1))), "a card keeps no flaws, .* and HP-ADC, 65 nm has others"),
+    (lambda: build(CONV).double(), "currents.0.0.weight is float64 and would come back as float32"),
+])
+def test_a_network_that_no_file_could_give_back_is_refused(tmp_path, net, message):
+    made = net()
+    with pytest.raises(ValueError, match=message):
+        (save_ann if isinstance(made, QuantisedANN) else save_net)(made, tmp_path / "net.safetensors", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_float64_network_is_rounded_if_that_is_said(tmp_path):
+    net = build(CONV).double()
+    save_net(net, tmp_path / "net.safetensors", {}, torch.float32)
+    assert torch.equal(load_net(tmp_path / "net.safetensors").head.weight, net.head.weight.float())
+
+
+def test_saving_throws_no_dice(tmp_path):
+    before = torch.get_rng_state()
+    net = build(CONV)
+    after = torch.get_rng_state()
+    save_net(net, tmp_path / "net.safetensors", {})
+    assert torch.equal(torch.get_rng_state(), after) and not torch.equal(before, after)
+
+
+@pytest.mark.parametrize("card, taken", [({"weights": 1}, "weights"), ({"config": {}, "sha256": ""}, "config and sha256")])
+def test_what_the_file_says_itself_is_not_noted_on_the_card(tmp_path, card, taken):
+    with pytest.raises(ValueError, match=f"the file itself says the card's {taken}"):
+        save_net(build(CONV), tmp_path / "net.safetensors", card)
+    assert not list(tmp_path.iterdir())
+
+
 # --- damage -----------------------------------------------------------------------------
 
 @pytest.mark.parametrize("keep", [0, 4, 100, -1])
@@ -127,12 +213,26 @@ def test_weights_that_do_not_fit_their_configuration_are_refused(saved, change):
         load_net(path)
 
 
-def test_weights_of_a_training_that_diverged_are_refused(tmp_path):
-    net = build(CONV)
+def test_weights_of_a_training_that_diverged_are_neither_saved_nor_loaded(saved):
+    net, path = saved
+    kept = path.read_bytes()
     net.currents[0][0].weight.data[1] = float("nan")
-    save_net(net, tmp_path / "net.safetensors", {})
     with pytest.raises(ValueError, match="currents.0.0.weight holds NaN or infinity: the training diverged"):
-        load_net(tmp_path / "net.safetensors")
+        save_net(net, path, {})
+    assert path.read_bytes() == kept
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    path.with_suffix(".json").unlink()
+    save_file(net.state_dict(), path, metadata=metadata)
+    with pytest.raises(ValueError, match="currents.0.0.weight holds NaN or infinity: the training diverged"):
+        load_net(path)
+
+
+def test_weights_beyond_float16_are_refused_rather_than_made_infinite(tmp_path):
+    net = build(CONV)
+    net.head.weight.data[0] = 1e6
+    with pytest.raises(ValueError, match="head.weight holds NaN or infinity: .* float16 is too narrow"):
+        save_net(net, tmp_path / "net.safetensors", {}, torch.float16)
 
 
 @pytest.mark.parametrize("card, fails", [({"accuracy": np.float32(0.9)}, TypeError), ({}, OSError)])
@@ -181,7 +281,7 @@ def test_an_unknown_shipped_net_is_answered_with_the_known_ones():
 def test_every_shipped_net_loads_and_has_a_card_that_can_remake_it(name):
     if "command" not in card_of(name):
         pytest.skip("made by another file's recipe")
-    net, card = load_shipped(name), card_of(name)
+    net, card = (load_ann if name.endswith("-ann") else load_net)(shipped_path(name)), card_of(name)
     assert card["weights"] == sum(p.numel() for p in net.parameters())
     assert card["command"].startswith(("python -m dtsnn_lite train ", "python -m dtsnn_lite stages "))
     assert {"accuracy", "dataset", "seed", "versions", "sha256", "seconds"} <= set(card)

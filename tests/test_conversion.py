@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dtsnn_lite.chip import spikesim_rram_64
-from dtsnn_lite.conversion import IF, QCFS, U_0, AnnConfig, average_pools, convert, quantised_ann
+from dtsnn_lite.conversion import IF, QCFS, U_0, AnnConfig, QuantisedANN, average_pools, convert
 from dtsnn_lite.cost import timestep_cost
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.exits import ConfidenceExit, replay
@@ -22,7 +22,7 @@ SMALL = AnnConfig(IN_SHAPE, stages=((6, 6), (5,)), classes=3, levels=4)
 def a_trained_ann(config=SMALL, seed=0) -> nn.Sequential:
     """An ANN whose batch norms have seen data and whose thresholds differ."""
     torch.manual_seed(seed)
-    ann = quantised_ann(config)
+    ann = QuantisedANN(config)
     for m in ann:
         if isinstance(m, QCFS):
             m.lam.data = 0.5 + torch.rand(())

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, fit_temperature, replay_rule, tempered
-from dtsnn_lite.checkpoints import card_of, load_net, load_policy, load_shipped, shipped_policy
+from dtsnn_lite.checkpoints import card_of, load_ann, load_policy, load_shipped, shipped_ann, shipped_policy
 from dtsnn_lite.chip import spikesim_rram_64
-from dtsnn_lite.conversion import QCFS, AnnConfig, convert, quantised_ann
+from dtsnn_lite.conversion import QCFS, AnnConfig, QuantisedANN, convert
 from dtsnn_lite.cost import chosen_cost, exit_check_cost, inference_cost, timestep_cost
 from dtsnn_lite.data import Split, Splits, as_input, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
@@ -43,13 +43,13 @@ def test_an_ann_is_remade_to_the_bit(tmp_path):
     a, b = (Recording.load(tmp_path / name / "digits-converted-test.npz") for name in ("a", "b"))
     assert (a.f == b.f).all() and a.f.shape == (6, 80, 10)
     assert card["loss"][1] < card["loss"][0]
-    ann = load_net(tmp_path / "a" / "digits-ann.safetensors")
+    ann = load_ann(tmp_path / "a" / "digits-ann.safetensors")
     again = record(convert(ann, (1, 28, 28)), few_digits().test.images, few_digits().test.labels, 6)
     np.testing.assert_allclose(again.f, a.f, atol=2e-3)             # float16 on disk
 
 
 def test_the_shipped_recording_is_what_the_shipped_ann_says():
-    ann, test = load_shipped("digits-ann"), digits().test
+    ann, test = shipped_ann("digits-ann"), digits().test
     seen = shipped("digits-converted-test")
     again = record(convert(ann, (1, 28, 28)), test.images[:100], test.labels[:100], seen.timesteps)
     assert (again.predictions == seen.predictions[:, :100]).mean() > 0.995
@@ -59,7 +59,7 @@ def test_the_shipped_recording_is_what_the_shipped_ann_says():
 def test_the_converted_network_rises_to_its_ann():
     seen, card = shipped("digits-converted-test"), card_of("digits-ann")
     with torch.no_grad():
-        ann = load_shipped("digits-ann")
+        ann = shipped_ann("digits-ann")
         right = (ann(digits().test.images).argmax(1) == digits().test.labels).float().mean().item()
     assert right == pytest.approx(card["ann_accuracy"], abs=0.002)
     assert seen.accuracy[0] < 0.7 and abs(seen.accuracy[-1] - right) < 0.015
@@ -112,7 +112,7 @@ def test_what_cannot_ship_is_refused_before_any_training():
 def test_an_ann_is_taught_with_sound_images_only():
     split = Split(torch.full((4, 1, 28, 28), float("nan")), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(ValueError, match="NaN or infinity"):
-        recipes_seenn.fit_ann(quantised_ann(), split, TrainConfig(phases=((1, 1),)), progress=False)
+        recipes_seenn.fit_ann(QuantisedANN(), split, TrainConfig(phases=((1, 1),)), progress=False)
 
 
 def test_sweeps_come_back_from_their_file(tmp_path):
@@ -203,7 +203,7 @@ def test_the_ann_of_cifar10_is_made_and_recorded_in_half_precision(home, tmp_pat
     recipe = replace(CIFAR10_ANN, data=lambda: cifar10(home), timesteps=3, training=replace(CIFAR10_ANN.training, phases=((1, 1),), batch=60))
     card = make_ann(tmp_path, progress=False, note=" (noise)", recipe=recipe)
     assert card["dataset"] == "CIFAR-10 (noise)" and card["command"] == "python -m dtsnn_lite train cifar10-ann"
-    ann, seen, test = load_net(tmp_path / "cifar10-ann.safetensors"), Recording.load(tmp_path / "cifar10-converted-test.npz"), cifar10(home).test
+    ann, seen, test = load_ann(tmp_path / "cifar10-ann.safetensors"), Recording.load(tmp_path / "cifar10-converted-test.npz"), cifar10(home).test
     assert card["ann_accuracy"] == pytest.approx(recipes_seenn.ann_accuracy(ann, test), abs=1e-3)
     again = record(convert(ann, (3, 32, 32)), as_input(test.images), test.labels, 3)
     assert again.f == pytest.approx(seen.f, abs=1e-3, rel=2e-3)

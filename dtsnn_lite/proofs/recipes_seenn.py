@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from dtsnn_lite.checkpoints import load_shipped, save_net, save_policy
-from dtsnn_lite.conversion import AnnConfig, convert, quantised_ann
+from dtsnn_lite.checkpoints import load_shipped, save_ann, save_policy
+from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.data import Split, Splits, as_input, check_set, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.exits import run_of
@@ -77,7 +77,7 @@ def fit_ann(ann: nn.Sequential, train: Split, config: TrainConfig, progress: boo
 def make_ann(folder: Path, seed: int = 0, progress: bool = True, note: str = "", recipe: ConversionRecipe = ConversionRecipe()) -> dict:
     """{name}-ann.safetensors, and what its converted network says: {name}-converted-{calibration,test}.npz."""
     torch.manual_seed(seed)
-    ann, splits, began = quantised_ann(recipe.ann), recipe.data(), time.perf_counter()
+    ann, splits, began = QuantisedANN(recipe.ann), recipe.data(), time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     ann.to(memory_format=torch.channels_last)
     losses = fit_ann(ann, splits.train, replace(recipe.training, seed=seed), progress)
@@ -95,7 +95,7 @@ def make_ann(folder: Path, seed: int = 0, progress: bool = True, note: str = "",
     card = {**about, "network": f"{recipe.name}-ann{suffix}", "command": f"python -m dtsnn_lite train {recipe.name}-ann{option}",
             "phases": recipe.training.phases, "seconds": round(seconds, 1), "threads": torch.get_num_threads(), "versions": versions(),
             "loss": [round(x, 4) for x in losses], "ann_accuracy": round(ann_accuracy(ann, splits.test), 4), "accuracy": accuracy}
-    return save_net(ann, folder / f"{recipe.name}-ann{suffix}.safetensors", card, recipe.dtype)
+    return save_ann(ann, folder / f"{recipe.name}-ann{suffix}.safetensors", card, recipe.dtype)
 
 
 @torch.no_grad()
