@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ class Recording:
 
     f_t(x) = (1/t) sum_{s<=t} logits_s(x)                        (DT-SNN, Eq. 1)
 
-    f            (T, N, K) float32, finite
+    f            (T, N, K) float32, finite; like all arrays here it can be read, not written
     labels       (N,) int64 in [0, K)
     spike_rates  (T, L) float32 in [0, 1]: spikes per neuron, timestep and layer
     about        where it comes from: network, data set, split, seed
@@ -48,7 +49,7 @@ class Recording:
         if not isinstance(self.about, dict):
             raise TypeError(f"about is a dict, as {{'network': 'digits'}}; got {self.about!r}")
         for name, value in (("f", f), ("labels", labels), ("spike_rates", rates)):
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, _sealed(value.view()))
 
     @property
     def timesteps(self) -> int:
@@ -62,21 +63,21 @@ class Recording:
     def classes(self) -> int:
         return self.f.shape[2]
 
-    @property
+    @cached_property
     def predictions(self) -> np.ndarray:
         """The class with the largest f_t, (T, N)."""
         f = np.ascontiguousarray(np.moveaxis(self.f, 2, 0))     # (K, T, N): twice as fast as argmax along the last axis
-        return (f == f.max(axis=0)).argmax(axis=0)
+        return _sealed((f == f.max(axis=0)).argmax(axis=0))
 
-    @property
+    @cached_property
     def correct(self) -> np.ndarray:
         """Whether stopping at t would be right, (T, N) bool."""
-        return self.predictions == self.labels
+        return _sealed(self.predictions == self.labels)
 
-    @property
+    @cached_property
     def accuracy(self) -> np.ndarray:
         """The static network's accuracy with 1, 2, ..., T timesteps, (T,)."""
-        return self.correct.mean(axis=1)
+        return _sealed(self.correct.mean(axis=1))
 
     def subset(self, index: np.ndarray) -> Recording:
         """The same recording on some of its images."""
@@ -99,6 +100,12 @@ class Recording:
         """The recording in a file written by `save`; nothing in it is ever unpickled."""
         with saved_arrays(path, "recording", made_by="python -m dtsnn_lite record") as z:
             return cls(z["f"], z["labels"], z["spike_rates"], json.loads(str(z["about"])))
+
+
+def _sealed(array: np.ndarray) -> np.ndarray:
+    """The array itself, no longer writable: what was computed from it once would stay as it was."""
+    array.setflags(write=False)
+    return array
 
 
 def shipped(name: str) -> Recording:

@@ -95,7 +95,7 @@ def test_a_recording_holds_the_running_mean_of_the_forward_pass(net):
     seen = record(net, IMAGES, LABELS, T, batch=7)
     with torch.no_grad():
         f = running_mean(net(direct(IMAGES, T)))
-    torch.testing.assert_close(torch.from_numpy(seen.f), f)
+    torch.testing.assert_close(torch.tensor(seen.f), f)
     assert np.array_equal(seen.labels, LABELS.numpy())
 
 

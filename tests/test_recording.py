@@ -48,6 +48,26 @@ def test_a_subset_keeps_its_images_together():
     assert np.array_equal(part.correct, seen.correct[:, index])
 
 
+def test_what_follows_from_the_logits_is_computed_once():
+    seen = a_recording()
+    assert seen.predictions is seen.predictions and seen.correct is seen.correct and seen.accuracy is seen.accuracy
+    other = seen.subset(np.array([2, 1]))
+    assert np.array_equal(other.predictions, seen.predictions[:, [2, 1]])       # a new recording computes its own
+
+
+@pytest.mark.parametrize("name", ["f", "labels", "spike_rates", "predictions", "correct", "accuracy"])
+def test_nothing_that_an_answer_hangs_on_can_be_written(name):
+    with pytest.raises(ValueError, match="read-only"):
+        getattr(a_recording(), name)[...] = 0
+
+
+def test_who_hands_arrays_in_may_go_on_writing_his_own():
+    f, labels, rates = np.zeros((1, 2, 3), np.float32), np.array([0, 1]), np.zeros((1, 1), np.float32)
+    Recording(f, labels, rates)
+    f[0, 0, 0], labels[0], rates[0, 0] = 1, 2, 0.5
+    assert (f[0, 0, 0], labels[0], rates[0, 0]) == (1, 2, 0.5)
+
+
 # --- on disk --------------------------------------------------------------------
 
 def test_saving_and_loading_changes_only_the_rounding_to_half_precision(tmp_path):
