@@ -5,8 +5,8 @@ import pytest
 
 from dtsnn_lite.exits import EntropyExit, first_right, replay, run_of, trade_off
 from dtsnn_lite.recording import Recording, shipped
-from dtsnn_lite.reinforce import (LogisticExit, exact_gradient, expected_reward, features, hard_weight, learn_logistic, reward,
-                                  sampled_gradient, stepwise_gradient, stepwise_sample, stop_probabilities)
+from dtsnn_lite.reinforce import (LogisticExit, PolicySweep, exact_gradient, expected_reward, fastest_row, features, hard_weight,
+                                  learn_logistic, reward, sampled_gradient, stepwise_gradient, stepwise_sample, stop_probabilities)
 
 T, N = 4, 5
 
@@ -165,3 +165,12 @@ def test_an_oracle_in_expectation_is_the_aet():
     J = expected_reward(sure, reward(seen.correct, 0.0)).mean()
     run = run_of(first_right(seen), seen)
     assert J == pytest.approx((run.correct * 0.5 ** (run.t_hat - 1.0)).mean())
+
+
+# --- sweeps -------------------------------------------------------------------------------
+
+def test_the_fastest_row_is_the_fastest_of_those_that_are_accurate_enough_wherever_it_stands():
+    t_hat = np.array([[4, 4], [1, 1], [2, 2], [3, 3]])
+    correct = np.array([[1, 1], [0, 0], [1, 0], [1, 1]], dtype=bool)
+    sweep = PolicySweep(np.array([9.0, 1.0, 2.0, 4.0]), t_hat, correct, timesteps=4)
+    assert [fastest_row(sweep, accuracy) for accuracy in (1.0, 0.5, 0.0)] == [3, 2, 1]
