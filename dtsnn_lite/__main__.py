@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dtsnn_lite.exits import THRESHOLD_POLICIES
 from dtsnn_lite.guards import check_whole
 
-SCORES = ("entropy", "confidence", "margin")
 COUNTS = {"timesteps": (1, 1_000_000), "seed": (0, 2 ** 32 - 1), "max_epochs": (1, None)}
 CHIPS = ("dtsnn_2023", "spikesim_rram_64", "hp_adc_65nm", "adc_less_65nm")
 
@@ -78,7 +78,7 @@ def curve(a: argparse.Namespace) -> dict:
 
     if a.points < 0:
         raise ValueError(f"points is how many breakpoints to print, 0 for all; got {a.points}")
-    seen, policy = _recording(a.name), _policies()[a.score]
+    seen, policy = _recording(a.name), THRESHOLD_POLICIES[a.score]
     found = trade_off(seen, policy)
     breakpoints = len(found.thresholds)
     at = np.arange(breakpoints) if a.points == 0 else np.unique(np.linspace(0, breakpoints - 1, a.points).round().astype(int))
@@ -130,7 +130,7 @@ def cost(a: argparse.Namespace) -> dict:
     _refuse(a, "a recording has its own", "timesteps", "density")
     seen = _recording(a.name)
     chip = replace(getattr(chips, a.chip), timesteps=seen.timesteps)
-    policy = NeverExit() if a.threshold is None else _policies()[a.score or SCORES[0]](a.threshold)
+    policy = NeverExit() if a.threshold is None else THRESHOLD_POLICIES[a.score or "entropy"](a.threshold)
     step = timestep_cost(layer_shapes(_recorded_network(seen, a.net)), chip, seen.spike_rates)
     run = replay(seen, policy)
     bill = inference_cost(run.t_hat, step, None if a.threshold is None else exit_check_cost(chip, seen.classes))
@@ -203,12 +203,6 @@ def _refuse(a: argparse.Namespace, why: str, *options: str) -> None:
         raise ValueError(f"there is no use for {' and '.join(given)}: {why}")
 
 
-def _policies() -> dict[str, type]:
-    from dtsnn_lite.exits import ConfidenceExit, EntropyExit, MarginExit
-
-    return dict(zip(SCORES, (EntropyExit, ConfidenceExit, MarginExit)))
-
-
 # --- how they print -----------------------------------------------------------------------
 
 def lines(result: dict | list) -> Iterator[str]:
@@ -259,14 +253,14 @@ def parser() -> argparse.ArgumentParser:
     r.add_argument("--out", type=Path, default=Path("build/assets"))
     c = command(curve)
     c.add_argument("name", help="a shipped recording, or a .npz file")
-    c.add_argument("--score", choices=SCORES, default="entropy")
+    c.add_argument("--score", choices=THRESHOLD_POLICIES, default="entropy")
     c.add_argument("--points", type=int, default=20, help="how many breakpoints to print; 0 is all")
     c = command(cost)
     c.add_argument("name", help="a shipped recording, a .npz file, or a paper's network (vgg9, dvsnet, ...)")
     c.add_argument("--timesteps", type=int, help="T of a paper's network, by default 4")
     c.add_argument("--density", type=float, help="share of inputs that spike; by default half, after a silent first step")
     c.add_argument("--threshold", type=float, help="where to stop; without it the network is static")
-    c.add_argument("--score", choices=SCORES, help="of the threshold, by default entropy")
+    c.add_argument("--score", choices=THRESHOLD_POLICIES, help="of the threshold, by default entropy")
     c.add_argument("--chip", choices=CHIPS, default=CHIPS[0])
     c.add_argument("--net", help="a shipped network, or a .safetensors file; by default the recording's own")
     command(facts).add_argument("name", nargs="?", default="", help="only facts with this in their name")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, exp, lgamma, log, log1p
 
 import numpy as np
 
-from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, Run, calibrate, check_threshold, confidence,
-                              exit_curve, replay, softmax, trade_off)
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, Rule, Run, ThresholdPolicy, calibrate,
+                              check_threshold, confidence, exit_curve, replay, softmax, trade_off)
 from dtsnn_lite.guards import check_whole
 from dtsnn_lite.recording import Recording
 
@@ -80,33 +81,45 @@ def _check_split(calibration: Recording, what: str) -> None:
 
 # --- every threshold rule ---------------------------------------------------------
 
-THRESHOLD_RULES = {"confidence": ConfidenceExit, "entropy": EntropyExit, "margin": MarginExit,
-                   "confidence of the sum": ConfidenceExit, "entropy of the sum": EntropyExit, "margin of the sum": MarginExit}
+@dataclass(frozen=True)
+class ThresholdRule:
+    """A threshold on a score of f_t, or of another function of it that `reads` makes of a recording."""
+
+    policy: type[ThresholdPolicy]
+    reads: Callable[[Recording], Recording]
+
+
+def _itself(recording: Recording) -> Recording:
+    return recording
+
+
+THRESHOLD_RULES = {policy.name + of: ThresholdRule(policy, reads) for of, reads in (("", _itself), (" of the sum", summed))
+                   for policy in (ConfidenceExit, EntropyExit, MarginExit)}
 
 
 def as_scored(recording: Recording, rule: str) -> Recording:
     """What a rule of THRESHOLD_RULES looks at: the mean of logits, or their sum."""
-    return summed(recording) if rule.endswith("of the sum") else recording
+    return THRESHOLD_RULES[rule].reads(recording)
 
 
-def fastest_as_accurate(recording: Recording, accuracy: float) -> tuple[str, ExitPolicy] | None:
+def fastest_as_accurate(recording: Recording, accuracy: float) -> tuple[str, ThresholdPolicy] | None:
     """The fastest threshold of any rule that is this accurate on the recording, with its rule; None if there is none.
 
     Read off the test split, it flatters the thresholds: they have seen what they are measured on. Read off a calibration
     split it is the greedy choice, the luckiest of thousands.
     """
-    found = []
-    for name, policy in THRESHOLD_RULES.items():
-        curve = trade_off(as_scored(recording, name), policy)
+    found: list[tuple[float, str, ThresholdPolicy]] = []
+    for name, rule in THRESHOLD_RULES.items():
+        curve = trade_off(rule.reads(recording), rule.policy)
         good = np.flatnonzero(curve.accuracy >= accuracy - 1e-9)
         if good.size:
-            found.append((curve.mean_timesteps[good[-1]], name, policy(float(curve.thresholds[good[-1]]))))
+            found.append((curve.mean_timesteps[good[-1]], name, rule.policy(float(curve.thresholds[good[-1]]))))
     return min(found, key=lambda each: each[0])[1:] if found else None
 
 
-def fastest_calibrated(calibration: Recording, max_drop: float = 0.0) -> tuple[str, ExitPolicy]:
+def fastest_calibrated(calibration: Recording, max_drop: float = 0.0) -> tuple[str, ThresholdPolicy]:
     """The fastest of the rules on the calibration split, each at its cautious threshold (see `calibrate`)."""
-    chosen = {name: calibrate(as_scored(calibration, name), policy, max_drop=max_drop) for name, policy in THRESHOLD_RULES.items()}
+    chosen = {name: calibrate(rule.reads(calibration), rule.policy, max_drop=max_drop) for name, rule in THRESHOLD_RULES.items()}
     name = min(chosen, key=lambda name: replay_rule(calibration, name, chosen[name]).mean_timesteps)
     return name, chosen[name]
 
@@ -171,28 +184,26 @@ def binomial_tail(k: np.ndarray, n: int, p: float) -> np.ndarray:
     return np.minimum(np.exp(log_pmf).cumsum(), 1.0)[k]
 
 
-def lost_images(recording: Recording, policy: type, thresholds: np.ndarray) -> np.ndarray:
+def lost_images(recording: Recording, policy: type[ThresholdPolicy], thresholds: np.ndarray) -> np.ndarray:
     """How many images each threshold loses: right at T, wrong where they leave. (M,) int
 
     accuracy(T) - accuracy(threshold) = (lost - won) / N <= lost / N
     """
     check_threshold(policy)
-    sign = 1.0 if policy.falls else -1.0
     lost = recording.correct[-1] & ~recording.correct               # (T, N)
-    v, kept, _ = exit_curve(sign * policy.score(recording.f), ~lost)
-    return recording.images - kept[np.searchsorted(v, sign * np.asarray(thresholds), side="left")]
+    v, kept, _ = exit_curve(policy.turned(policy.score(recording.f)), ~lost)
+    return recording.images - kept[np.searchsorted(v, policy.turned(np.asarray(thresholds)), side="left")]
 
 
-def threshold_ladder(policy: type, rungs: int = 201) -> np.ndarray:
+def threshold_ladder(policy: type[ThresholdPolicy], rungs: int = 201) -> np.ndarray:
     """Thresholds (rungs,) from never stopping early to always, fixed before any image is seen; close where sure."""
     check_threshold(policy)
     check_whole("rungs", rungs)
-    rising = np.linspace(0, 1, rungs) ** 2
-    return rising if policy.falls else 1 - rising
+    return np.abs(policy.never - np.linspace(0, 1, rungs) ** 2)
 
 
-def risk_controlled(calibration: Recording, policy: type, epsilon: float, delta: float,
-                    thresholds: np.ndarray | None = None) -> ExitPolicy:
+def risk_controlled(calibration: Recording, policy: type[Rule], epsilon: float, delta: float,
+                    thresholds: np.ndarray | None = None) -> Rule:
     """The fastest threshold with a promise: P(accuracy drop against full T <= epsilon) >= 1 - delta.
 
     Learn then Test (angelopoulos2021learn), fixed-sequence: climb the ladder from the safest threshold and
@@ -207,7 +218,7 @@ def risk_controlled(calibration: Recording, policy: type, epsilon: float, delta:
     lost = lost_images(calibration, policy, ladder)
     fails = np.flatnonzero(binomial_tail(lost, calibration.images, epsilon) > delta)
     last = (fails[0] if fails.size else len(ladder)) - 1
-    return policy(float(ladder[last])) if last >= 0 else policy(0.0 if policy.falls else 1.0)
+    return policy(float(ladder[last]) if last >= 0 else policy.never)
 
 
 def _check_promise(calibration: Recording, epsilon: float, delta: float) -> None:

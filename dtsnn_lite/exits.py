@@ -7,7 +7,8 @@ recording (`replay`) and a network that really stops (inference.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from math import nextafter
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -61,6 +62,9 @@ def margin(f: np.ndarray) -> np.ndarray:
 
 # --- policies ----------------------------------------------------------------
 
+Values = TypeVar("Values", float, np.ndarray)
+
+
 class ExitPolicy(Protocol):
     """Who leaves now: f_seen (t, n, K) of the images still running, their numbers (n,) -> bool (n,)."""
 
@@ -85,53 +89,83 @@ def _in_range(name: str, value: float, low: float, high: float, hint: str) -> No
         raise ValueError(f"{name} lies in [{low:g}, {high:g}] ({hint}); got {value!r}")
 
 
+# --- policies with a threshold -------------------------------------------------
+
+class ThresholdPolicy(ExitPolicy, Protocol):
+    """Stop at the first t whose score is below the threshold, or above it where a sure image scores high.
+
+    turned(score(f_t)) < turned(threshold)
+
+    score          how sure f_t is, (..., K) -> (...)
+    falls          whether a sure image has a low score
+    never, always  the ends of the legal range: every image runs to T, every image leaves at t = 1
+    name, symbol   what the score and the threshold are called; `symbol` is also the policy's one field
+    kind           of number the threshold is
+    """
+
+    falls: ClassVar[bool]
+    never: ClassVar[float]
+    always: ClassVar[float]
+    name: ClassVar[str]
+    symbol: ClassVar[str]
+    kind: ClassVar[str]
+
+    def __init__(self, threshold: float) -> None: ...
+
+    @staticmethod
+    def score(f: np.ndarray) -> np.ndarray: ...
+
+    def __post_init__(self) -> None:
+        low, high = sorted((self.never, self.always))
+        _in_range(self.symbol, self.threshold, low, high, f"{self.kind}; {self.never:g} never stops early")
+
+    @property
+    def threshold(self) -> float:
+        return getattr(self, self.symbol)
+
+    @classmethod
+    def turned(cls, values: Values) -> Values:
+        """Scores or thresholds, their sign changed where a sure image scores high: then low is sure under every rule."""
+        return values if cls.falls else -values
+
+    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
+        return self.turned(self.score(f_seen[-1])) < self.turned(self.threshold)
+
+
 @dataclass(frozen=True)
-class EntropyExit:
+class EntropyExit(ThresholdPolicy):
     """Stop at the first t with E(f_t) < theta (DT-SNN)."""
 
     theta: float
-    falls: ClassVar[bool] = True     # a sure image has a low score
-
-    def __post_init__(self) -> None:
-        _in_range("theta", self.theta, 0.0, np.nextafter(1.0, 2.0), "normalised entropy; 0 never stops early")
-
     score = staticmethod(entropy)
-
-    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
-        return entropy(f_seen[-1]) < self.theta
+    falls, never, always = True, 0.0, nextafter(1.0, 2.0)
+    name, symbol, kind = "entropy", "theta", "normalised entropy"
 
 
 @dataclass(frozen=True)
-class ConfidenceExit:
+class ConfidenceExit(ThresholdPolicy):
     """Stop at the first t with max softmax(f_t) > alpha (SEENN-I)."""
 
     alpha: float
-    falls: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        _in_range("alpha", self.alpha, 0.0, 1.0, "a probability; 1 never stops early")
-
     score = staticmethod(confidence)
-
-    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
-        return confidence(f_seen[-1]) > self.alpha
+    falls, never, always = False, 1.0, 0.0
+    name, symbol, kind = "confidence", "alpha", "a probability"
 
 
 @dataclass(frozen=True)
-class MarginExit:
+class MarginExit(ThresholdPolicy):
     """Stop at the first t where the best class leads the second by more than gap."""
 
     gap: float
-    falls: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        _in_range("gap", self.gap, np.nextafter(0.0, -1.0), 1.0, "a difference of probabilities; 1 never stops early")
-
     score = staticmethod(margin)
+    falls, never, always = False, 1.0, nextafter(0.0, -1.0)
+    name, symbol, kind = "margin", "gap", "a difference of probabilities"
 
-    def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
-        return margin(f_seen[-1]) > self.gap
 
+THRESHOLD_POLICIES: dict[str, type[ThresholdPolicy]] = {policy.name: policy for policy in (EntropyExit, ConfidenceExit, MarginExit)}
+
+
+# --- policies without one ------------------------------------------------------
 
 @dataclass(frozen=True)
 class PatienceExit:
@@ -314,45 +348,43 @@ def exit_curve(score: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.n
     return v, right.cumsum(), N * T - np.arange(m.size + 1)
 
 
-def trade_off(recording: Recording, policy: type) -> TradeOff:
+def trade_off(recording: Recording, policy: type[ThresholdPolicy]) -> TradeOff:
     """The exact curve of a threshold policy (EntropyExit, ConfidenceExit or MarginExit)."""
     check_threshold(policy)
-    sign = 1.0 if policy.falls else -1.0
-    v, right, steps = exit_curve(sign * policy.score(recording.f), recording.correct)
+    v, right, steps = exit_curve(policy.turned(policy.score(recording.f)), recording.correct)
     last = np.flatnonzero(np.append(v[1:] > v[:-1], True)) if v.size else np.array([], dtype=int)
     # just past breakpoint v: the next float; the first entry never stops early
-    past = np.concatenate(([_never(policy)], sign * np.nextafter(v[last], np.inf)))
+    past = np.concatenate(([policy.never], policy.turned(np.nextafter(v[last], np.inf))))
     k = np.concatenate(([0], last + 1))
     return TradeOff(past, right[k] / recording.images, steps[k] / recording.images)
 
 
-def _never(policy: type) -> float:
-    return 0.0 if policy.falls else 1.0
+Rule = TypeVar("Rule", bound=ThresholdPolicy)
 
 
-def calibrate(recording: Recording, policy: type, max_drop: float | None = None,
-              mean_timesteps: float | None = None) -> ExitPolicy:
+def calibrate(recording: Recording, policy: type[Rule], max_drop: float | None = None,
+              mean_timesteps: float | None = None) -> Rule:
     """The threshold that a calibration recording asks for, as a policy.
 
     max_drop        walk from the safe end and stop before the accuracy first falls further than this
                     below full T (0.01 = one point): a lucky rise later on is not trusted
     mean_timesteps  the best accuracy that needs at most this many timesteps on average
     """
-    if (max_drop is None) == (mean_timesteps is None):
-        raise ValueError("ask for either max_drop or mean_timesteps")
     curve = trade_off(recording, policy)
-    if max_drop is not None:
+    if max_drop is not None and mean_timesteps is None:
         _in_range("max_drop", max_drop, 0.0, 1.0, "a fraction: 0.01 is one point")
         fallen = curve.accuracy < recording.accuracy[-1] - max_drop - 1e-12
         best = fallen.argmax() - 1 if fallen.any() else len(fallen) - 1     # the first entry is full T itself
-    else:
+    elif mean_timesteps is not None and max_drop is None:
         _in_range("mean_timesteps", mean_timesteps, 1.0, recording.timesteps, "between 1 and T")
         allowed = curve.mean_timesteps <= mean_timesteps + 1e-12
         best = np.flatnonzero(allowed)[curve.accuracy[allowed].argmax()]
+    else:
+        raise ValueError("ask for either max_drop or mean_timesteps")
     return policy(_midway(curve.thresholds, best, policy))
 
 
-def _midway(thresholds: np.ndarray, best: int, policy: type) -> float:
+def _midway(thresholds: np.ndarray, best: int, policy: type[ThresholdPolicy]) -> float:
     """The middle of the interval of thresholds that act alike: it carries over best."""
     first = thresholds[best]
     if best == 0:
@@ -360,5 +392,5 @@ def _midway(thresholds: np.ndarray, best: int, policy: type) -> float:
     elif best + 1 < len(thresholds):
         last = np.nextafter(thresholds[best + 1], first)        # the next breakpoint itself still acts alike
     else:
-        last = max(first, 1.0) if policy.falls else min(first, 0.0)
+        last = policy.always
     return float((first + last) / 2)

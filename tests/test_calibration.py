@@ -1,13 +1,14 @@
 """Temperature, reliability, oracles, and the promise of a risk-controlled threshold."""
 
+from dataclasses import replace
 from math import comb
 
 import numpy as np
 import pytest
 
-from dtsnn_lite.calibration import (THRESHOLD_RULES, as_scored, binned, binomial_tail, fastest_as_accurate, fastest_calibrated,
-                                    fit_temperature, likelihood_slope, lost_images, reliability, replay_rule, risk_controlled,
-                                    summed, tempered, threshold_ladder)
+from dtsnn_lite.calibration import (THRESHOLD_RULES, ThresholdRule, as_scored, binned, binomial_tail, fastest_as_accurate,
+                                    fastest_calibrated, fit_temperature, likelihood_slope, lost_images, reliability, replay_rule,
+                                    risk_controlled, summed, tempered, threshold_ladder)
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, best_possible,
                               calibrate, entropy, first_right, replay, right_from_then_on, run_of, softmax, trade_off)
 from dtsnn_lite.recording import Recording, shipped
@@ -100,7 +101,7 @@ def test_the_fitted_temperature_is_the_most_likely_one():
     for t, f in enumerate(seen.f.astype(float)):
         assert abs(likelihood_slope(f, seen.labels, 1 / best[t])) < 1e-6
 
-        def loss(temperature):
+        def loss(temperature, f=f):
             return -np.log(softmax(f / temperature)[np.arange(len(f)), seen.labels]).mean()
         assert loss(best[t]) <= min(loss(best[t] * 1.02), loss(best[t] / 1.02), loss(1.0))
 
@@ -132,7 +133,7 @@ def test_the_fastest_rule_is_found_among_all_scores_of_mean_and_sum():
     seen = a_recording()
     name, policy = fastest_as_accurate(seen, seen.accuracy[-1])
     run = replay_rule(seen, name, policy)
-    assert run.accuracy >= seen.accuracy[-1] and type(policy) is THRESHOLD_RULES[name]
+    assert run.accuracy >= seen.accuracy[-1] and type(policy) is THRESHOLD_RULES[name].policy
     for policy in POLICIES:
         for variant in (seen, summed(seen)):
             curve = trade_off(variant, policy)
@@ -140,12 +141,23 @@ def test_the_fastest_rule_is_found_among_all_scores_of_mean_and_sum():
     assert fastest_as_accurate(seen, 1.01) is None
 
 
+def test_a_rule_on_another_function_of_the_logits_is_one_entry_of_the_table(monkeypatch):
+    def told(recording: Recording) -> Recording:                # sure where the answer is right, and only there
+        return replace(recording, f=recording.f * np.where(recording.correct, 1e3, 1e-3)[:, :, None])
+
+    seen = a_recording()
+    monkeypatch.setitem(THRESHOLD_RULES, "confidence when told", ThresholdRule(ConfidenceExit, told))
+    name, policy = fastest_as_accurate(seen, seen.accuracy[-1])
+    assert name == "confidence when told" == fastest_calibrated(seen)[0]
+    assert replay_rule(seen, name, policy).mean_timesteps < run_of(first_right(seen), seen).mean_timesteps + 0.1
+
+
 def test_a_rule_chosen_on_the_calibration_split_is_the_fastest_there():
     calibration = a_recording(seed=1)
     name, chosen = fastest_calibrated(calibration, max_drop=0.01)
-    assert chosen == calibrate(as_scored(calibration, name), THRESHOLD_RULES[name], max_drop=0.01)
-    steps = [replay(as_scored(calibration, each), calibrate(as_scored(calibration, each), policy, max_drop=0.01)).mean_timesteps
-             for each, policy in THRESHOLD_RULES.items()]
+    assert chosen == calibrate(as_scored(calibration, name), THRESHOLD_RULES[name].policy, max_drop=0.01)
+    steps = [replay(rule.reads(calibration), calibrate(rule.reads(calibration), rule.policy, max_drop=0.01)).mean_timesteps
+             for rule in THRESHOLD_RULES.values()]
     assert replay_rule(calibration, name, chosen).mean_timesteps == min(steps)
 
 
@@ -219,6 +231,16 @@ def test_lost_images_are_those_a_replay_loses(policy):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+def test_a_threshold_that_equals_a_score_loses_what_its_replay_loses(policy):
+    seen = a_recording(images=60)
+    lost_at_1 = policy.score(seen.f[0])[seen.correct[-1] & ~seen.correct[0]]        # each moves one image from lost to kept
+    by_replay = [(seen.correct[-1] & ~replay(seen, policy(float(score))).correct).sum() for score in lost_at_1]
+    assert len(lost_at_1) > 5 and lost_images(seen, policy, lost_at_1).tolist() == by_replay
+    beside = np.nextafter(lost_at_1, policy.always)
+    assert (lost_images(seen, policy, beside) > lost_images(seen, policy, lost_at_1)).any()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 def test_the_ladder_climbs_from_never_stopping_early_to_always(policy):
     seen = a_recording()
     steps = [replay(seen, policy(float(threshold))).mean_timesteps for threshold in threshold_ladder(policy, 21)]
@@ -235,7 +257,7 @@ def test_the_promise_holds_at_its_rate_over_many_splits(policy):
     broken = 0
     for _ in range(splits):
         chosen = risk_controlled(everybody.subset(rng.choice(20_000, 300)), policy, epsilon, delta, ladder)
-        broken += drop[np.abs(ladder - next(iter(vars(chosen).values()))).argmin()] > epsilon
+        broken += drop[np.abs(ladder - chosen.threshold).argmin()] > epsilon
     assert broken / splits <= delta + 2 * np.sqrt(delta * (1 - delta) / splits)
 
 
@@ -247,6 +269,13 @@ def test_on_a_rung_that_loses_just_too_much_the_promise_is_broken_about_as_often
     passed = sum(risk_controlled(everybody.subset(rng.integers(0, 20_000, 1000)), EntropyExit, 0.999 * share, delta, rung).theta > 0
                  for _ in range(splits))
     assert delta / 2 < passed / splits <= delta + 2 * np.sqrt(delta * (1 - delta) / splits)
+
+
+def test_a_rung_whose_losses_are_exactly_as_surprising_as_delta_is_still_promised():
+    seen, rung, epsilon = a_recording(images=500), np.array([0.45]), 0.1
+    (delta,) = binomial_tail(lost_images(seen, EntropyExit, rung), seen.images, epsilon).tolist()
+    assert risk_controlled(seen, EntropyExit, epsilon, delta, rung).theta == rung[0]
+    assert risk_controlled(seen, EntropyExit, epsilon, delta * (1 - 1e-12), rung).theta == EntropyExit.never
 
 
 def test_the_promise_is_worth_making():

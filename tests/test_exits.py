@@ -1,17 +1,19 @@
 """Scores, policies, replay, the exact curve and the calibrated threshold."""
 
 from dataclasses import dataclass
+from math import inf, nextafter
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtsnn_lite.exits import (ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit,
-                              calibrate, confidence, entropy, exit_curve, margin, replay, run_of, softmax, trade_off)
+from dtsnn_lite.exits import (THRESHOLD_POLICIES, ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit,
+                              PatienceExit, ThresholdPolicy, calibrate, confidence, entropy, exit_curve, margin, replay, run_of,
+                              softmax, trade_off)
 from dtsnn_lite.recording import Recording, shipped
 
-THRESHOLDED = [EntropyExit, ConfidenceExit, MarginExit]
+THRESHOLDED = list(THRESHOLD_POLICIES.values())
 logits = st.lists(st.floats(-30, 30), min_size=2, max_size=12).map(np.array)
 
 
@@ -185,6 +187,22 @@ def test_extreme_thresholds_never_and_always_stop_early():
         assert replay(seen, always).accuracy == seen.accuracy[0]
 
 
+@pytest.mark.parametrize("policy", THRESHOLDED)
+def test_a_legal_threshold_lies_between_the_one_that_never_stops_and_the_one_that_always_does(policy):
+    seen = of([[SURE, UNSURE, [0.0, 0.0]]] * 3, labels=[0, 1, 0])
+    assert replay(seen, policy(policy.never)).t_hat.tolist() == [3, 3, 3]
+    assert replay(seen, policy(policy.always)).t_hat.tolist() == [1, 1, 1]
+    for end, beyond in zip((policy.never, policy.always), (-inf, inf) if policy.falls else (inf, -inf), strict=True):
+        with pytest.raises(ValueError, match=f"{policy.symbol} lies in"):
+            policy(nextafter(end, beyond))
+
+
+def test_a_threshold_has_its_papers_name_and_one_that_all_policies_share():
+    assert [policy(0.25).threshold for policy in THRESHOLDED] == [0.25] * 3
+    assert (EntropyExit(theta=0.25).theta, ConfidenceExit(alpha=0.25).alpha, MarginExit(gap=0.25).gap) == (0.25, 0.25, 0.25)
+    assert list(THRESHOLD_POLICIES) == ["entropy", "confidence", "margin"]
+
+
 @given(st.integers(0, 30), st.floats(0, 1), st.floats(0, 1))
 def test_a_looser_threshold_never_makes_an_image_wait_longer(seed, a, b):
     seen = a_recording(images=20, seed=seed)
@@ -216,13 +234,11 @@ def test_the_histogram_has_an_entry_for_steps_nobody_takes():
 
 # --- the exact curve -----------------------------------------------------------------
 
-def brute_force(seen: Recording, policy: type) -> list[tuple[float, float]]:
+def brute_force(seen: Recording, policy: type[ThresholdPolicy]) -> list[tuple[float, float]]:
     """(accuracy, mean timesteps) replayed at a threshold beside every breakpoint, from never to always."""
     values = np.unique(policy.score(seen.f[:-1]))
-    if not policy.falls:
-        values = values[::-1]
-    beyond = [np.nextafter(v, 2.0 if policy.falls else -1.0) for v in values]
-    runs = [replay(seen, policy(t)) for t in [0.0 if policy.falls else 1.0, *beyond]]
+    beyond = [np.nextafter(v, policy.always) for v in (values if policy.falls else values[::-1])]
+    runs = [replay(seen, policy(t)) for t in [policy.never, *beyond]]
     points = [(run.accuracy, run.mean_timesteps) for run in runs]
     return [p for k, p in enumerate(points) if k == 0 or p[1] != points[k - 1][1]]    # a breakpoint nobody waits at
 
@@ -232,7 +248,7 @@ def brute_force(seen: Recording, policy: type) -> list[tuple[float, float]]:
 def test_the_exact_curve_is_a_replay_at_every_breakpoint(policy, timesteps):
     seen = a_recording(timesteps=timesteps, images=25, seed=timesteps)
     curve = trade_off(seen, policy)
-    points = list(zip(curve.accuracy, curve.mean_timesteps))
+    points = list(zip(curve.accuracy, curve.mean_timesteps, strict=True))
     points = [p for k, p in enumerate(points) if k == 0 or p[1] != points[k - 1][1]]
     assert np.array(points) == pytest.approx(np.array(brute_force(seen, policy)))
 
@@ -241,7 +257,7 @@ def test_the_exact_curve_is_a_replay_at_every_breakpoint(policy, timesteps):
 def test_every_threshold_of_the_curve_is_legal_and_gives_its_point(policy):
     seen = a_recording(images=30, seed=5)
     curve = trade_off(seen, policy)
-    for threshold, accuracy, steps in zip(curve.thresholds, curve.accuracy, curve.mean_timesteps):
+    for threshold, accuracy, steps in zip(curve.thresholds, curve.accuracy, curve.mean_timesteps, strict=True):
         run = replay(seen, policy(threshold))
         assert (run.accuracy, run.mean_timesteps) == (pytest.approx(accuracy), pytest.approx(steps))
 
@@ -343,14 +359,20 @@ def test_calibration_reaches_one_timestep_even_when_no_image_is_ever_surer(polic
     assert replay(seen, calibrate(seen, policy, mean_timesteps=1.0)).mean_timesteps == 1.0
 
 
+@pytest.mark.parametrize("policy", THRESHOLDED)
+@pytest.mark.parametrize("leave", [1, 2, 3])
+def test_a_calibrated_threshold_lies_in_the_middle_between_the_last_that_leaves_and_the_first_that_stays(policy, leave):
+    seen = of([[[3.0, 0.0], [2.0, 0.0], [1.0, 0.0]], [[9.0, 0.0]] * 3], labels=[0, 0, 0])
+    score = [*policy.score(seen.f[0]), policy.always]           # the surest first; where all leave, the end of the range
+    chosen = calibrate(seen, policy, mean_timesteps=(leave + 2 * (3 - leave)) / 3)
+    assert chosen.threshold == pytest.approx((score[leave - 1] + score[leave]) / 2, abs=1e-12)
+
+
 @dataclass(frozen=True)
 class ByCount(EntropyExit):
     """0.5 plus as many times the spacing of floats as the first logit says."""
 
     score = staticmethod(lambda f: 0.5 + 2.0 ** -53 * np.asarray(f, float)[..., 0])
-
-    def stop(self, f_seen, image):
-        return self.score(f_seen[-1]) < self.theta
 
 
 @pytest.mark.parametrize("right_up_to", [0, 1, 2, 3, 4])

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost
+from dtsnn_lite.exits import THRESHOLD_POLICIES as POLICIES
 from dtsnn_lite.exits import replay
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.widgets import drawing
-from dtsnn_lite.widgets.exit_explorer import (POLICIES, POSITIONS, THRESHOLDS, ExitData, ExitExplorer, choose_images, exit_codes,
+from dtsnn_lite.widgets.exit_explorer import (POSITIONS, THRESHOLDS, ExitData, ExitExplorer, choose_images, exit_codes,
                                               exit_rows, on_grid, pack, static_html, thin_curve)
 from dtsnn_lite.widgets.explorer import module
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
@@ -47,17 +48,17 @@ RECORDINGS = [recording(), recording(97, 2, 3, seed=1), recording(31, 1, 10, see
 @pytest.mark.parametrize("score", POLICIES)
 @pytest.mark.parametrize("seen", RECORDINGS)
 def test_comparing_a_code_with_the_slider_equals_replaying_the_threshold(seen, score):
-    codes = exit_codes(seen, score)
+    codes = exit_codes(seen, POLICIES[score])
     for i, theta in enumerate(THRESHOLDS):
-        j = i if score == "entropy" else POSITIONS - 1 - i
+        j = i if POLICIES[score].falls else POSITIONS - 1 - i
         leaves = np.vstack([codes <= j, np.ones((1, seen.images), bool)])
         assert np.array_equal(leaves.argmax(axis=0) + 1, replay(seen, POLICIES[score](float(theta))).t_hat)
 
 
 def test_a_score_that_equals_a_threshold_stays_since_the_comparison_is_strict():
     half = Recording(np.zeros((2, 1, 10)), [0], np.zeros((2, 1)))        # entropy is exactly 1
-    assert exit_codes(half, "entropy").tolist() == [[POSITIONS]]         # never: 1 < theta has no theta on the grid
-    assert exit_codes(half, "margin").tolist() == [[POSITIONS]]          # 0 > 0 is false
+    assert exit_codes(half, POLICIES["entropy"]).tolist() == [[POSITIONS]]         # never: 1 < theta has no theta on the grid
+    assert exit_codes(half, POLICIES["margin"]).tolist() == [[POSITIONS]]          # 0 > 0 is false
 
 
 @pytest.mark.parametrize("score", POLICIES)
@@ -67,7 +68,7 @@ def test_the_thinned_curve_keeps_the_ends_and_every_point_is_on_the_exact_curve(
     seen = recording(2000)
     exact = trade_off(seen, POLICIES[score])
     points = {(round(m * 2000), round(a * 2000)) for m, a in zip(exact.mean_timesteps, exact.accuracy)}
-    thin = thin_curve(seen, score)
+    thin = thin_curve(seen, POLICIES[score])
     assert {tuple(point) for point in thin} <= points
     assert thin[0] == [8000, int(seen.correct[-1].sum())]
     assert thin[-1][0] == round(exact.mean_timesteps[-1] * 2000)

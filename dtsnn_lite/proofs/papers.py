@@ -15,7 +15,7 @@ import numpy as np
 
 from dtsnn_lite.chip import HPADC, SenseAmp, dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, static_cost, timestep_cost
-from dtsnn_lite.exits import ConfidenceExit, EntropyExit, Run, calibrate, replay, trade_off
+from dtsnn_lite.exits import ConfidenceExit, EntropyExit, Run, ThresholdPolicy, calibrate, replay, trade_off
 from dtsnn_lite.files import ASSETS, POLICIES
 from dtsnn_lite.networks import cifar10_small, resnet19, vgg9, vgg16
 from dtsnn_lite.proofs.published import RUNS, Run65nm
@@ -136,7 +136,7 @@ def _ships(network: str) -> bool:
     return all((ASSETS / f"{network}-{split}.npz").exists() for split in ("calibration", "test"))
 
 
-def _exit_run(network: str, policy: type, **calibration: float) -> Run | None:
+def _exit_run(network: str, policy: type[ThresholdPolicy], **calibration: float) -> Run | None:
     """The test split at a threshold from the calibration split; None if the recordings do not ship."""
     if not _ships(network):
         return None
@@ -375,7 +375,7 @@ PROGRAMS = (
 # --- the same questions on the data that ships ------------------------------------------------
 
 
-def _digits(policy: type, what: str, scale: float) -> Callable[[], Range]:
+def _digits(policy: type[ThresholdPolicy], what: str, scale: float) -> Callable[[], Range]:
     return lambda: _one(scale * getattr(_exit_run("digits", policy, max_drop=0.0), what))
 
 

@@ -4,11 +4,6 @@
 // which the image has left by step t. So whether an image leaves is decided by
 // comparing two whole numbers, and the page and Python can never disagree.
 
-const SCORES = {
-  entropy: { label: "threshold \u03b8: leave when entropy < \u03b8", policy: "EntropyExit", symbol: "theta" },
-  confidence: { label: "threshold \u03b1: leave when confidence > \u03b1", policy: "ConfidenceExit", symbol: "alpha" },
-  margin: { label: "threshold: leave when the margin > it", policy: "MarginExit", symbol: "gap" },
-};
 const POSITIONS = 201;                        // thresholds 0, 0.005, ..., 1
 
 // --- arithmetic -----------------------------------------------------------------
@@ -39,10 +34,10 @@ function exitTables(codes, right, T, N) {
   return { left, right: leftRight };
 }
 
-// Slider position of a threshold: low scores leave first for entropy, high scores for the others.
-function positionOf(theta, score) {
+// Slider position of a threshold: more images leave as it rises, whether a sure image has a low score or a high one.
+function positionOf(theta, { falls }) {
   const j = Math.round(theta * (POSITIONS - 1));
-  return score === "entropy" ? j : POSITIONS - 1 - j;
+  return falls ? j : POSITIONS - 1 - j;
 }
 
 // The whole move of a slider: T multiplications a number.
@@ -117,7 +112,7 @@ function edpRows(set, chip, now) {
 }
 
 function exitPython(set, chip, state, now) {
-  const { policy, symbol } = SCORES[state.score], { step, check } = chip;
+  const { policy, symbol } = set.rules[state.score], { step, check } = chip;
   const digits = set.images > 2000 ? 2 : 1;
   const money = (name, expression, field, unit) => {
     const { scale, digits, unit: symbol } = unitFor(now[field], unit, chip.static[field]);
@@ -261,7 +256,7 @@ function fieldsOf(sets) {
     recording: { kind: "choice", label: "network and images", options: () => sets.map((set) => [set.name, set.name]) },
     score: { kind: "choice", label: "how sure?", options: (state) => Object.keys(named(state).codes).map((score) => [score, score]) },
     chip: { kind: "choice", label: "hardware", options: (state) => named(state).chips.map((chip) => [chip.name, chip.name]) },
-    theta: { kind: "number", label: (state) => SCORES[state.score].label, low: 0, high: 1, step: 0.005 },
+    theta: { kind: "number", label: (state) => named(state).rules[state.score].label, low: 0, high: 1, step: 0.005 },
   };
   if (sets.length === 1) delete fields.recording;
   return { fields, named };
@@ -270,10 +265,10 @@ function fieldsOf(sets) {
 // Changing the score keeps the mean timesteps as near as a threshold can.
 function sameTimesteps(set, chip, state, score) {
   const T = set.timesteps, N = set.images;
-  const wanted = exitNumbers(tablesOf(set, state.score), chip, positionOf(state.theta, state.score), T, N).timesteps;
+  const wanted = exitNumbers(tablesOf(set, state.score), chip, positionOf(state.theta, set.rules[state.score]), T, N).timesteps;
   let best = 0, gap = Infinity;
   for (let i = 0; i < POSITIONS; i++) {
-    const j = positionOf(i / (POSITIONS - 1), score);
+    const j = positionOf(i / (POSITIONS - 1), set.rules[score]);
     const off = Math.abs(exitNumbers(tablesOf(set, score), chip, j, T, N).timesteps - wanted);
     if (off < gap) { gap = off; best = i / (POSITIONS - 1); }
   }
@@ -284,7 +279,7 @@ function render({ model, el }) {
   const sets = unpack(model), { fields, named } = fieldsOf(sets);
   const at = (state) => {
     const set = named(state), chip = set.chips.find(({ name }) => name === state.chip) ?? set.chips[0];
-    const tables = tablesOf(set, state.score), j = positionOf(state.theta, state.score);
+    const tables = tablesOf(set, state.score), j = positionOf(state.theta, set.rules[state.score]);
     return { set, chip, tables, j, now: exitNumbers(tables, chip, j, set.timesteps, set.images) };
   };
   const curve = curvePanel(), exits = exitsPanel(), pictures = picturesPanel();

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import traitlets
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost, steps_squared_ratio
-from dtsnn_lite.exits import ConfidenceExit, EntropyExit, MarginExit, Run, replay, trade_off
+from dtsnn_lite.exits import THRESHOLD_POLICIES, Run, ThresholdPolicy, entropy, replay, trade_off
 from dtsnn_lite.files import ASSETS
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, signed, tag, ticks
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
 
-POLICIES = {"entropy": EntropyExit, "confidence": ConfidenceExit, "margin": MarginExit}
-LABELS = {"entropy": "threshold \u03b8: leave when entropy < \u03b8", "confidence": "threshold \u03b1: leave when confidence > \u03b1",
-          "margin": "threshold: leave when the margin > it"}
+LETTERS = {"theta": "\u03b8", "alpha": "\u03b1"}       # the page writes Greek
 POSITIONS = 201
 THRESHOLDS = np.arange(POSITIONS) / (POSITIONS - 1)     # 0, 0.005, ..., 1: every place the slider can stand
 SHOWN = 8                                               # pictures in a row
@@ -47,6 +46,11 @@ class ExitData:
     caption: str = ""
     imports: tuple[str, ...] = ("from dtsnn_lite.recording import shipped",)
     class_names: tuple[str, ...] = ()
+
+    @cached_property
+    def curves(self) -> dict[str, list[list[int]]]:
+        """The thinned curve of each threshold policy."""
+        return {score: thin_curve(self.recording, policy) for score, policy in THRESHOLD_POLICIES.items()}
 
     def name_of(self, label: int) -> str:
         """What the pictures call a class."""
@@ -79,25 +83,27 @@ def _check_images(data: ExitData) -> None:
 
 # --- what the page needs of a recording ---------------------------------------------
 
-def exit_codes(recording: Recording, score: str) -> np.ndarray:
+def rule_of(policy: type[ThresholdPolicy]) -> dict:
+    """What the page must know of a threshold policy: its direction and its names."""
+    sign, letter = "<" if policy.falls else ">", LETTERS.get(policy.symbol)
+    when = f" {letter}: leave when {policy.name} {sign} {letter}" if letter else f": leave when the {policy.name} {sign} it"
+    return {"falls": policy.falls, "label": f"threshold{when}", "policy": policy.__name__, "symbol": policy.symbol}
+
+
+def exit_codes(recording: Recording, policy: type[ThresholdPolicy]) -> np.ndarray:
     """First slider position at which image n has left by step t, (T-1, N) uint8; 201 is never.
 
-    entropy:             position j = 0..200 stands for theta_j,     code = #{theta_j <= min_{s<=t} score_s}
-    confidence, margin:  position j stands for theta_{200-j},        code = #{theta_j >= max_{s<=t} score_s}
+    position j = 0..200 stands for theta_j, or theta_{200-j} where a sure image scores high, so that more images leave as j rises
+    code = #{turned(theta_j) <= min_{s<=t} turned(score_s)}
     so 'the image has left by t' is code <= j, with no floating point left.
     """
-    policy = POLICIES[score]
-    values = policy.score(recording.f)[:-1]
-    if policy.falls:
-        codes = np.searchsorted(THRESHOLDS, values, side="right")
-    else:
-        codes = POSITIONS - np.searchsorted(THRESHOLDS, values, side="left")
-    return np.minimum.accumulate(codes, axis=0).astype(np.uint8)
+    positions, values = np.sort(policy.turned(THRESHOLDS)), policy.turned(policy.score(recording.f[:-1]))
+    return np.searchsorted(positions, np.minimum.accumulate(values, axis=0), side="right").astype(np.uint8)
 
 
-def thin_curve(recording: Recording, score: str, columns: int = 286) -> list[list[int]]:
+def thin_curve(recording: Recording, policy: type[ThresholdPolicy], columns: int = 286) -> list[list[int]]:
     """The exact curve as [total timesteps, images right], thinned to what `columns` pixels can show."""
-    curve = trade_off(recording, POLICIES[score])
+    curve = trade_off(recording, policy)
     N, T = recording.images, recording.timesteps
     steps, right = np.rint(curve.mean_timesteps * N).astype(int), np.rint(curve.accuracy * N).astype(int)
     column = ((steps - N) * columns) // max(1, N * (T - 1))
@@ -110,7 +116,7 @@ def thin_curve(recording: Recording, score: str, columns: int = 286) -> list[lis
 
 def choose_images(recording: Recording, count: int = GREY_IMAGES) -> np.ndarray:
     """Images worth showing: the hardest half by entropy, and a spread from easy to hard."""
-    hardness = EntropyExit.score(recording.f)[:max(1, recording.timesteps - 1)].min(axis=0)
+    hardness = entropy(recording.f[:max(1, recording.timesteps - 1)]).min(axis=0)
     order = np.argsort(hardness, kind="stable")
     count = min(count, recording.images)
     spread = order[np.linspace(0, recording.images - 1, count - count // 2).round().astype(int)]
@@ -151,11 +157,12 @@ def _packed(name: str, data: ExitData, shelf: _Shelf) -> dict:
     seen = data.recording
     return {
         "name": name, "images": seen.images, "timesteps": seen.timesteps, "caption": data.caption or caption_of(data),
-        "steps": list(range(1, seen.timesteps + 1)), "ticks": accuracy_ticks(data), "xticks": timestep_ticks(seen),
+        "steps": list(range(1, seen.timesteps + 1)), "ticks": accuracy_ticks(data), "xticks": timestep_ticks(data),
         "accuracy": float(seen.accuracy[-1]), "static": seen.accuracy.tolist(),
-        "codes": {score: shelf.put(exit_codes(seen, score)) for score in POLICIES},
+        "rules": {score: rule_of(policy) for score, policy in THRESHOLD_POLICIES.items()},
+        "codes": {score: shelf.put(exit_codes(seen, policy)) for score, policy in THRESHOLD_POLICIES.items()},
         "right": shelf.put(np.packbits(seen.correct, bitorder="little")),
-        "curves": {score: thin_curve(seen, score) for score in POLICIES},
+        "curves": data.curves,
         "chips": [chip_bill(chip, *costs, seen.timesteps) for chip, costs in data.cost_models.items()],
         "python": {"recording": data.code, "imports": list(data.imports)},
         "pictures": _packed_images(data, shelf),
@@ -186,17 +193,18 @@ def caption_of(data: ExitData) -> str:
 def accuracy_ticks(data: ExitData) -> list[float]:
     """Ticks, in percent, that hold every point of every curve."""
     seen = data.recording
-    right = [right for score in POLICIES for _, right in thin_curve(seen, score)]
+    right = [right for curve in data.curves.values() for _, right in curve]
     low = min(min(right) / seen.images, seen.accuracy.min())
     high = max(max(right) / seen.images, seen.accuracy.max())
     marks = ticks(100 * low, 100 * high, 6)
     return marks if len(marks) > 1 else [marks[0] - 1, marks[0] + 1]
 
 
-def timestep_ticks(seen: Recording) -> list[float]:
+def timestep_ticks(data: ExitData) -> list[float]:
     """The whole range 1..T, or its first part where every curve is as good as all T steps that early."""
-    T, early = seen.timesteps, 1 + (seen.timesteps - 1) / 3
-    settled = max(min(steps for steps, right in thin_curve(seen, score) if right >= seen.correct[-1].sum()) for score in POLICIES)
+    seen, T = data.recording, data.recording.timesteps
+    early, full = 1 + (T - 1) / 3, seen.correct[-1].sum()
+    settled = max(min(steps for steps, right in curve if right >= full) for curve in data.curves.values())
     return ticks(1, early, 5) if T > 2 and settled / seen.images <= 1 + (early - 1) / 2 else step_ticks(max(T, 2))
 
 
@@ -239,10 +247,10 @@ def curve_picture(data: ExitData, score: str, run: Run) -> str:
     digits = 2 if seen.images > 2000 else 1
     label = (f"Accuracy against mean timesteps. The point stands at {run.mean_timesteps:.2f} timesteps and {accuracy:.{digits}f} %; "
              f"the static network needs {T} for {static:.{digits}f} %.")
-    xticks = timestep_ticks(seen)
+    xticks = timestep_ticks(data)
     plot = Plot("Accuracy against mean timesteps", label, Axis(1, xticks[-1], xticks, f"mean timesteps, of at most {T}"),
                 Axis(marks[0], marks[-1], marks, "images right (%); grey: without stopping early"))
-    pairs = [(steps / seen.images, 100 * right / seen.images) for steps, right in thin_curve(seen, score)]
+    pairs = [(steps / seen.images, 100 * right / seen.images) for steps, right in data.curves[score]]
     still = [(t + 1, 100 * float(a)) for t, a in enumerate(seen.accuracy) if t + 1 <= xticks[-1]]
     beyond = run.mean_timesteps > xticks[-1]
     at = xticks[-1] if beyond else run.mean_timesteps
@@ -293,8 +301,9 @@ def _tile(pixels: np.ndarray, truth: str, said: str) -> str:
 def static_html(data: ExitData, theta: float, score: str, chip: str, heading: str, name: str | None = None) -> str:
     """The explorer at one state, as plain HTML and SVG; `name` of the data where there are several."""
     seen, costs = data.recording, data.cost_models[chip]
-    run = replay(seen, POLICIES[score](theta))
-    controls = [("how sure?", score, "choice"), ("hardware", chip, "choice"), (LABELS[score], f"{theta:.3f}", "number")]
+    policy = THRESHOLD_POLICIES[score]
+    run = replay(seen, policy(theta))
+    controls = [("how sure?", score, "choice"), ("hardware", chip, "choice"), (rule_of(policy)["label"], f"{theta:.3f}", "number")]
     numbers = number_table(data.caption or caption_of(data), ["", "stops when sure", f"always {seen.timesteps}", "ratio"],
                            exit_rows(run, seen, *costs))
     ways = number_table(f"EDP against always {seen.timesteps} steps", ["", "ratio"], edp_rows(run, seen, *costs))
@@ -345,7 +354,7 @@ class ExitExplorer(Explorer):
         if not recording:
             raise ValueError("no recording to explore: pass a Recording, or a mapping name -> ExitData")
         name, first = next(iter(recording.items()))
-        checked_choice("score", score, tuple(POLICIES))
+        checked_choice("score", score, tuple(THRESHOLD_POLICIES))
         chip = checked_choice("chip", chip or next(iter(first.cost_models)), tuple(first.cost_models))
         data, raw = pack(recording)
         theta = on_grid(theta)

@@ -9,7 +9,7 @@ from math import log
 import numpy as np
 import traitlets
 
-from dtsnn_lite.calibration import THRESHOLD_RULES, as_scored
+from dtsnn_lite.calibration import THRESHOLD_RULES, summed
 from dtsnn_lite.cost import Bill, ExitCheckCost, StepCost, inference_cost
 from dtsnn_lite.exits import Run, first_right, replay, right_from_then_on, run_of, trade_off
 from dtsnn_lite.recording import Recording
@@ -31,12 +31,13 @@ def summary(run: Run) -> dict:
 
 def rival_of(recording: Recording, rule: str, accuracy: float) -> dict:
     """The fastest threshold of a rule that is at least this accurate; where there is none, the most accurate."""
-    scored, policy = as_scored(recording, rule), THRESHOLD_RULES[rule]
+    reads, policy = THRESHOLD_RULES[rule].reads, THRESHOLD_RULES[rule].policy
+    scored = reads(recording)
     curve = trade_off(scored, policy)
     wanted = min(accuracy, float(curve.accuracy.max()))
     best = np.flatnonzero(curve.accuracy >= wanted - 1e-9)[-1]
     threshold = float(curve.thresholds[best])
-    return {**summary(replay(scored, policy(threshold))), "threshold": threshold, "policy": policy.__name__, "summed": scored is not recording,
+    return {**summary(replay(scored, policy(threshold))), "threshold": threshold, "policy": policy.__name__, "summed": reads is summed,
             "as_good": bool(wanted == accuracy)}
 
 
@@ -69,7 +70,7 @@ def pack(recording: Recording, sweeps: Mapping[str, PolicySweep], cost_models: M
          images: np.ndarray | None, code: Mapping) -> tuple[dict, bytes]:
     """The two traits of the explorer, `data` and `bytes`."""
     index = choose_shown(sweeps) if images is not None else np.array([], dtype=int)
-    curves = {rule: thin_curve(as_scored(recording, rule), rule.split()[0]) for rule in THRESHOLD_RULES}
+    curves = {name: thin_curve(rule.reads(recording), rule.policy) for name, rule in THRESHOLD_RULES.items()}
     oracles = [{"name": name, "dy": dy, **summary(run_of(t_hat, recording))} for name, dy, t_hat in
                (("first right", -9, first_right(recording)), ("right from then on", -37, right_from_then_on(recording)))]
     methods = {name: [_policy(recording, sweep, k, index) for k in range(len(sweep.betas))] for name, sweep in sweeps.items()}

@@ -142,7 +142,7 @@ def test_the_browser_computes_pythons_numbers_at_every_slider_position(stage):
         const raw = Uint8Array.from(bytes.match(/../g), (pair) => parseInt(pair, 16));
         const [set] = unpack({ get: (name) => (name === "data" ? data : new DataView(raw.buffer)) });
         for (const { score, theta, chip: name, rows, left } of expected) {
-          const T = set.timesteps, chip = set.chips.find((each) => each.name === name), j = positionOf(theta, score);
+          const T = set.timesteps, chip = set.chips.find((each) => each.name === name), j = positionOf(theta, set.rules[score]);
           const tables = set.tables[score] ??= exitTables(set.codes[score], set.right, T, set.images);
           const found = [exitRows(set, chip, exitNumbers(tables, chip, j, T, set.images)), [...tables.left.slice(j * T, j * T + T)]];
           if (JSON.stringify(found) !== JSON.stringify([rows, left])) faults.push([score, theta, found, rows, left]);

@@ -14,7 +14,7 @@ for (const { data, bytes, expected } of golden) {
   const view = new DataView(raw.buffer, raw.byteOffset + 1, raw.length - 1);
   const [set] = unpack({ get: (name) => (name === "data" ? data : view) });
   for (const { score, theta, chip: name, rows, left } of expected) {
-    const chip = set.chips.find((each) => each.name === name), j = positionOf(theta, score);
+    const chip = set.chips.find((each) => each.name === name), j = positionOf(theta, set.rules[score]);
     const tables = set.tables[score] ??= exitTables(set.codes[score], set.right, set.timesteps, set.images);
     const found = exitRows(set, chip, exitNumbers(tables, chip, j, set.timesteps, set.images));
     const counts = [...tables.left.slice(j * set.timesteps, (j + 1) * set.timesteps)];
