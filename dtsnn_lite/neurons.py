@@ -61,9 +61,9 @@ def lif_step(i: Tensor, u: Tensor, lif: LIF) -> tuple[Tensor, Tensor]:
     if i.shape != u.shape:
         raise ValueError(f"i and u have one shape; got {tuple(i.shape)} and {tuple(u.shape)}")
     h = torch.add(i, u, alpha=lif.beta)
-    s = surrogate.ATan.apply(h - lif.v_th, lif.alpha).to(i.dtype)       # it returns float32, whatever it is given
+    s = surrogate.ATan.apply(h - lif.v_th, lif.alpha).to(h.dtype)       # it returns float32, whatever it is given
     u = h * (1 - s) if lif.hard_reset else h - s * lif.v_th
-    return s, u
+    return s.to(i.dtype), u
 
 
 def rectified(i: Tensor, lif: LIF) -> Tensor:

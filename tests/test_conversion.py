@@ -9,6 +9,7 @@ from torch import nn
 from dtsnn_lite.chip import spikesim_rram_64
 from dtsnn_lite.conversion import IF, QCFS, U_0, AnnConfig, QuantisedANN, average_pools, convert
 from dtsnn_lite.cost import timestep_cost
+from dtsnn_lite.crossbar_layers import put_on
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.exits import ConfidenceExit, replay
 from dtsnn_lite.inference import dynamic_inference, record
@@ -118,10 +119,24 @@ def test_a_converted_network_steps_stops_and_is_billed_like_any_other():
     run, again = dynamic_inference(net, x, labels, policy, 8), replay(record(net, x, labels, 8), policy)
     assert (run.t_hat == again.t_hat).all() and (run.predictions == again.predictions).all()
     state = None
-    for t in range(3):
+    for _ in range(3):
         logits, state = net.step(x, state)
     torch.testing.assert_close(logits, net(direct(x, 3))[-1])
     assert timestep_cost(layer_shapes(net), spikesim_rram_64).step_pj > 0
+
+
+def test_a_slice_of_an_ann_is_a_part_without_its_configuration():
+    ann = a_trained_ann()
+    part = ann[:3]
+    assert type(part) is nn.Sequential and [*part] == [*ann][:3] and ann[2] is [*ann][2]
+    assert ann.config == SMALL
+
+
+def test_conversion_keeps_the_precision_and_plain_order_of_weights():
+    ann = a_trained_ann().double().to(memory_format=torch.channels_last)
+    net, x = convert(ann, IN_SHAPE), torch.rand(3, *IN_SHAPE, dtype=torch.float64)
+    torch.testing.assert_close(net.first_current(x) * ann[2].lam, ann[:2](x))
+    assert all(p.dtype == torch.float64 and p.is_contiguous() for p in net.parameters())
 
 
 def test_max_pools_become_averages_and_nothing_else_changes():
@@ -145,6 +160,13 @@ def test_max_pools_become_averages_and_nothing_else_changes():
 def test_an_unsupported_layer_is_named_with_what_to_do(layers, says):
     with pytest.raises(ValueError, match=says):
         convert(nn.Sequential(*layers), (1, 4, 4))
+
+
+def test_an_ann_on_a_chip_is_refused():
+    ann = a_trained_ann()
+    put_on(ann, spikesim_rram_64)
+    with pytest.raises(ValueError, match="this ANN runs on a chip"):
+        convert(ann, IN_SHAPE)
 
 
 @pytest.mark.parametrize("norm", [nn.BatchNorm2d(2, affine=False), nn.BatchNorm2d(2, track_running_stats=False)])

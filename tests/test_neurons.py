@@ -204,6 +204,24 @@ def test_a_strided_current_is_its_copy():
     assert (x.grad[:, :, 1::2] == 0).all() and (x.grad[:, :, ::2] != 0).any()
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("lif", [HARD, SOFT])
+def test_spikes_are_of_their_currents_precision_in_a_step_in_the_loop_and_in_a_sequence(lif, dtype):
+    i = currents(6, 40).to(dtype)
+    wide = torch.float32 if dtype in neurons.HALF else dtype
+    for u in (torch.zeros(40, dtype=dtype), torch.zeros(40, dtype=wide)):
+        assert [x.dtype for x in lif_step(i[0], u, lif)] == [dtype, u.dtype]
+    (s, u), (s_loop, u_loop) = lif_sequence(i, lif), lif_loop(i, lif)
+    assert torch.equal(s, s_loop) and u.dtype == u_loop.dtype == wide
+    torch.testing.assert_close(u, u_loop)
+
+
+def test_float64_spikes_go_into_a_float64_layer_and_its_gradient_comes_back():
+    layer, i = torch.nn.Linear(8, 3).double(), currents(2, 8, scale=2.0).requires_grad_()
+    layer(lif_step(i, torch.zeros_like(i), HARD)[0]).sum().backward()
+    assert i.grad.dtype == torch.float64 and (i.grad != 0).any()
+
+
 @pytest.mark.parametrize("dtype, compiled", [(torch.float16, False), (torch.bfloat16, False),
                                              pytest.param(torch.bfloat16, True, marks=compiler)])
 def test_half_precision_currents_leave_the_potential_in_float32(dtype, compiled):
@@ -240,7 +258,7 @@ def test_the_chunks_of_a_long_row_meet_without_a_seam(monkeypatch):
     i = currents(3, 100)
     whole = gradient(lif_sequence, i, lif=HARD)
     monkeypatch.setattr(neurons, "CHUNK", 7)
-    for a, b in zip(whole, gradient(lif_sequence, i, lif=HARD)):
+    for a, b in zip(whole, gradient(lif_sequence, i, lif=HARD), strict=True):
         assert torch.equal(a, b)
 
 
@@ -279,6 +297,13 @@ def test_the_future_does_not_change_the_past():
 def test_constants_outside_their_range_are_refused(constants, message):
     with pytest.raises(ValueError, match=message):
         LIF(**constants)
+
+
+@pytest.mark.parametrize("what", ["beta", "v_th", "alpha"])
+@pytest.mark.parametrize("value", [torch.nn.Parameter(torch.tensor(0.5)), torch.tensor(0.5), "0.5", None])
+def test_a_constant_that_is_no_plain_number_is_refused_by_its_name(what, value):
+    with pytest.raises(TypeError, match=rf"{what} is a plain number, which training does not move; got a {type(value).__name__} \(float"):
+        LIF(**{what: value})
 
 
 def test_a_current_and_a_potential_of_different_shape_are_refused():
