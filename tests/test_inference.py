@@ -1,5 +1,7 @@
 """The bridge: a recording replayed is a network that really stops."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,13 @@ import torch
 from dtsnn_lite.checkpoints import load_shipped
 from dtsnn_lite.chip import hp_adc_65nm
 from dtsnn_lite.data import digits
-from dtsnn_lite.encoding import direct
+from dtsnn_lite.encoding import Rate, direct, events
 from dtsnn_lite.exits import ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, replay, trade_off
-from dtsnn_lite.inference import dynamic_inference, folded, keep, record
+from dtsnn_lite.inference import dynamic_inference, folded, grouped_inference, keep, record
 from dtsnn_lite.losses import running_mean
-from dtsnn_lite.models import ConvConfig, ResNetConfig, build
+from dtsnn_lite.models import ConvConfig, Current, ResNetConfig, build
 from dtsnn_lite.neurons import LIF
+from dtsnn_lite.policy import PolicyNet, choose_steps
 from dtsnn_lite.recording import shipped
 
 LOW = LIF(beta=0.6, v_th=0.3)
@@ -22,6 +25,9 @@ N, T = 23, 5
 RNG = np.random.default_rng(11)
 LABELS = torch.from_numpy(RNG.integers(0, 4, N))
 IMAGES = torch.from_numpy(RNG.random((N, 1, 8, 8), dtype=np.float32))
+SEQUENCES = torch.from_numpy(np.random.default_rng(12).random((N, T + 1, 1, 8, 8), dtype=np.float32))
+CODINGS = {"direct": (direct, IMAGES), "rate": (Rate(seed=3), IMAGES), "events": (events, SEQUENCES)}
+EVERY = pytest.mark.parametrize("coding, items", CODINGS.values(), ids=list(CODINGS))
 
 
 @pytest.fixture(scope="module", params=list(CONFIGS))
@@ -63,6 +69,29 @@ def test_the_test_above_saw_images_leave_at_every_step(net):
     assert (leaves > 0).all()
 
 
+@EVERY
+@pytest.mark.parametrize("batch", [1, 5, N])
+def test_a_replay_is_a_live_run_whatever_the_coding(net, coding, items, batch):
+    seen = record(net, items, LABELS, T, batch=7, coding=coding)
+    for policy in policies(seen)[::3]:
+        live, played = dynamic_inference(net, items, LABELS, policy, T, batch, coding=coding), replay(seen, policy)
+        assert np.array_equal(live.t_hat, played.t_hat), policy
+        assert np.array_equal(live.predictions, played.predictions), policy
+
+
+@EVERY
+def test_a_recording_is_the_forward_pass_over_the_coded_set(net, coding, items):
+    with torch.no_grad():
+        f = running_mean(net(coding(items, T)))
+    torch.testing.assert_close(torch.from_numpy(record(net, items, LABELS, T, batch=6, coding=coding).f), f)
+
+
+def test_codings_say_different_things(net):
+    f = [record(net, items, LABELS, T, coding=coding).f for coding, items in CODINGS.values()]
+    f.append(record(net, IMAGES, LABELS, T, coding=Rate(seed=4)).f)
+    assert all(abs(a - b).max() > 0.01 for n, a in enumerate(f) for b in f[:n])
+
+
 def test_an_image_that_left_costs_no_more_neurons(net):
     fired = []
     fire = net.fire
@@ -82,13 +111,77 @@ def test_the_images_that_stay_keep_their_memory_order():
     assert kept.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_the_first_convolution_runs_once_for_all_timesteps(net):
-    calls = []
+@EVERY
+def test_the_first_convolution_runs_once_for_all_timesteps_only_where_they_are_alike(net, coding, items):
+    seen = []
     first = next(m for m in net.modules() if isinstance(m, torch.nn.Conv2d))
-    handle = first.register_forward_hook(lambda *_: calls.append(1))
-    dynamic_inference(net, IMAGES, LABELS, NeverExit(), T)
-    handle.remove()
-    assert calls == [1]
+    with first.register_forward_hook(lambda layer, x, y: seen.append(len(x[0]))):
+        dynamic_inference(net, items, LABELS, NeverExit(), T, coding=coding)
+        record(net, items, LABELS, T, coding=coding)
+    assert seen == ([N, N] if coding is direct else [N] * T + [N * T])
+
+
+def test_images_grouped_by_their_steps_see_their_own_spikes(net):
+    torch.manual_seed(6)
+    policy, coding = PolicyNet((1, 8, 8), T), Rate(seed=2)
+    with torch.no_grad():
+        policy.head.weight.mul_(20)
+    run = grouped_inference(policy, net, IMAGES, LABELS, T, batch=3, coding=coding)
+    again = replay(record(net, IMAGES, LABELS, T, coding=coding), ChosenSteps(run.t_hat))
+    assert len(set(run.t_hat)) > 1
+    assert np.array_equal(run.predictions, again.predictions)
+
+
+# --- labels, and modes -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda z: z.int(), lambda z: z.byte(), lambda z: z.numpy().astype(np.int16)])
+def test_labels_may_be_any_whole_numbers(net, kind):
+    for run in run_both(net, IMAGES, LABELS), run_both(net, IMAGES, kind(LABELS)):
+        seen, stopped = (r() for r in run)
+        assert seen.labels.dtype == np.int64 and np.array_equal(seen.labels, LABELS.numpy())
+        assert np.array_equal(stopped.correct, stopped.predictions == LABELS.numpy())
+
+
+def modes(net) -> list[bool]:
+    return [module.training for module in net.modules()]
+
+
+def half_frozen(net):
+    """A copy in training mode but for its batch norms, as one trains with frozen statistics."""
+    copied = copy.deepcopy(net).train()
+    for module in copied.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+    return copied
+
+
+def broken(images, timesteps, at=None):
+    """A coding that fails on the second batch."""
+    if at[0] > 0:
+        raise RuntimeError("the disc is full")
+    return direct(images, timesteps)
+
+
+def test_running_a_net_leaves_every_modules_mode_alone_even_if_it_fails_in_the_middle(net):
+    net, policy = half_frozen(net), half_frozen(PolicyNet((1, 8, 8), 2))
+    before = modes(net), modes(policy)
+    assert len(set(before[0])) == 2
+    for coding in (direct, broken):
+        for run in (lambda c: record(net, IMAGES, LABELS, 2, 10, coding=c),
+                    lambda c: dynamic_inference(net, IMAGES, LABELS, NeverExit(), 2, 10, coding=c),
+                    lambda c: grouped_inference(policy, net, IMAGES, LABELS, 2, 10, coding=c)):
+            try:
+                run(coding)
+            except RuntimeError:
+                assert coding is broken
+            assert (modes(net), modes(policy)) == before
+    with pytest.raises(ValueError, match=r"input is \(T, B, 1, 8, 8\)"):
+        choose_steps(policy, IMAGES[:, :, :7], 2)
+    assert modes(policy) == before[1]
+
+
+def test_a_net_in_training_mode_is_recorded_as_in_evaluation_mode(net):
+    assert np.array_equal(record(copy.deepcopy(net).train(), IMAGES, LABELS, T).f, record(net, IMAGES, LABELS, T).f)
 
 
 def test_a_recording_holds_the_running_mean_of_the_forward_pass(net):
@@ -194,6 +287,24 @@ def test_folding_the_shipped_digits_changes_hardly_an_answer():
     seen, test = shipped("digits-test"), digits().test
     again = record(folded(load_shipped("digits")), test.images, test.labels, 4)
     assert (seen.predictions == again.predictions).mean() >= 0.998
+
+
+def test_a_batch_norm_that_stands_alone_cannot_be_folded():
+    for odd in (torch.nn.Sequential(torch.nn.BatchNorm2d(1), torch.nn.Conv2d(1, 6, 3, padding=1)),
+                torch.nn.Sequential(torch.nn.Conv2d(1, 6, 3, padding=1), torch.nn.BatchNorm2d(6, track_running_stats=False))):
+        net = build(CONFIGS["conv"])
+        net.currents[0] = odd
+        with pytest.raises(ValueError, match=r"currents.0.\d cannot be folded: a batch norm becomes part of a convolution"):
+            folded(net)
+
+
+def test_a_policy_folds_too():
+    policy = PolicyNet((1, 8, 8), T)
+    for _ in range(5):
+        policy.train()(direct(IMAGES, 1))
+    fast = folded(policy)
+    assert not any(isinstance(m, (torch.nn.BatchNorm2d, Current)) for m in fast.modules())
+    torch.testing.assert_close(fast.first_current(IMAGES), policy.eval().first_current(IMAGES))
 
 
 def test_a_net_on_a_chip_cannot_be_folded():

@@ -2,15 +2,23 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import max_pool2d
 
-from dtsnn_lite.chip import LayerShape
+from dtsnn_lite.checkpoints import save_net
+from dtsnn_lite.chip import LayerShape, hp_adc_65nm
+from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear
+from dtsnn_lite.data import Split
 from dtsnn_lite.encoding import Rate, direct
-from dtsnn_lite.models import (DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingConvNet, SpikingResNet, build,
-                               layer_shapes, over_time)
+from dtsnn_lite.exits import EntropyExit, replay
+from dtsnn_lite.inference import dynamic_inference, folded, record
+from dtsnn_lite.models import (DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingConvNet, SpikingNet, SpikingResNet, State, build,
+                               evaluating, layer_shapes, over_time)
 from dtsnn_lite.neurons import LIF, lif_loop
+from dtsnn_lite.training import TrainConfig, fit
 
 LOW = LIF(beta=0.6, v_th=0.4)          # random nets hardly fire at v_th = 1
 SMALL_CONV = ConvConfig((2, 8, 8), ((4, 5), (6,)), 3, LOW)
@@ -75,7 +83,7 @@ def test_constant_input_gives_the_same_gradients_as_repeated_input(config):
         net.zero_grad()
         torch.nn.functional.cross_entropy(net(inputs).mean(0), z).backward()
         gradients.append([p.grad.clone() for p in net.parameters()])
-    for a, b in zip(*gradients):
+    for a, b in zip(*gradients, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
     assert all(g.abs().sum() > 0 for g in gradients[0])     # every weight learns
 
@@ -113,7 +121,7 @@ def test_every_layer_reports_its_spikes_as_bits(config):
     with torch.no_grad():
         _, spikes, state = net.advance(direct(images(), 3), net.empty_state())
     assert len(spikes) == len(state) == net.layers
-    for s, u in zip(spikes, state):
+    for s, u in zip(spikes, state, strict=True):
         assert s.shape == (3, *u.shape)
         assert set(s.unique().tolist()) <= {0.0, 1.0}
 
@@ -133,7 +141,7 @@ def test_a_max_pool_stands_after_the_neurons_or_before_them(pooled):
     with torch.no_grad():
         logits, spikes, state = net.advance(x, net.empty_state())
     torch.testing.assert_close(logits, net.head(flat.flatten(1)).unflatten(0, (4, 20)))
-    assert all(torch.equal(a, b) for a, b in zip(spikes, expected))
+    assert all(torch.equal(a, b) for a, b in zip(spikes, expected, strict=True))
     assert [tuple(u.shape[-2:]) for u in state] == {"spikes": [(8, 8), (8, 8), (4, 4)], "currents": [(8, 8), (4, 4), (2, 2)]}[pooled]
 
 
@@ -148,6 +156,84 @@ def test_pooling_currents_or_spikes_is_one_ann_and_one_first_step_but_two_spikin
 def test_pools_see_spikes_or_currents_and_nothing_else():
     with pytest.raises(ValueError, match="pooled is 'spikes' or 'currents'; got 'average'"):
         ConvConfig(pooled="average")
+
+
+# --- the smallest network that SpikingNet's docstring describes -------------------------------
+
+class Smallest(SpikingNet):
+    """One spiking layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_shape, self.layers = (1, 4, 4), 1
+        self.look = nn.Conv2d(1, 3, 3, padding=1)
+        self.head = nn.Linear(3 * 4 * 4, 2)
+
+    def first_current(self, x: torch.Tensor) -> torch.Tensor:
+        return self.look(4 * x)
+
+    def advance_from(self, current: torch.Tensor, state: State) -> tuple[torch.Tensor, list[torch.Tensor], State]:
+        s, u = self.fire(current, state[0])
+        return self.head(s.flatten(2)), [s], (u,)
+
+
+def some(n: int = 20) -> Split:
+    """Images whose upper or lower half is brighter."""
+    labels = torch.arange(n) % 2
+    x = torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+    x[:, :, 2:] *= labels[:, None, None, None].float()
+    return Split(x, labels)
+
+
+def assert_it_stops(net: SpikingNet) -> None:
+    seen = record(net, *vars(some()).values(), 4)
+    policy = EntropyExit(0.5)
+    live, played = dynamic_inference(net, *vars(some()).values(), policy, 4, batch=3), replay(seen, policy)
+    assert np.array_equal(live.t_hat, played.t_hat) and np.array_equal(live.predictions, played.predictions)
+    assert seen.spike_rates.shape == (4, 1) and seen.spike_rates.mean() > 0
+
+
+def test_the_smallest_network_is_recorded_and_really_stops():
+    net = Smallest()
+    assert_it_stops(net)
+    x = direct(some().images, 3)
+    logits, state = net.step(x[0])
+    for x_t in x[1:]:
+        logits, state = net.step(x_t, state)
+    torch.testing.assert_close(logits, net(x)[-1])
+
+
+def test_the_smallest_network_learns_also_as_an_ann():
+    net, split = Smallest(), some(100)
+    history = fit(net, split, TrainConfig(phases=((0, 4), (2, 6)), batch=10), validation=split, progress=False)
+    assert history.accuracy[-1] > 0.9
+
+
+def test_the_smallest_network_is_billed_and_moves_onto_a_chip():
+    net = Smallest()
+    assert layer_shapes(net) == (LayerShape("look", 1, 3, 3, 4, 4, 4, 4), LayerShape("head", 48, 2))
+    net.move_to(hp_adc_65nm)
+    assert isinstance(net.look, CrossbarConv2d) and isinstance(net.head, CrossbarLinear)
+    assert_it_stops(net)
+
+
+def test_the_smallest_network_is_folded_and_not_saved(tmp_path):
+    net = Smallest()
+    assert_it_stops(folded(net))
+    with pytest.raises(ValueError, match="a Smallest has no configuration"):
+        save_net(net, tmp_path / "net.safetensors", {})
+    net.config = DIGITS
+    with pytest.raises(ValueError, match="not the one that its configuration describes"):
+        save_net(net, tmp_path / "net.safetensors", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_without_the_two_methods_cannot_be_made():
+    class Nothing(SpikingNet):
+        pass
+
+    with pytest.raises(TypeError, match="advance_from.*first_current"):
+        Nothing()
 
 
 # --- what they are ----------------------------------------------------------------------------
@@ -184,6 +270,106 @@ def test_asking_for_layer_shapes_leaves_the_net_as_it_was():
     assert net.training
     assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
     assert not any(m._forward_hooks for m in net.modules())
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_asking_for_layer_shapes_leaves_no_hook_and_every_mode_even_if_the_net_fails(monkeypatch, fails):
+    net = build(SMALL_CONV).train()
+    net.currents[1].eval()
+    modes = [m.training for m in net.modules()]
+    if fails:
+        monkeypatch.setattr(net, "fire", lambda current, u: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            layer_shapes(net)
+    else:
+        layer_shapes(net)
+    assert [m.training for m in net.modules()] == modes and len(set(modes)) == 2
+    assert not any(m._forward_hooks for m in net.modules())
+
+
+def test_evaluating_ends_with_its_block():
+    net = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
+    with pytest.raises(ZeroDivisionError), evaluating(net):
+        assert not any(m.training for m in net.modules())
+        1 / 0
+    assert [m.training for m in net] == [True, False]
+
+
+def test_an_ann_is_asked_for_nothing_that_stays():
+    net, x = a_net(SMALL_CONV), images()
+    before = vars(net).copy()
+    with torch.no_grad():
+        spiking = net(direct(x, 2))
+        assert net.as_ann(x).shape == (1, 5, 3) and vars(net) == before
+        with pytest.raises(ValueError, match="input is"):
+            net.as_ann(x[:, :, :7])
+        assert torch.equal(net(direct(x, 2)), spiking)
+
+
+# --- what the mapper would bill wrongly, or not at all ------------------------------------------
+
+class Odd(Smallest):
+    """The smallest network with another layer in front."""
+
+    def __init__(self, layer: nn.Module, then: nn.Module = nn.Identity()) -> None:
+        super().__init__()
+        self.odd, self.then = layer, then
+
+    def first_current(self, x: torch.Tensor) -> torch.Tensor:
+        return self.look(self.then(self.odd(x)))
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, (3, 1), padding=(1, 0)), nn.Conv2d(1, 1, 3, padding=2, dilation=2),
+                                   nn.Conv2d(1, 1, 3, padding=1, stride=(1, 2))])
+def test_a_convolution_that_is_not_square_and_plain_is_refused_by_name(layer):
+    with pytest.raises(ValueError, match="odd cannot be billed: a bill knows convolutions of a square kernel"):
+        layer_shapes(Odd(layer))
+
+
+def test_grouped_convolutions_are_refused_by_name():
+    net = Smallest()
+    for groups in (3, 1):
+        net.look = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1, groups=groups))
+        if groups == 3:
+            with pytest.raises(ValueError, match="look.1 cannot be billed: .* groups=3"):
+                layer_shapes(net)
+    assert [s.rows for s in layer_shapes(net)] == [9, 27, 48]
+
+
+@pytest.mark.parametrize("layer, kind", [(nn.ConvTranspose2d(1, 1, 3, padding=1), "ConvTranspose2d"), (nn.Conv1d(4, 4, 1), "Conv1d"),
+                                         (nn.LSTM(4, 4), "LSTM"), (nn.Bilinear(4, 4, 4), "Bilinear")])
+def test_weights_that_the_mapper_does_not_know_are_refused_by_name(layer, kind):
+    with pytest.raises(ValueError, match=f"odd cannot be billed: the weights of a {kind} lie on no crossbar"):
+        layer_shapes(Odd(layer))
+
+
+def test_a_matrix_of_the_networks_own_is_refused():
+    net = Smallest()
+    net.extra = nn.Parameter(torch.ones(2, 2))
+    with pytest.raises(ValueError, match="the network itself cannot be billed: the weights of a Smallest"):
+        layer_shapes(net)
+
+
+def test_a_convolution_whose_stride_a_bill_would_guess_wrongly_is_refused():
+    net = Smallest()
+    net.look = nn.Conv2d(1, 3, 3)                       # 4 x 4 -> 2 x 2, as with stride 2
+    net.head = nn.Linear(3 * 2 * 2, 2)
+    with pytest.raises(ValueError, match="look cannot be billed: it makes 2 x 2 of 4 x 4 with stride 1"):
+        layer_shapes(net)
+
+
+def test_a_layer_that_runs_twice_is_billed_twice():
+    shared = nn.Conv2d(1, 1, 3, padding=1)
+    assert [s.name for s in layer_shapes(Odd(shared, shared))] == ["odd", "odd", "look", "head"]
+
+
+def test_a_linear_layer_over_positions_is_read_once_for_each():
+    shapes = layer_shapes(Odd(nn.Linear(4, 4)))         # each of the 4 rows of the image
+    assert (shapes[0].rows, shapes[0].positions, shapes[0].macs) == (4, 4, 4 * 4 * 4)
+
+
+def test_norms_and_other_vectors_cost_no_crossbar():
+    assert len(layer_shapes(Odd(nn.BatchNorm2d(1), nn.PReLU(1)))) == 2
 
 
 def test_build_makes_the_net_of_its_configuration():
