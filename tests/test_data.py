@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtsnn_lite import data
-from dtsnn_lite.data import CIFAR_FOLDER, CIFAR_TEST, CIFAR_TRAIN, RECORD_BYTES, Split, as_input, cifar10, digits, stratified
+from dtsnn_lite.data import (CIFAR_FOLDER, CIFAR_TEST, CIFAR_TRAIN, RECORD_BYTES, Split, as_input, as_labels, check_set, cifar10,
+                             digits, stratified)
 from tests.tiny_cifar import PER_FILE, records
 
 FINGERPRINTS = {
@@ -83,6 +84,23 @@ def test_bytes_become_intensities_and_intensities_stay():
     x = torch.tensor([0, 51, 255], dtype=torch.uint8)
     assert as_input(x).tolist() == [0.0, pytest.approx(51 / 255), 1.0]
     assert as_input(x / 255) is not None and torch.equal(as_input(x / 255), as_input(x))
+
+
+@pytest.mark.parametrize("labels", [[2, 0, 1], (2, 0, 1), np.array([2, 0, 1], dtype=np.uint8),
+                                    torch.tensor([2, 0, 1], dtype=torch.int32), torch.tensor([2, 0, 1])])
+def test_labels_become_int64_wherever_they_come_from(labels):
+    split = Split(torch.zeros(3, 1, 2, 2), labels)
+    assert split.labels.dtype == as_labels(labels).dtype == torch.int64
+    assert split.labels.tolist() == as_labels(labels).tolist() == [2, 0, 1]
+    check_set(split.images, labels, 3)
+
+
+@pytest.mark.parametrize("labels, kind", [([0.0, 1.0], "float64"), (torch.tensor([0.5, 1]), "float32"),
+                                          (torch.tensor([True, False]), "bool"), (np.array([False, True]), "bool")])
+def test_labels_that_are_no_class_numbers_are_refused_at_once(labels, kind):
+    for use in (as_labels, lambda z: Split(torch.zeros(2, 1, 2, 2), z), lambda z: check_set(torch.zeros(2, 1, 2, 2), z, 3)):
+        with pytest.raises(TypeError, match=rf"labels are class numbers \(integers\); got torch.{kind}"):
+            use(labels)
 
 
 def test_a_fingerprint_sees_images_labels_and_their_order():
