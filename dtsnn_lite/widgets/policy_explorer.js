@@ -56,9 +56,8 @@ function policyPython(data, state, { policy, rule }) {
   const call = (name, values) => `${name}(${Object.entries(values).map(([key, value]) => `${key}=${value}`).join(", ")})`;
   return [
     ...(rule.summed ? ["from dtsnn_lite.calibration import summed"] : []),
-    "from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost",
+    "from dtsnn_lite.cost import ExitCheckCost, StepCost, chosen_cost, inference_cost",
     `from dtsnn_lite.exits import ${rule.policy}, replay`,
-    "from dtsnn_lite.policy import chosen_cost",
     ...data.python.imports, "",
     `seen, sweep = ${data.python.recording}, ${data.python.sweeps}["${state.method}"]`,
     `row = list(sweep.betas).index(${policy.beta})`,
