@@ -1,25 +1,35 @@
-"""What the book's extension makes of a widget: a box, a still view, and the state once."""
+"""What the book's extension makes of a widget: a still view that its own script drew, a box, and the state once."""
 
 from __future__ import annotations
 
 import json
 import sys
+from base64 import b64decode, b64encode
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "extensions"))
 
-from stopwhensure import freshness, live_widgets  # noqa: E402
+from stopwhensure import freshness, live_widgets, stills  # noqa: E402
 
-STILL = '<svg role="img" aria-label="a curve"></svg><table><tr><td>1.26 timesteps</td></tr></table>'
+SCRIPT = """
+export default { render({ model, el }) {
+  const cell = document.createElement("td");
+  cell.textContent = `${model.get("mean") ?? 1.26} timesteps`;
+  el.append(cell);
+} };
+"""
+STILL = "<td>1.26 timesteps</td>"
 
 
-def anywidget(**state: object) -> dict:
+def anywidget(script: str = SCRIPT, **state: object) -> dict:
     """A model as myst-nb embeds it."""
-    return {"model_module": "anywidget", "state": {"_esm": "export default {}", "min_height": 480, **state}}
+    return {"model_module": "anywidget", "state": {"_esm": script, "_css": "td { color: red }", **state}}
 
 
 def view(model_id: str) -> str:
@@ -43,61 +53,129 @@ def placed(models: dict[str, dict], body: str) -> dict:
 def warnings(monkeypatch) -> list[str]:
     """What the extension warns of; a warning fails the build."""
     told: list[str] = []
-    monkeypatch.setattr(live_widgets, "LOGGER", SimpleNamespace(warning=lambda text, **_: told.append(text)))
+    monkeypatch.setattr(live_widgets, "LOGGER", SimpleNamespace(warning=lambda text, *more, **_: told.append(text % more)))
     return told
 
 
-def test_a_widget_stands_in_a_box_that_keeps_its_height_around_its_still_view():
-    body = placed({"one": anywidget(static_html=STILL)}, f"<p>text</p>{view('one')}")["body"]
-    assert f'<div class="afm" style="min-height:480px"><div class="afm-still">{STILL}</div>{view("one")}</div>' in body
+def test_a_widget_stands_in_a_box_around_the_view_that_its_own_script_draws():
+    body = placed({"one": anywidget()}, f"<p>text</p>{view('one')}")["body"]
+    still = f'<div class="afm-still">{STILL}{live_widgets.WITHOUT_SCRIPTS}</div>'
+    assert f'<div class="afm">{still}{view("one")}</div>' in body
 
 
-def test_the_still_view_stands_in_the_page_once():
-    assert placed({"one": anywidget(static_html=STILL)}, view("one"))["body"].count("1.26 timesteps") == 1
+def test_a_still_view_shows_the_state_that_the_cell_left():
+    assert "<td>2.5 timesteps</td>" in placed({"one": anywidget(mean=2.5)}, view("one"))["body"]
 
 
 def test_two_views_of_one_model_are_two_boxes_with_the_same_still_view():
-    body = placed({"one": anywidget(static_html=STILL)}, view("one") * 2)["body"]
+    body = placed({"one": anywidget()}, view("one") * 2)["body"]
     assert body.count('class="afm"') == body.count(STILL) == 2
 
 
+def test_the_style_sheet_of_all_views_stands_once_before_them():
+    body = placed({"one": anywidget(), "two": anywidget()}, view("one") + view("two"))["body"]
+    assert body.count("td { color: red }") == 1
+    assert body.index("<style>td { color: red }</style>") < body.index(STILL)
+
+
 def test_the_state_comes_after_the_text_and_the_host_after_the_state():
-    context = placed({"one": anywidget(static_html=STILL)}, f"{view('one')}<p>last words</p>")
+    context = placed({"one": anywidget()}, f"{view('one')}<p>last words</p>")
     body = context["body"]
     assert body.index("last words") < body.index(live_widgets.STATE_TYPE) < body.index("../_static/widget-host.js")
     assert [script.attributes for script in context["script_files"]] == [{}]
 
 
 def test_no_text_in_the_state_can_end_its_block():
-    body = placed({"one": anywidget(static_html=STILL, note="</script><img src=x onerror=alert(1)>")}, view("one"))["body"]
+    body = placed({"one": anywidget(note="</script><img src=x onerror=alert(1)>")}, view("one"))["body"]
     block = body.split(f'<script type="{live_widgets.STATE_TYPE}">')[1].split("</script>")[0]
     assert json.loads(block)["state"]["one"]["state"]["note"].startswith("</script>")
 
 
+def test_no_text_in_the_state_becomes_an_element_of_the_still_view(warnings):
+    body = placed({"one": anywidget(mean='</td><img src=x onerror="alert(1)">')}, view("one"))["body"]
+    assert "<td>&lt;/td&gt;&lt;img src=x onerror=&quot;alert(1)&quot;&gt; timesteps</td>" in body
+
+
 def test_models_that_only_jupyter_needs_stay_out_of_the_page():
     layout = {"model_module": "@jupyter-widgets/base", "state": {"width": "wide layout"}}
-    assert "wide layout" not in placed({"one": anywidget(static_html=STILL), "two": layout}, view("one"))["body"]
+    assert "wide layout" not in placed({"one": anywidget(), "two": layout}, view("one"))["body"]
 
 
 def test_a_page_without_widgets_gets_no_host():
     assert placed({}, "<p>text</p>")["body"] == "<p>text</p>"
 
 
-def test_a_widget_without_a_still_view_fails_the_build(warnings):
-    placed({"one": anywidget()}, view("one"))
-    assert "no static_html" in warnings[0]
+def test_a_widget_that_cannot_be_drawn_fails_the_build_and_says_why(warnings):
+    placed({"one": anywidget('export default { render() { throw new Error("the recording is damaged"); } };')}, view("one"))
+    assert warnings == ["a widget cannot be drawn without a browser: the recording is damaged"]
 
 
-@pytest.mark.parametrize("bad", ["<script>1</script>", '<img src="https://a.b/c.png">', '<p onclick="x()">'])
-def test_a_still_view_that_loads_or_runs_something_fails_the_build(warnings, bad):
-    placed({"one": anywidget(static_html=bad)}, view("one"))
+@pytest.mark.parametrize("name, value", [("src", "https://a.b/c.png"), ("onclick", "x()"), ("href", "javascript:x()")])
+def test_a_still_view_that_loads_or_runs_something_fails_the_build(warnings, name, value):
+    placed({"one": anywidget(SCRIPT.replace("el.append", f'cell.setAttribute("{name}", "{value}"); el.append'))}, view("one"))
     assert "loads or runs" in warnings[0]
+
+
+def test_words_about_an_address_load_nothing(warnings):
+    placed({"one": anywidget(mean="one = 1, see https://a.b, 2 > 1, onset=3,")}, view("one"))
+    assert warnings == []
 
 
 def test_a_widget_that_needs_a_kernel_fails_the_build(warnings):
     slider = {"model_module": "@jupyter-widgets/controls", "state": {}}
     placed({"one": slider}, view("one"))
     assert "only anywidgets live on a static page" in warnings[0]
+
+
+# --- the document that a still view is drawn on ----------------------------------------
+
+
+def drawn(lines: str, **state: object) -> str:
+    """What a widget of these lines looks like."""
+    script = f"export default {{ render({{ model, el }}) {{ const make = (tag) => document.createElement(tag); {lines} }} }};"
+    return stills.draw({"one": anywidget(script, **state)})["one"]["html"]
+
+
+def test_controls_show_their_values_and_are_disabled():
+    page = drawn("""
+      const slider = make("input"), box = make("input"), list = make("select");
+      slider.setAttribute("type", "range"); slider.value = 0.35;
+      box.setAttribute("type", "checkbox"); box.checked = true;
+      list.append(make("option"), make("option"));
+      list.children.forEach((option, i) => option.setAttribute("value", "ab"[i]));
+      list.value = "b";
+      el.append(slider, box, list);""")
+    assert page == ('<input type="range" value="0.35" disabled><input type="checkbox" checked disabled>'
+                    '<select disabled><option value="a"></option><option value="b" selected></option></select>')
+
+
+def test_a_canvas_becomes_an_image_with_its_pixels_and_its_words():
+    page = drawn("""
+      const canvas = make("canvas"), context = canvas.getContext("2d"), image = context.createImageData(2, 1);
+      const said = { width: 2, height: 1, class: "ink", "aria-label": "a 7" };
+      for (const [name, value] of Object.entries(said)) canvas.setAttribute(name, value);
+      image.data.set([0, 0, 0, 255, 10, 20, 30, 40]);
+      context.putImageData(image, 0, 0);
+      el.append(canvas);""")
+    assert page.startswith('<img class="ink" width="2" height="1" alt="a 7" src="data:image/png;base64,')
+    pixels = Image.open(BytesIO(b64decode(page.split("base64,")[1].split('"')[0])))
+    assert (pixels.mode, [pixels.getpixel((x, 0)) for x in (0, 1)]) == ("RGBA", [(0, 0, 0, 255), (10, 20, 30, 40)])
+
+
+def test_binary_traits_reach_the_script_as_in_jupyter():
+    model = anywidget('export default { render({ model, el }) { el.append(String(model.get("data").raw.getInt16(0, true))); } };', data={})
+    raw = b64encode((-2).to_bytes(2, "little", signed=True)).decode()
+    model["buffers"] = [{"path": ["data", "raw"], "encoding": "base64", "data": raw}]
+    assert stills.draw({"one": model})["one"]["html"] == "-2"
+
+
+def test_a_build_without_playwright_takes_the_machines_own_node_and_one_without_either_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(stills, "find_spec", lambda name: None)
+    monkeypatch.setattr(stills.shutil, "which", lambda name: "/somewhere/node")
+    assert stills.node() == "/somewhere/node"
+    monkeypatch.setattr(stills.shutil, "which", lambda name: None)
+    with pytest.raises(RuntimeError, match="comes with playwright: pip install"):
+        stills.node()
 
 
 # --- freshness ------------------------------------------------------------------------

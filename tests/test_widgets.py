@@ -1,26 +1,37 @@
 """The Python half of the explorers, and JavaScript = Python where node can run."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost
+from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost, steps_squared_ratio
 from dtsnn_lite.exits import THRESHOLD_POLICIES as POLICIES
-from dtsnn_lite.exits import replay
+from dtsnn_lite.exits import Run, replay, trade_off
 from dtsnn_lite.recording import Recording, shipped
-from dtsnn_lite.widgets import drawing
-from dtsnn_lite.widgets.exit_explorer import (POSITIONS, THRESHOLDS, ExitData, ExitExplorer, choose_images, exit_codes,
-                                              exit_rows, on_grid, pack, static_html, thin_curve)
+from dtsnn_lite.widgets import explorer
+from dtsnn_lite.widgets.exit_explorer import (
+    POSITIONS,
+    THRESHOLDS,
+    ExitData,
+    ExitExplorer,
+    choose_images,
+    exit_codes,
+    on_grid,
+    pack,
+    thin_curve,
+)
 from dtsnn_lite.widgets.explorer import module
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
+from dtsnn_lite.widgets.quantities import PREFIXES, quantity, ratio, signed, ticks
 
 JS = Path(__file__).parent / "js"
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not here; the browser test compares the same")
 AFFINE = (StepCost(fixed_pj=4430.5, step_pj=5571.25, fixed_ns=40.0, step_ns=812.5), ExitCheckCost(1.3, 4.2))
 PROPORTIONAL = (StepCost(fixed_pj=0.0, step_pj=9.8e6, fixed_ns=0.0, step_ns=1e5), ExitCheckCost(25.0, 10.0))
 CHIPS = {"affine": AFFINE, "proportional": PROPORTIONAL}
@@ -63,11 +74,9 @@ def test_a_score_that_equals_a_threshold_stays_since_the_comparison_is_strict():
 
 @pytest.mark.parametrize("score", POLICIES)
 def test_the_thinned_curve_keeps_the_ends_and_every_point_is_on_the_exact_curve(score):
-    from dtsnn_lite.exits import trade_off
-
     seen = recording(2000)
     exact = trade_off(seen, POLICIES[score])
-    points = {(round(m * 2000), round(a * 2000)) for m, a in zip(exact.mean_timesteps, exact.accuracy)}
+    points = {(round(m * 2000), round(a * 2000)) for m, a in zip(exact.mean_timesteps, exact.accuracy, strict=True)}
     thin = thin_curve(seen, POLICIES[score])
     assert {tuple(point) for point in thin} <= points
     assert thin[0] == [8000, int(seen.correct[-1].sum())]
@@ -93,51 +102,24 @@ def test_chosen_images_hold_the_hardest_and_are_never_more_than_asked_for():
 
 # --- the widget ----------------------------------------------------------------------
 
-def test_an_explorer_has_a_trait_for_each_control_and_a_static_view():
-    explorer = ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), theta=0.2, score="margin", chip="proportional")
-    assert (explorer.theta, explorer.score, explorer.chip) == (0.2, "margin", "proportional")
-    assert explorer.static_html.count('role="img"') == 2 and explorer.min_height > 0
+def test_an_explorer_has_a_trait_for_each_control():
+    shown = ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), theta=0.2, score="margin", chip="proportional")
+    assert (shown.theta, shown.score, shown.chip) == (0.2, "margin", "proportional")
 
 
-def test_the_static_table_prints_what_replay_and_inference_cost_say():
-    seen, (step, check) = RECORDINGS[0], AFFINE
-    run = replay(seen, POLICIES["entropy"](0.35))
-    bill = inference_cost(run.t_hat, step, check)
-    page = static_html(ExitData(seen, CHIPS), 0.35, "entropy", "affine", "Exit explorer")
-    for words in (f"{100 * run.accuracy:.1f} %", f"{run.mean_timesteps:.3f}", f"{bill.energy_pj.mean() / 1e3:.1f} nJ"):
-        assert f"<td>{words}</td>" in page
-
-
-class Nesting(HTMLParser):
-    """Elements still open; `faults` lists tags that close another."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.faults = [], []
-
-    def handle_starttag(self, name, attributes):
-        if name != "img":
-            self.open.append(name)
-
-    def handle_endtag(self, name):
-        if not self.open or self.open.pop() != name:
-            self.faults.append(name)
-
-
-def test_the_static_view_is_well_formed_and_escapes_what_it_is_told():
-    page = static_html(ExitData(RECORDINGS[0], CHIPS, drawings(120)), 0.35, "entropy", "affine", 'a "quoted" <name>')
-    nesting = Nesting()
-    nesting.feed(page)
-    assert nesting.open == nesting.faults == []
-    assert 'aria-label="a &quot;quoted&quot; &lt;name&gt;"' in page
-    assert page.count("<img") == page.count("alt=") > 8
+def test_where_nothing_draws_an_explorer_it_names_itself_and_its_controls():
+    bundle, _ = LIFExplorer(current=0.4, spikes=[3])._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert re.fullmatch(r"LIFExplorer\(.*current=0\.4, .*spikes=\[3\].*\)", bundle["text/plain"])
+    said = repr(ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), theta=0.2))
+    assert said == "ExitExplorer(chip='affine', recording='recording, 120 images', score='entropy', theta=0.2)"
 
 
 def test_several_recordings_share_one_explorer():
     sets = {"digits": ExitData(RECORDINGS[0], CHIPS), "few": ExitData(RECORDINGS[1], {"affine": AFFINE}, code="other()")}
-    explorer = ExitExplorer(sets)
-    assert [each["name"] for each in explorer.data["sets"]] == ["digits", "few"]
-    assert explorer.recording == "digits"
+    shown = ExitExplorer(sets)
+    assert [each["name"] for each in shown.data["sets"]] == ["digits", "few"]
+    assert shown.recording == "digits"
 
 
 @pytest.mark.parametrize("wrong, words", [
@@ -205,32 +187,79 @@ def test_bad_input_to_the_lif_explorer_is_refused_with_a_reason(wrong, words):
         LIFExplorer(**wrong)
 
 
-# --- the drawing core ------------------------------------------------------------------
+# --- numbers as they are written ---------------------------------------------------------
 
 @pytest.mark.parametrize("low, high, expected", [
-    (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (94.3, 97.8, [94, 95, 96, 97, 98]), (-3, 3, [-4, -2, 0, 2, 4]), (0.01, 0.03, [0.01, 0.015, 0.02, 0.025, 0.03]),
+    (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+    (94.3, 97.8, [94, 95, 96, 97, 98]),
+    (-3, 3, [-3, -2, -1, 0, 1, 2, 3]),
+    (-3.5, 3, [-4, -2, 0, 2, 4]),
+    (0.01, 0.03, [0.01, 0.015, 0.02, 0.025, 0.03]),
 ])
-def test_ticks_cover_the_range_with_round_steps(low, high, expected):
-    found = drawing.ticks(low, high, 6)
-    assert found[0] <= low and found[-1] >= high and len(found) <= 7
-    steps = np.diff(found)
-    assert np.allclose(steps, steps[0]) and float(f"{steps[0]:.0e}"[0]) in (1, 2, 5)
+def test_ticks_are_the_finest_round_steps_that_cover_the_range_in_six(low, high, expected):
+    assert ticks(low, high, 6) == expected
 
 
 def test_quantities_have_three_digits_and_a_prefix():
-    assert drawing.quantity(999.4, "pJ") == "999 pJ"
-    assert drawing.quantity(12_345, "pJ") == "12.3 nJ"
-    assert drawing.quantity(1.0e6, "ns") == "1.00 ms"
-    assert drawing.quantity(85, "pJ", like=20_000) == "0.085 nJ"
+    assert quantity(999.4, "pJ") == "999 pJ"
+    assert quantity(12_345, "pJ") == "12.3 nJ"
+    assert quantity(1.0e6, "ns") == "1.00 ms"
+    assert quantity(85, "pJ", like=20_000) == "0.085 nJ"
 
 
-def test_a_trifle_is_never_called_nothing():
-    assert [drawing.change(value) for value in (0.08, 1.03, 0.996, 1.0001, 0.9999)] \
-        == ["92 % less", "3 % more", "0.4 % less", "less than 0.1 % more", "less than 0.1 % less"]
-    assert drawing.change(1) == drawing.change(1 - 1e-15) == "no more"
+# --- one module from two files -----------------------------------------------------------
+
+EXPLORERS = sorted(path.stem for path in explorer.HERE.glob("*_explorer.js"))
+
+
+@needs_node
+def test_a_name_of_the_core_is_free_in_an_explorer_that_does_not_import_it(tmp_path, monkeypatch):
+    (tmp_path / "core.js").write_text("const line = 1, dot = 2;\nexport { line };\n", "utf8")
+    (tmp_path / "it.js").write_text('import { line } from "./core.js";\nconst dot = 3;\nexport default { sum: line + dot };\n', "utf8")
+    monkeypatch.setattr(explorer, "HERE", tmp_path)
+    assert run_node(tmp_path, module("it") + "console.log(JSON.stringify(line + dot));") == 1 + 3
+    (tmp_path / "it.js").write_text("export default {};\n", "utf8")
+    with pytest.raises(ValueError, match="imports from the core once"):
+        module("it")
+
+
+def names_in(braces: str) -> set[str]:
+    return set(re.findall(r"\w+", braces))
+
+
+def test_everything_that_the_core_exports_is_used_and_everything_imported_as_well():
+    scripts = {name: (explorer.HERE / f"{name}.js").read_text("utf8") for name in EXPLORERS}
+    imported = {name: names_in(explorer.IMPORT.search(script)[1]) for name, script in scripts.items()}
+    exported = names_in(explorer.EXPORT.search((explorer.HERE / "core.js").read_text("utf8"))[1])
+    assert set().union(*imported.values()) == exported
+    for name, script in scripts.items():
+        body = explorer.IMPORT.sub("", script)
+        assert [word for word in imported[name] if not re.search(rf"\b{word}\(", body)] == [], name
 
 
 # --- JavaScript = Python -----------------------------------------------------------------
+
+def exit_rows(run: Run, seen: Recording, step: StepCost, check: ExitCheckCost) -> list[list[str]]:
+    """The explorer's table: [name, stops when sure, always T, ratio]."""
+    bill, still = inference_cost(run.t_hat, step, check), static_cost(seen.timesteps, step)
+    digits, T, static = 2 if seen.images > 2000 else 1, seen.timesteps, float(seen.accuracy[-1])
+    costs = [("energy", bill.energy_pj, still.energy_pj, "pJ"), ("delay", bill.latency_ns, still.latency_ns, "ns"),
+             ("EDP", bill.edp_pj_ns, still.edp_pj_ns, "pJ ns")]
+    return [
+        ["accuracy", f"{100 * run.accuracy:.{digits}f} %", f"{100 * static:.{digits}f} %",
+         f"{signed(100 * (run.accuracy - static), digits)} pt"],
+        ["timesteps", f"{run.mean_timesteps:.3f}", f"{T:.3f}", ratio(run.mean_timesteps / T)],
+        *([name, quantity(float(now.mean()), unit, float(then[0])), quantity(float(then[0]), unit),
+           ratio(float(now.mean()) / float(then[0]))] for name, now, then, unit in costs),
+    ]
+
+
+def edp_ratios(run: Run, seen: Recording, step: StepCost, check: ExitCheckCost) -> list[str]:
+    """EDP against the static network: the mean of each image's own, the product of the means, (T_hat / T)^2."""
+    bill, still = inference_cost(run.t_hat, step, check), static_cost(seen.timesteps, step)
+    return [ratio(float(bill.edp_pj_ns.mean() / still.edp_pj_ns[0])), ratio(float(bill.edp_of_means_pj_ns / still.edp_of_means_pj_ns)),
+            ratio(steps_squared_ratio(run.t_hat, seen.timesteps))]
+
 
 def golden(thresholds: np.ndarray = THRESHOLDS) -> list[dict]:
     """What Python says at every slider position, score and chip, with the bytes the page gets."""
@@ -242,12 +271,9 @@ def golden(thresholds: np.ndarray = THRESHOLDS) -> list[dict]:
             for i, theta in enumerate(thresholds):
                 run, chip = replay(seen, policy(float(theta))), list(CHIPS)[i % 2]
                 expected.append({"score": score, "theta": float(theta), "chip": chip, "left": run.histogram.tolist(),
-                                 "rows": exit_rows(run, seen, *CHIPS[chip])})
+                                 "rows": exit_rows(run, seen, *CHIPS[chip]), "edp": edp_ratios(run, seen, *CHIPS[chip])})
         cases.append({"data": data, "bytes": raw.hex(), "expected": expected})
     return cases
-
-
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not here; the browser test compares the same")
 
 
 @needs_node
@@ -259,23 +285,37 @@ def test_the_pages_numbers_equal_pythons_at_every_slider_position(tmp_path):
     assert json.loads(done.stdout)["compared"] == len(RECORDINGS) * len(POLICIES) * POSITIONS
 
 
+def run_node(folder: Path, script: str) -> object:
+    """What a script prints."""
+    (folder / "script.mjs").write_text(script, "utf8")
+    done = subprocess.run(["node", folder / "script.mjs"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def in_the_core(folder: Path, name: str, calls: list[list]) -> list:
+    """What a function of core.js returns for each call."""
+    script = (explorer.HERE / "core.js").read_text("utf8")
+    return run_node(folder, f"{script}\nconsole.log(JSON.stringify({json.dumps(calls)}.map((call) => {name}(...call))));")
+
+
 @needs_node
 def test_numbers_are_rounded_in_the_page_as_in_python(tmp_path):
     values = [0.5, 1.5, 2.5, 0.125, 0.375, 97.25, 97.35, 1e-9, 12345.678, 0.0, -1.25, -0.375, 1 / 3, 999.5, 2.675]
-    cases = [[x, d, f"{x:.{d}f}"] for x in values for d in (0, 1, 2, 3)]
-    kinds = [[x, unit, drawing.quantity(x, unit)] for x in (0.001, 1.0, 9.995, 99.95, 999.5, 1e3, 12345.6, 7e7, 3e12)
-             for unit in drawing.PREFIXES]
-    marks = [[low, low + width, drawing.ticks(low, low + width, 6)] for low in (0, 0.3, 94.3, -7.1) for width in (0.02, 1, 3.6, 250)]
-    changes = [[x, drawing.change(x)] for x in (0, 0.08, 0.9905, 0.9949, 0.9991, 0.99999, 1 - 1e-15, 1, 1.0001, 1.004, 1.0096, 1.034, 3)]
-    (tmp_path / "core.mjs").write_text(module("exit_explorer") + "\nexport { change, fixed, quantity, ticks };\n", "utf8")
-    (tmp_path / "check.mjs").write_text(f"""
-      import {{ change, fixed, quantity, ticks }} from "./core.mjs";
-      const faults = [];
-      for (const [x, d, s] of {json.dumps(cases)}) if (fixed(x, d) !== s) faults.push([x, d, s, fixed(x, d)]);
-      for (const [x, u, s] of {json.dumps(kinds)}) if (quantity(x, u) !== s) faults.push([x, u, s, quantity(x, u)]);
-      for (const [a, b, t] of {json.dumps(marks)}) if (JSON.stringify(ticks(a, b, 6)) !== JSON.stringify(t.map(Number))) faults.push([a, b, t, ticks(a, b, 6)]);
-      for (const [x, s] of {json.dumps(changes)}) if (change(x) !== s) faults.push([x, s, change(x)]);
-      console.log(JSON.stringify(faults));
-    """, "utf8")
-    done = subprocess.run(["node", tmp_path / "check.mjs"], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+    calls = [[x, digits] for x in values for digits in range(4)]
+    assert in_the_core(tmp_path, "fixed", calls) == [f"{x:.{digits}f}" for x, digits in calls]
+
+
+@needs_node
+def test_quantities_and_ticks_are_the_same_in_the_page(tmp_path):
+    values = [[x, unit] for x in (0.001, 1.0, 9.995, 99.95, 999.5, 1e3, 12345.6, 7e7, 3e12) for unit in PREFIXES]
+    ranges = [[low, low + width, 6] for low in (0, 0.3, 94.3, -7.1) for width in (0.02, 1, 3.6, 250)]
+    assert in_the_core(tmp_path, "quantity", values) == [quantity(*value) for value in values]
+    assert in_the_core(tmp_path, "ticks", ranges) == [ticks(*each) for each in ranges]
+
+
+@needs_node
+def test_a_trifle_is_never_called_nothing(tmp_path):
+    said = {0.08: "92 % less", 1.03: "3 % more", 0.996: "0.4 % less", 1.0001: "less than 0.1 % more", 0.9999: "less than 0.1 % less",
+            1.0096: "1 % more", 3: "200 % more", 1: "no more", 1 - 1e-15: "no more"}
+    assert in_the_core(tmp_path, "change", [[value] for value in said]) == list(said.values())

@@ -3,8 +3,9 @@
  *
  * stopwhensure/live_widgets.py leaves in the page
  *   - the state of every widget, as JSON, after the text;
- *   - a box for each view: <div class="afm"> with a still view (SVG and table) and the model's id.
- * This script gives each box that comes near the window a live view in place of the still one.
+ *   - a box for each view: <div class="afm"> with a still view and the model's id, and the style sheet of both views.
+ * This script gives each box that comes near the window a live view in place of the still one, which the same
+ * module drew when the book was built: the same elements, so that nothing moves.
  *
  * It is a classic script and imports modules from blob: addresses, because a page that was opened from a
  * folder (file://) may neither load a module by its address nor fetch anything.
@@ -89,7 +90,6 @@
   const models = new Map(); // model id -> Model: two views of one model share it
   const modules = new Map(); // source text -> promise of the module's widget
   const prepared = new Map(); // model id -> promise that initialize() has run
-  const sheets = new Set();
   const cleanUps = [];
 
   function modelOf(id) {
@@ -119,12 +119,14 @@
     return prepared.get(id);
   }
 
-  function addStyle(text) {
-    if (!text || sheets.has(text)) return;
-    sheets.add(text);
-    const sheet = document.createElement("style");
-    sheet.textContent = text;
-    document.head.append(sheet);
+  // The folds as a reader left them in the still view, and the focus where it was: nothing else in it takes any.
+  function takeOver(folds, focused, place) {
+    const now = place.querySelectorAll("details");
+    folds.forEach((fold, i) => {
+      if (!now[i]) return;
+      now[i].open = fold.open;
+      if (fold.contains(focused)) now[i].querySelector("summary").focus({ preventScroll: true });
+    });
   }
 
   function showFailure(box, error) {
@@ -145,12 +147,13 @@
       const model = modelOf(id);
       const widget = await moduleOf(model.get("_esm"));
       await prepare(id, widget, model);
-      addStyle(model.get("_css"));
       // From here to render() nothing waits, so that the reader never sees two views, or none.
+      const focused = document.activeElement;
       if (still) still.hidden = true;
       box.append(place);
       const cleanUp = await widget.render?.({ model, el: place });
       if (typeof cleanUp === "function") cleanUps.push(cleanUp);
+      takeOver(still?.querySelectorAll("details") ?? [], focused, place);
       still?.remove();
       box.dataset.view = "live";
     } catch (error) {

@@ -1,13 +1,11 @@
 // The core that every explorer shares: elements, numbers, plots, controls, links.
 //
-// Python puts this file in front of an explorer's own file and hands both to the
-// browser as one module, since a page opened from a folder cannot import a second one.
+// An explorer imports from here what it needs. Python hands both files to the browser as
+// one module, this one in a scope of its own where the import stood (explorer.py: `module`),
+// since a page opened from a folder cannot import a second one.
 // An explorer brings its fields, a `draw` function and its mathematics; `explorer`
 // below makes the controls, keeps kernel, page and link in step, and cleans up.
-//
-//   elements   html, svg                     numbers  fixed, quantity, ratio, ticks
-//   plots      plot, line, band, bar, dot, note   tables   numberTable
-//   links      formatHash, readHash          view     explorer
+// What it exports stands at the end.
 //
 // Nothing here sets innerHTML: a link is untrusted, so text is only ever text.
 
@@ -156,15 +154,6 @@ function points(plotted, pairs) {
 
 function line(plotted, pairs, attributes) {
   return svg("polyline", { class: "line", points: points(plotted, pairs), ...attributes });
-}
-
-// The area between two values of y, or between two values of x.
-function band(plotted, { x = null, y = null, ...attributes }) {
-  const { box } = plotted;
-  const [left, right] = x ? x.map(plotted.x) : [box.left, box.right];
-  const [bottom, top] = y ? y.map(plotted.y) : [box.bottom, box.top];
-  return svg("rect", { class: "band", x: fixed(left, 1), y: fixed(top, 1),
-    width: fixed(right - left, 1), height: fixed(bottom - top, 1), ...attributes });
 }
 
 // A bar from `low` to `high` of y, between two values of x.
@@ -505,3 +494,7 @@ function bytesOf(view) {
   return new Uint8Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
 }
 
+export {
+  bar, bytesOf, change, decadeTicks, dot, explorer, fixed, furnish, html, line,
+  note, numberTable, plot, quantity, ratio, signed, svg, text, ticks, unitFor,
+};

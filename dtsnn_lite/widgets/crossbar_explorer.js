@@ -1,5 +1,7 @@
 // One layer on crossbars: inputs, bit planes, partial sums, read-out, and the error that is left.
 
+import { bar, bytesOf, dot, explorer, fixed, html, line, note, numberTable, plot, ticks } from "./core.js";
+
 const ROWS = 128, OUTPUTS = 16, INPUTS = 32, PLANES = 3;
 const READOUTS = [["ideal", "ideal"], ["6", "6-bit ADC"], ["5", "5-bit ADC"], ["4", "4-bit ADC"], ["3", "3-bit ADC"],
   ["2", "2-bit ADC"], ["ternary", "two comparators (ternary)"], ["sa", "sense amplifier (1 bit)"]];

@@ -1,6 +1,9 @@
 // One network on the chip that a reader assembles: accuracy, energy by part, delay, area and EDP.
 
-const T = 4;
+import {
+  bar, bytesOf, change, decadeTicks, dot, explorer, fixed, html, line, note,
+  numberTable, plot, quantity, ratio, signed, ticks, unitFor,
+} from "./core.js";
 
 // --- the 65 nm bill: dtsnn_lite/floorplan.py and cost.py again, formula by formula -----------
 
@@ -88,14 +91,14 @@ function stepCost(shapes, chip, p, densities) {
 // --- stopping: tables of one design, as the exit explorer ships them --------------------------
 
 // left[j * T + t]: images that leave at step t + 1 at slider position j; right[j]: of them, how many are right
-function tablesOf(design, bytes) {
-  const numbers = new Uint16Array(bytes.buffer.slice(design.start, design.start + 2 * 201 * (T + 1)));
-  return { left: numbers.subarray(0, 201 * T), right: numbers.subarray(201 * T) };
+function tablesOf({ start }, bytes, positions, T) {
+  const numbers = new Uint16Array(bytes.buffer.slice(start, start + 2 * positions * (T + 1)));
+  return { left: numbers.subarray(0, positions * T), right: numbers.subarray(positions * T) };
 }
 
 function designNumbers(data, bytes, state) {
-  const { rows, converter } = state, design = data.designs[`${converter}-${rows}`];
-  const { left, right } = tablesOf(design, bytes), j = Math.round(state.theta * 200);
+  const { rows, converter } = state, { positions, timesteps: T } = data;
+  const { left, right } = tablesOf(data.designs[`${converter}-${rows}`], bytes, positions, T), j = Math.round(state.theta * (positions - 1));
   const chip = { converter, mux: Number(state.mux), rows: Number(rows), timesteps: T, planes: data.planes, leakage: state.leakage };
   const densities = data.densities.map((at) => at.map((d, n) => (n === 0 ? 1 : Math.min(1, d * state.spikes))));
   const step = stepCost(data.shapes, chip, data.prices, densities), checked = j > 0 ? 1 : 0;
@@ -116,8 +119,6 @@ function partsOf(step, check, mean) {
   const parts = Object.fromEntries(Object.entries(step.parts).map(([name, pj]) => [name, pj * mean]));
   return { ...parts, "final merge": step.fixed_pj, ...(check ? { "exit checks": check * mean } : {}) };
 }
-
-const REFERENCE = { converter: "flash5", rows: "64", mux: "8", theta: 0, spikes: 1, leakage: false };
 
 function designRows(now, then) {
   const costs = [["energy", now.energy, then.energy, "pJ"], ["delay", now.delay, then.delay, "ns"], ["EDP", now.edp, then.edp, "pJ ns"]];
@@ -182,20 +183,18 @@ function paretoFront(points) {
 
 // --- the view -------------------------------------------------------------------------
 
-const CONVERTERS = [["sa", "sense amplifier (ADC-less)"], ["flash4", "4-bit flash"], ["flash5", "5-bit flash (HP-ADC)"], ["flash6", "6-bit flash"], ["sar5", "5-bit SAR"]];
-const SIZES = ["32", "64", "128"];
-const FIELDS = {
-  converter: { kind: "choice", label: "converter of a column", options: () => CONVERTERS },
-  rows: { kind: "choice", label: "rows of an array", options: () => SIZES.map((size) => [size, size]) },
-  theta: { kind: "number", label: "exit threshold \u03b8 (0: never stop early)", low: 0, high: 1, step: 0.005 },
+const fieldsOf = ({ converters, sizes, positions }) => ({
+  converter: { kind: "choice", label: "converter of a column", options: () => converters },
+  rows: { kind: "choice", label: "rows of an array", options: () => sizes.map((size) => [size, size]) },
+  theta: { kind: "number", label: "exit threshold \u03b8 (0: never stop early)", low: 0, high: 1, step: 1 / (positions - 1) },
   mux: { kind: "choice", label: "columns that share a converter", options: () => [["1", "1"], ["8", "8"]], more: true },
   spikes: { kind: "number", label: "spikes, times the recorded rate", low: 0.25, high: 4, step: 0.25, more: true },
   leakage: { kind: "flag", label: "bill leakage as well", more: true },
-};
+});
 
 // Every converter and size at this threshold, each with the mux its chip is built with.
 function allDesigns(data, bytes, state) {
-  return CONVERTERS.flatMap(([converter]) => SIZES.map((rows) => {
+  return data.converters.flatMap(([converter]) => data.sizes.map((rows) => {
     const own = converter === state.converter && rows === state.rows;
     return { own, ...designNumbers(data, bytes, { ...state, converter, rows, mux: own ? state.mux : converter === "sa" ? "1" : "8" }) };
   }));
@@ -220,7 +219,7 @@ function designPython(recipe, state) {
 }
 
 function render({ model, el }) {
-  const data = model.get("data"), bytes = bytesOf(model.get("bytes")), then = designNumbers(data, bytes, REFERENCE);
+  const data = model.get("data"), bytes = bytesOf(model.get("bytes")), then = designNumbers(data, bytes, data.reference);
   const numbers = html("div", { class: "numbers" }), split = html("div", { class: "panel" }), front = html("div", { class: "panel" });
   const view = html("div", { class: "view" }, numbers, html("div", { class: "panels" }, split, front));
   let table;
@@ -239,7 +238,7 @@ function render({ model, el }) {
     return [["converter", "rows", "theta", ...rows.map(([head]) => head)], [state.converter, state.rows, state.theta, ...rows.map((cells) => cells[1])]];
   };
   const adjust = (name, value) => (name === "converter" ? { converter: value, mux: value === "sa" ? "1" : "8" } : { [name]: value });
-  return explorer({ model, el, title: model.get("heading"), fields: FIELDS, view, draw, row, adjust,
+  return explorer({ model, el, title: model.get("heading"), fields: fieldsOf(data), view, draw, row, adjust,
     python: data.python ? (state) => designPython(data.python, state) : undefined }).close;
 }
 

@@ -4,27 +4,31 @@
 // which the image has left by step t. So whether an image leaves is decided by
 // comparing two whole numbers, and the page and Python can never disagree.
 
-const POSITIONS = 201;                        // thresholds 0, 0.005, ..., 1
+import {
+  bytesOf, change, dot, explorer, fixed, furnish, html, line, numberTable, plot,
+  quantity, ratio, signed, svg, text, unitFor,
+} from "./core.js";
 
 // --- arithmetic -----------------------------------------------------------------
 
 // left[j * T + t] images leave at step t + 1 when the slider stands at j; right[...] of them are right.
-function exitTables(codes, right, T, N) {
-  const gone = new Int32Array(T * (POSITIONS + 1)), goneRight = new Int32Array(gone.length), late = new Int32Array(gone.length);
+function exitTables(set, score) {
+  const { right, timesteps: T, images: N, positions } = set, codes = set.codes[score];
+  const gone = new Int32Array(T * (positions + 1)), goneRight = new Int32Array(gone.length), late = new Int32Array(gone.length);
   for (let t = 0; t < T; t++) {
-    const now = t * (POSITIONS + 1), code = t * N, before = code - N;
+    const now = t * (positions + 1), code = t * N, before = code - N;
     for (let n = 0; n < N; n++) {
       const hit = right[code + n];
       if (t < T - 1) { gone[now + codes[code + n]]++; goneRight[now + codes[code + n]] += hit; }
       if (t > 0) late[now + codes[before + n]] += hit;      // right at t, but gone before
     }
   }
-  const left = new Int32Array(POSITIONS * T), leftRight = new Int32Array(POSITIONS * T);
-  for (let t = 0, before = new Int32Array(POSITIONS); t < T; t++) {
+  const left = new Int32Array(positions * T), leftRight = new Int32Array(positions * T);
+  for (let t = 0, before = new Int32Array(positions); t < T; t++) {
     let out = 0, outRight = 0, gaveUp = 0;
     const hits = t === T - 1 ? right.subarray(t * N).reduce((a, b) => a + b, 0) : 0;
-    for (let j = 0; j < POSITIONS; j++) {
-      const at = t * (POSITIONS + 1) + j;
+    for (let j = 0; j < positions; j++) {
+      const at = t * (positions + 1) + j;
       out += gone[at]; outRight += goneRight[at]; gaveUp += late[at];
       left[j * T + t] = (t === T - 1 ? N : out) - before[j];
       leftRight[j * T + t] = (t === T - 1 ? hits : outRight) - gaveUp;
@@ -35,9 +39,9 @@ function exitTables(codes, right, T, N) {
 }
 
 // Slider position of a threshold: more images leave as it rises, whether a sure image has a low score or a high one.
-function positionOf(theta, { falls }) {
-  const j = Math.round(theta * (POSITIONS - 1));
-  return falls ? j : POSITIONS - 1 - j;
+function positionOf(theta, { falls }, positions) {
+  const j = Math.round(theta * (positions - 1));
+  return falls ? j : positions - 1 - j;
 }
 
 // The whole move of a slider: T multiplications a number.
@@ -73,7 +77,7 @@ function unpack(model) {
 }
 
 function tablesOf(set, score) {
-  return set.tables[score] ??= exitTables(set.codes[score], set.right, set.timesteps, set.images);
+  return set.tables[score] ??= exitTables(set, score);
 }
 
 // Exit step, 1-based, of one image.
@@ -256,7 +260,7 @@ function fieldsOf(sets) {
     recording: { kind: "choice", label: "network and images", options: () => sets.map((set) => [set.name, set.name]) },
     score: { kind: "choice", label: "how sure?", options: (state) => Object.keys(named(state).codes).map((score) => [score, score]) },
     chip: { kind: "choice", label: "hardware", options: (state) => named(state).chips.map((chip) => [chip.name, chip.name]) },
-    theta: { kind: "number", label: (state) => named(state).rules[state.score].label, low: 0, high: 1, step: 0.005 },
+    theta: { kind: "number", label: (state) => named(state).rules[state.score].label, low: 0, high: 1, step: 1 / (sets[0].positions - 1) },
   };
   if (sets.length === 1) delete fields.recording;
   return { fields, named };
@@ -264,13 +268,13 @@ function fieldsOf(sets) {
 
 // Changing the score keeps the mean timesteps as near as a threshold can.
 function sameTimesteps(set, chip, state, score) {
-  const T = set.timesteps, N = set.images;
-  const wanted = exitNumbers(tablesOf(set, state.score), chip, positionOf(state.theta, set.rules[state.score]), T, N).timesteps;
+  const { timesteps: T, images: N, positions } = set;
+  const wanted = exitNumbers(tablesOf(set, state.score), chip, positionOf(state.theta, set.rules[state.score], positions), T, N).timesteps;
   let best = 0, gap = Infinity;
-  for (let i = 0; i < POSITIONS; i++) {
-    const j = positionOf(i / (POSITIONS - 1), set.rules[score]);
+  for (let i = 0; i < positions; i++) {
+    const theta = i / (positions - 1), j = positionOf(theta, set.rules[score], positions);
     const off = Math.abs(exitNumbers(tablesOf(set, score), chip, j, T, N).timesteps - wanted);
-    if (off < gap) { gap = off; best = i / (POSITIONS - 1); }
+    if (off < gap) { gap = off; best = theta; }
   }
   return { score, theta: best };
 }
@@ -279,7 +283,7 @@ function render({ model, el }) {
   const sets = unpack(model), { fields, named } = fieldsOf(sets);
   const at = (state) => {
     const set = named(state), chip = set.chips.find(({ name }) => name === state.chip) ?? set.chips[0];
-    const tables = tablesOf(set, state.score), j = positionOf(state.theta, set.rules[state.score]);
+    const tables = tablesOf(set, state.score), j = positionOf(state.theta, set.rules[state.score], set.positions);
     return { set, chip, tables, j, now: exitNumbers(tables, chip, j, set.timesteps, set.images) };
   };
   const curve = curvePanel(), exits = exitsPanel(), pictures = picturesPanel();
@@ -320,5 +324,5 @@ function render({ model, el }) {
   return shownExplorer.close;
 }
 
-export { exitNumbers, exitPython, exitRows, exitTables, positionOf, unpack };
+export { edpRows, exitNumbers, exitRows, exitTables, positionOf, unpack };
 export default { render };

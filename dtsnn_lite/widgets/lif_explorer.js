@@ -1,6 +1,7 @@
 // Two leaky integrate-and-fire neurons side by side, on one input that the reader makes.
 
-const STEPS = 30;
+import { explorer, fixed, html, line, note, numberTable, plot, ticks } from "./core.js";
+
 const CURRENTS = Array.from({ length: 61 }, (_, k) => Number((0.025 * k).toFixed(3)));
 const LONG = 200;                              // steps of the rate curve
 
@@ -20,9 +21,9 @@ function lifTrace(currents, { beta, v_th, reset }) {
   return { h, u, s };
 }
 
-function inputOf(state) {
+function inputOf(state, steps) {
   const marked = new Set(state.spikes);
-  return Array.from({ length: STEPS }, (_, t) => state.current + (marked.has(t) ? state.weight : 0));
+  return Array.from({ length: steps }, (_, t) => state.current + (marked.has(t) ? state.weight : 0));
 }
 
 function neurons(state) {
@@ -42,16 +43,16 @@ function rateCurve(neuron) {
 function lifRows(traces) {
   const first = ({ s }) => (s.includes(1) ? String(s.indexOf(1) + 1) : "none");
   return [["spikes", ...traces.map(({ s }) => String(count(s)))],
-    ["rate (spikes a step)", ...traces.map(({ s }) => fixed(count(s) / STEPS, 3))],
+    ["rate (spikes a step)", ...traces.map(({ s }) => fixed(count(s) / s.length, 3))],
     ["first spike at step", ...traces.map(first)],
     ["highest potential", ...traces.map(({ h }) => fixed(Math.max(...h), 3))]];
 }
 
-function lifPython(state) {
+function lifPython(state, steps) {
   const python = ({ name, beta, v_th, reset }) =>
     `    "${name}": LIF(beta=${beta}, v_th=${v_th}, hard_reset=${reset === "hard" ? "True" : "False"}),`;
   return ["import torch", "from dtsnn_lite.neurons import LIF, lif_loop", "",
-    `current = torch.full((${STEPS},), ${state.current}, dtype=torch.float64)`,
+    `current = torch.full((${steps},), ${state.current}, dtype=torch.float64)`,
     ...(state.spikes.length ? [`current[[${state.spikes.join(", ")}]] += ${state.weight}`] : []),
     "for name, lif in {", ...neurons(state).map(python), "}.items():",
     "    s, _ = lif_loop(current, lif)",
@@ -64,19 +65,19 @@ const COLOURS = { A: "", B: " third" };
 
 // u climbs to h, and where h passes the threshold a spike leaves and u drops.
 function membrane(neuron, trace) {
-  const { name, beta, v_th, reset } = neuron, marks = ticks(0, 1.1 * Math.max(v_th, ...trace.h), 5), high = marks.at(-1);
+  const { name, beta, v_th, reset } = neuron, steps = trace.h.length, marks = ticks(0, 1.1 * Math.max(v_th, ...trace.h), 5), high = marks.at(-1);
   const picture = plot({ title: `Neuron ${name}: \u03b2 = ${beta}, ${reset} reset`, label: membraneWords(neuron, trace),
-    x: { low: 0, high: STEPS, ticks: [0, 10, 20, 30], label: "timestep" }, y: { low: 0, high, ticks: marks, label: "potential u (dashed: threshold; marks: spikes)" } });
+    x: { low: 0, high: steps, ticks: ticks(0, steps, 3), label: "timestep" }, y: { low: 0, high, ticks: marks, label: "potential u (dashed: threshold; marks: spikes)" } });
   const path = [[0, 0], ...trace.h.flatMap((h, t) => [[t + 1, h], [t + 1, trace.u[t]]])];
   const fired = trace.s.flatMap((s, t) => (s ? [t + 1] : []));
-  picture.under.append(line(picture, [[0, v_th], [STEPS, v_th]], { class: "line other" }),
+  picture.under.append(line(picture, [[0, v_th], [steps, v_th]], { class: "line other" }),
     ...fired.map((t) => line(picture, [[t, high * 0.93], [t, high]], { class: "line warn" })),
     line(picture, path, { class: `line${COLOURS[name]}` }));
   return picture.root;
 }
 
 function membraneWords({ name, beta, v_th, reset }, { s }) {
-  return `Membrane potential of neuron ${name} with beta ${beta}, threshold ${v_th} and ${reset} reset: ${count(s)} spikes in ${STEPS} steps.`;
+  return `Membrane potential of neuron ${name} with beta ${beta}, threshold ${v_th} and ${reset} reset: ${count(s)} spikes in ${s.length} steps.`;
 }
 
 function ratePicture(state, both) {
@@ -102,21 +103,21 @@ function threshold(curve) {
 // --- the reader's own spikes ---------------------------------------------------------
 
 // One stop for the Tab key; arrows, Home and End walk; Space, Enter or a click makes or takes a spike.
-function spikeStrip(changed) {
+function spikeStrip(steps, changed) {
   const cell = (t) => html("button", { type: "button", class: "cell", tabindex: t ? -1 : 0, "aria-pressed": "false",
     "aria-label": `input spike at step ${t + 1}`, "data-lm-suppress-shortcuts": "true", click: () => { walk(t); changed(t); } });
-  const cells = Array.from({ length: STEPS }, (_, t) => cell(t));
+  const cells = Array.from({ length: steps }, (_, t) => cell(t));
   const walk = (to) => {
     cells.forEach((each, t) => each.setAttribute("tabindex", t === to ? 0 : -1));
     cells[to].focus();
   };
   const root = html("div", { class: "strip", role: "group", "aria-label": "Your own input spikes, one cell a step", keydown: (event) => {
     const at = cells.indexOf(event.target);
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: STEPS - 1 }[event.key];
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: steps - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    walk(Math.min(STEPS - 1, Math.max(0, to)));
+    walk(Math.min(steps - 1, Math.max(0, to)));
   } }, cells);
   return { root, show: (spikes) => cells.forEach((each, t) => each.setAttribute("aria-pressed", String(spikes.includes(t)))) };
 }
@@ -133,11 +134,10 @@ const FIELDS = {
   beta_b: { kind: "number", label: "\u03b2 of neuron B", low: 0, high: 1, step: 0.01, more: true },
   v_th_b: { kind: "number", label: "threshold of neuron B", low: 0.2, high: 2, step: 0.05, more: true },
   weight: { kind: "number", label: "current of one of your spikes", needs: (state) => state.spikes.length > 0, low: 0, high: 1.5, step: 0.025, more: true },
-  spikes: { kind: "marks", label: "your spikes", length: STEPS },
 };
 
 function render({ model, el }) {
-  const strip = spikeStrip((t) => shown.set({ spikes: toggled(shown.state().spikes, t) }));
+  const steps = model.get("steps"), strip = spikeStrip(steps, (t) => shown.set({ spikes: toggled(shown.state().spikes, t) }));
   const panels = html("div", { class: "panels" }), a = html("div", { class: "panel" }), b = html("div", { class: "panel" });
   const rates = html("div", { class: "panel" }), numbers = html("div", { class: "panel numbers" });
   panels.append(a, b, rates, numbers);
@@ -146,26 +146,27 @@ function render({ model, el }) {
   let table;
 
   function draw(state) {
-    const pair = neurons(state), currents = inputOf(state), traces = pair.map((neuron) => lifTrace(currents, neuron));
+    const pair = neurons(state), currents = inputOf(state, steps), traces = pair.map((neuron) => lifTrace(currents, neuron));
     const rows = lifRows(traces);
     a.replaceChildren(membrane(pair[0], traces[0]));
     b.replaceChildren(membrane(pair[1], traces[1]));
     rates.replaceChildren(ratePicture(state, pair.map((neuron) => ({ name: neuron.name, curve: rateCurve(neuron) }))));
-    if (!table) numbers.append((table = numberTable(`In ${STEPS} steps, one input for both`, ["", "neuron A", "neuron B"], rows)).root);
+    if (!table) numbers.append((table = numberTable(`In ${steps} steps, one input for both`, ["", "neuron A", "neuron B"], rows)).root);
     table.set(rows);
     strip.show(state.spikes);
     const [spikesA, spikesB] = traces.map(({ s }) => count(s));
     return { brief: `neuron A ${spikesA} spikes, neuron B ${spikesB} spikes`,
-      sentence: `In ${STEPS} steps neuron A ${fires(spikesA)} and neuron B ${fires(spikesB)}.` };
+      sentence: `In ${steps} steps neuron A ${fires(spikesA)} and neuron B ${fires(spikesB)}.` };
   }
 
   const row = (state) => {
-    const rows = lifRows(neurons(state).map((neuron) => lifTrace(inputOf(state), neuron)));
+    const rows = lifRows(neurons(state).map((neuron) => lifTrace(inputOf(state, steps), neuron)));
     const cells = neurons(state).flatMap(({ name, beta, v_th, reset }, k) =>
       [[`${name}: beta`, beta], [`${name}: threshold`, v_th], [`${name}: reset`, reset], [`${name}: rate`, rows[1][k + 1]]]);
     return [["current", ...cells.map(([head]) => head)], [state.current, ...cells.map(([, value]) => value)]];
   };
-  const shown = explorer({ model, el, title: model.get("heading"), fields: { ...FIELDS, spikes: { ...FIELDS.spikes, row: own } }, view, draw, row, python: lifPython });
+  const fields = { ...FIELDS, spikes: { kind: "marks", label: "your spikes", length: steps, row: own } };
+  const shown = explorer({ model, el, title: model.get("heading"), fields, view, draw, row, python: (state) => lifPython(state, steps) });
   return shown.close;
 }
 
@@ -177,5 +178,5 @@ function toggled(spikes, t) {
   return spikes.includes(t) ? spikes.filter((mark) => mark !== t) : [...spikes, t];
 }
 
-export { lifRows, lifTrace, rateCurve };
+export { lifTrace };
 export default { render };

@@ -3,6 +3,11 @@
 // Python ships, for each training and price, how many images the policy sends to each step and
 // how many answers are right, and the same for the threshold rules of equal accuracy.
 
+import {
+  bar, bytesOf, change, dot, explorer, fixed, html, line, note, numberTable,
+  plot, quantity, ratio, signed, svg,
+} from "./core.js";
+
 // --- arithmetic -----------------------------------------------------------------
 
 // Means over images of something that depends on the step alone, in the order of the steps.
@@ -169,5 +174,5 @@ function render({ model, el }) {
     python: (state) => policyPython(data, state, policyNumbers(data, state)) }).close;
 }
 
-export { nearest, policyNumbers, policyPython, policyRows };
+export { policyNumbers, policyRows };
 export default { render };

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from math import log
 
 import numpy as np
 import traitlets
@@ -14,9 +13,9 @@ from dtsnn_lite.cost import Bill, ExitCheckCost, StepCost, inference_cost
 from dtsnn_lite.exits import Run, first_right, replay, right_from_then_on, run_of, trade_off
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
-from dtsnn_lite.widgets.drawing import Axis, Plot, bar, change, dot, line, note, number_table, picture, quantity, ratio, signed, tag, ticks
-from dtsnn_lite.widgets.exit_explorer import SHOWN, thin_curve
-from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module, panels, static_view
+from dtsnn_lite.widgets.exit_explorer import thin_curve
+from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
+from dtsnn_lite.widgets.quantities import ticks
 
 Prices = tuple[StepCost, StepCost, ExitCheckCost]      # a timestep of the network, a look of the policy, an exit check
 KEPT_IMAGES = 96
@@ -37,8 +36,8 @@ def rival_of(recording: Recording, rule: str, accuracy: float) -> dict:
     wanted = min(accuracy, float(curve.accuracy.max()))
     best = np.flatnonzero(curve.accuracy >= wanted - 1e-9)[-1]
     threshold = float(curve.thresholds[best])
-    return {**summary(replay(scored, policy(threshold))), "threshold": threshold, "policy": policy.__name__, "summed": reads is summed,
-            "as_good": bool(wanted == accuracy)}
+    return {**summary(replay(scored, policy(threshold))), "threshold": threshold, "policy": policy.__name__,
+            "summed": reads is summed, "as_good": bool(wanted == accuracy)}
 
 
 def billed_by_step(bill: Bill) -> dict:
@@ -53,7 +52,7 @@ def chip_prices(name: str, prices: Prices, timesteps: int) -> dict:
     looked = Bill(free.energy_pj + look.fixed_pj + look.step_pj, free.latency_ns + look.fixed_ns + look.step_ns)
     plain = [{key: float(value) for key, value in asdict(price).items() if key != "parts"} for price in prices]
     return {"name": name, "free": billed_by_step(free), "looked": billed_by_step(looked),
-            "checked": billed_by_step(inference_cost(t, step, check)), "prices": dict(zip(("step", "look", "check"), plain))}
+            "checked": billed_by_step(inference_cost(t, step, check)), "prices": dict(zip(("step", "look", "check"), plain, strict=True))}
 
 
 def choose_shown(sweeps: Mapping[str, PolicySweep], count: int = KEPT_IMAGES) -> np.ndarray:
@@ -75,7 +74,8 @@ def pack(recording: Recording, sweeps: Mapping[str, PolicySweep], cost_models: M
                (("first right", -9, first_right(recording)), ("right from then on", -37, right_from_then_on(recording)))]
     methods = {name: [_policy(recording, sweep, k, index) for k in range(len(sweep.betas))] for name, sweep in sweeps.items()}
     data = {"images": recording.images, "timesteps": recording.timesteps, "steps": list(range(1, recording.timesteps + 1)),
-            "caption": f"{recording.images:,} images, at most {recording.timesteps} timesteps. Means over images; EDP is the mean of E\u00d7D.",
+            "caption": f"{recording.images:,} images, at most {recording.timesteps} timesteps. "
+                       "Means over images; EDP is the mean of E\u00d7D.",
             "methods": methods, "curves": curves, "oracles": oracles, "axes": _axes(recording, methods, curves, oracles),
             "chips": [chip_prices(name, prices, recording.timesteps) for name, prices in cost_models.items()],
             "highest": int(max(sweep.betas.max() for sweep in sweeps.values())), "python": dict(code), "pictures": None}
@@ -98,124 +98,6 @@ def _axes(recording: Recording, methods: Mapping, curves: Mapping, oracles: list
     right += [right for curve in curves.values() for _, right in curve]
     return {"x": list(range(1, max(recording.timesteps, 2) + 1)),
             "y": ticks(100 * min(right) / recording.images, 100 * max(right) / recording.images, 6)}
-
-
-# --- the same numbers in Python -----------------------------------------------------------
-
-def mean_over(counts: list[int], each: list[float], images: int) -> float:
-    """sum_t counts_t each_t / images, added in the order of t as the page adds."""
-    total = 0.0
-    for count, value in zip(counts, each):
-        total += count * value
-    return total / images
-
-
-def billed(stops: Mapping, bill: Mapping, images: int) -> dict:
-    """Accuracy, timesteps, energy, delay and EDP of images that stop as `stops` says."""
-    steps = range(1, len(stops["counts"]) + 1)
-    return {"accuracy": stops["right"] / images, "timesteps": mean_over(stops["counts"], list(steps), images),
-            **{part: mean_over(stops["counts"], bill[part], images) for part in ("energy_pj", "latency_ns", "edp_pj_ns")}}
-
-
-def nearest(policies: list[dict], beta: float) -> dict:
-    """The trained policy whose price is nearest, as prices are compared: by their ratio."""
-    return min(policies, key=lambda policy: abs(log(policy["beta"] / beta)))
-
-
-def policy_numbers(data: Mapping, beta: float, method: str, rival: str, chip: str, look: bool) -> tuple[dict, dict, dict, dict]:
-    """The policy, the rule it is compared with, and the numbers of both."""
-    policy = nearest(data["methods"][method], beta)
-    prices = next(each for each in data["chips"] if each["name"] == chip)
-    rule = policy["rivals"][rival]
-    return (policy, rule, billed(policy, prices["looked" if look else "free"], data["images"]),
-            billed(rule, prices["checked"], data["images"]))
-
-
-def policy_rows(ours: Mapping, theirs: Mapping) -> list[list[str]]:
-    """The explorer's table: [name, policy, threshold, ratio]."""
-    costs = (("energy", "energy_pj", "pJ"), ("delay", "latency_ns", "ns"), ("EDP", "edp_pj_ns", "pJ ns"))
-    return [["accuracy", f"{100 * ours['accuracy']:.1f} %", f"{100 * theirs['accuracy']:.1f} %", f"{signed(100 * (ours['accuracy'] - theirs['accuracy']), 1)} pt"],
-            ["timesteps", f"{ours['timesteps']:.3f}", f"{theirs['timesteps']:.3f}", ratio(ours["timesteps"] / theirs["timesteps"])],
-            *([name, quantity(ours[part], unit, theirs[part]), quantity(theirs[part], unit), ratio(ours[part] / theirs[part])]
-              for name, part, unit in costs)]
-
-
-# --- the view without a script --------------------------------------------------------------
-
-def _sentence(policy: Mapping, rule: Mapping, ours: Mapping, theirs: Mapping, rival: str, look: bool) -> str:
-    against = f"the threshold on {rival} of equal accuracy" if rule["as_good"] else f"the most accurate threshold on {rival}"
-    return (f"The policy trained at a price of {policy['beta']:g} answers {100 * ours['accuracy']:.1f} % right in {ours['timesteps']:.2f} "
-            f"timesteps, with {change(ours['energy_pj'] / theirs['energy_pj'])} energy than {against}, its look "
-            f"{'billed' if look else 'left out'}.")
-
-
-def plane_picture(data: Mapping, method: str, rival: str, policy: Mapping, ours: Mapping, theirs: Mapping) -> str:
-    """All policies of one training, the curve of the rule, the oracles, and the two points compared."""
-    x, y, images = data["axes"]["x"], data["axes"]["y"], data["images"]
-    label = (f"The policy stands at {ours['timesteps']:.2f} timesteps and {100 * ours['accuracy']:.1f} percent, the threshold on {rival} "
-             f"at {theirs['timesteps']:.2f} and {100 * theirs['accuracy']:.1f} percent.")
-    plot = Plot("Accuracy against mean timesteps", label, Axis(x[0], x[-1], x, "mean timesteps"), Axis(y[0], y[-1], y, "images right (%)"))
-
-    def at(stops: Mapping) -> tuple[float, float]:
-        return mean_over(stops["counts"], data["steps"], images), 100 * stops["right"] / images
-    policies = [at(each) for each in data["methods"][method]]
-    oracles = [(each, at(each)) for each in data["oracles"]]
-    rule = theirs["timesteps"], 100 * theirs["accuracy"]
-    named = [mark for oracle, each in oracles for mark in (_leader(plot, each, oracle["dy"]), note(plot, *each, oracle["name"], dx=-2, dy=oracle["dy"], class_="note other"))]
-    return plot.svg([line(plot, [(steps / images, 100 * right / images) for steps, right in data["curves"][rival]]),
-                     line(plot, policies, "line third"), *(dot(plot, *each, "dot third", 3) for each in policies),
-                     *(dot(plot, *each, "dot other", 3.5) for _, each in oracles)],
-                    [*named, dot(plot, *rule),
-                     dot(plot, *at(policy), "dot now"), note(plot, *rule, rival, dx=4, dy=18, class_="note accent"),
-                     note(plot, *at(policy), "policy", dx=8, dy=-9, class_="note now")])
-
-
-def _leader(plot: Plot, at: tuple[float, float], dy: float) -> str:
-    """A line from a dot to its name, `dy` above it."""
-    x, y = plot.to_x(at[0]), plot.to_y(at[1])
-    return tag("line", class_="base", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=f"{y - 5:.1f}", y2=f"{y + dy + 3:.1f}")
-
-
-def stops_picture(data: Mapping, policy: Mapping, rule: Mapping) -> str:
-    """Where policy and threshold let the images stop, side by side."""
-    words = [", ".join(f"{count} at {t}" for t, count in enumerate(each["counts"], 1)) for each in (policy, rule)]
-    T, images = data["timesteps"], data["images"]
-    plot = Plot("Steps that the images get", f"Policy: {words[0]}. Threshold: {words[1]}.",
-                Axis(0.5, T + 0.5, data["steps"], "timesteps; left bar policy, right bar threshold"),
-                Axis(0, 112, (0, 25, 50, 75, 100), "images (%)"))
-    marks = []
-    for i, (mine, other) in enumerate(zip(policy["counts"], rule["counts"])):
-        a, b = 100 * mine / images, 100 * other / images
-        marks += [bar(plot, i + 0.64, i + 0.98, 0, a, "bar warn"), bar(plot, i + 1.02, i + 1.36, 0, b),
-                  note(plot, i + 0.81, a, str(mine), dy=-5, text_anchor="middle"),
-                  note(plot, i + 1.19, b, str(other), dy=-5, text_anchor="middle")]
-    return plot.svg(over=marks)
-
-
-def choices_html(data: Mapping, raw: bytes, policy: Mapping) -> str:
-    """Some images of each choice that was made."""
-    if not data["pictures"]:
-        return ""
-    kept = np.frombuffer(raw, np.uint8).reshape(-1, data["pictures"]["height"], data["pictures"]["width"])
-    rows = []
-    for t in (t for t in data["steps"] if policy["counts"][t - 1] > 0):
-        shown = [m for m, steps in enumerate(policy["shown"]) if steps == t][:SHOWN]
-        tiles = "".join(tag("li", tag("span", picture(kept[m], f"a {data['pictures']['label'][m]}"), class_="frame"),
-                            tag("span", str(data["pictures"]["label"][m])), class_="tile") for m in shown)
-        body = tag("ul", tiles) if shown else tag("p", "None of the images kept in this page.", class_="none")
-        rows.append(tag("div", tag("p", f"Sent to {t} {'step' if t == 1 else 'steps'}", class_="head"), body))
-    return tag("div", *rows, class_="pictures")
-
-
-def static_html(data: Mapping, raw: bytes, heading: str, beta: float, method: str, rival: str, chip: str, look: bool) -> str:
-    """The explorer at one state, as plain HTML and SVG."""
-    policy, rule, ours, theirs = policy_numbers(data, beta, method, rival, chip, look)
-    controls = [("against the threshold on", rival, "choice"), ("the policy's look is in the bill", "yes" if look else "no", "choice"),
-                ("price of an error, beta", f"{beta:g}", "number")]
-    numbers = number_table(data["caption"], ["", "policy", "threshold", "ratio"], policy_rows(ours, theirs))
-    return static_view(heading, controls, _sentence(policy, rule, ours, theirs, rival, look), tag("div", numbers, class_="numbers"),
-                       panels(plane_picture(data, method, rival, policy, ours, theirs), stops_picture(data, policy, rule)),
-                       choices_html(data, raw, policy), folded=True)
 
 
 # --- the widget -------------------------------------------------------------------------------
@@ -253,7 +135,7 @@ class PolicyExplorer(Explorer):
             raise ValueError(f"beta lies in [1, {data['highest']}], the prices that were trained; got {beta!r}")
         beta = float(round(beta))
         super().__init__(data=data, bytes=raw, beta=beta, method=method, rival=rival, look=look, chip=chip, heading=heading,
-                         hash_key=hash_key, static_html=static_html(data, raw, heading, beta, method, rival, chip, look))
+                         hash_key=hash_key)
 
 
 DIGITS_CODE = {"recording": 'shipped("digits-hard-test")', "sweeps": 'shipped_sweeps("digits-hard")',

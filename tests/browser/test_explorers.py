@@ -6,19 +6,26 @@ import io
 import json
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ipywidgets.embed import embed_data
 
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets import explorer
 from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
-from tests.test_widgets import AFFINE, CHIPS, PROPORTIONAL, RECORDINGS, drawings, golden, recording  # noqa: F401
+from tests.test_widgets import AFFINE, CHIPS, RECORDINGS, drawings, golden, recording
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book" / "extensions"))
+
+from stopwhensure import live_widgets  # noqa: E402
 
 STAGE = (Path(__file__).parent / "stage.js").read_text("utf8")
-OWN = ("_", "layout", "tabbable", "tooltip", "comm", "static_html")
+OWN = ("_", "layout", "tabbable", "tooltip", "comm")
 
 
 def state_of(widget) -> dict:
@@ -31,13 +38,24 @@ def safe(value) -> str:
     return json.dumps(value).replace("</", "<\\/")
 
 
-def write_page(path: Path, widgets: list, text: str = "", body: str = "", theme: str = "light") -> str:
-    """A page with each widget twice: its static view and its live one."""
-    boxes = "".join(f'<div id="static{i}">{w.static_html}</div><div id="live{i}"></div>' for i, w in enumerate(widgets))
+def stills_of(widgets: list) -> list[str]:
+    """The still view of each widget, as the book places it."""
+    embedded = embed_data(views=widgets, drop_defaults=False)
+    models, keys = embedded["manager_state"]["state"], [spec["model_id"] for spec in embedded["view_specs"]]
+    places = "".join(f'<script type="application/vnd.jupyter.widget-view+json">{json.dumps({"model_id": key})}</script>' for key in keys)
+    views = live_widgets.views_of(models, places, "stage")
+    return [views[key] + live_widgets.WITHOUT_SCRIPTS for key in keys]
+
+
+def write_page(path: Path, widgets: list, text: str = "", body: str = "", theme: str = "light", still: bool = False) -> str:
+    """A page with each widget live, and its still view before that where one is wanted."""
+    stills = stills_of(widgets) if still else [""] * len(widgets)
+    boxes = "".join(f'<div id="still{i}">{before}</div><div id="live{i}"></div>' for i, before in enumerate(stills))
     path.write_text(
         f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8"><title>stage</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f'<style>html[data-theme="dark"] {{ background: #14181e; color: #eee }} body {{ margin: 16px; font-family: sans-serif }} {widgets[0]._css}</style>'
+        f'<style>html[data-theme="dark"] {{ background: #14181e; color: #eee }} body {{ margin: 16px; font-family: sans-serif }}'
+        f"{widgets[0]._css}</style>"
         f"<body {body}><main><h1>Stage</h1>{text}{boxes}</main>"
         f"<script>const STATES = {safe([state_of(w) for w in widgets])}, MODULES = {safe([w._esm for w in widgets])};\n{STAGE}</script>",
         "utf8")
@@ -69,7 +87,8 @@ def stage(browser, tmp_path):
 
 
 def exit_explorer(**more) -> ExitExplorer:
-    return ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), **{"code": "RECORDINGS[0]", "imports": ("from tests.test_widgets import RECORDINGS",), **more})
+    origin = {"code": "RECORDINGS[0]", "imports": ("from tests.test_widgets import RECORDINGS",)}
+    return ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), **{**origin, **more})
 
 
 def cells(page, box: str) -> list[str]:
@@ -84,52 +103,58 @@ def slide(page, value: float, box: str = "live0") -> None:
     field(page, "theta", box).fill(str(value))
 
 
-# --- static = live -------------------------------------------------------------------
+# --- still = live ----------------------------------------------------------------------
 
-@pytest.mark.parametrize("seen", [RECORDINGS[0], RECORDINGS[1], RECORDINGS[2], recording(2500, 6), recording(150, 13)])
-def test_the_static_view_shows_the_same_strings_as_the_live_default(stage, seen):
-    page = stage(ExitExplorer(seen, CHIPS, drawings(seen.images), theta=0.3))
-    assert cells(page, "static0") == cells(page, "live0")
-    shapes = """box => [...document.querySelectorAll(`#${box} .panel svg *`)].filter(e => e.tagName !== 'g')
-        .map(e => [e.tagName, e.textContent, ...['class','points','x','y','x1','x2','y1','y2','cx','cy','r','width','height'].map(a => e.getAttribute(a))])"""
-    still, live = page.evaluate(shapes, "static0"), page.evaluate(shapes, "live0")
-    assert sorted(map(str, still)) == sorted(map(str, live))
-    tiles = "box => [...document.querySelectorAll(`#${box} .pictures p, #${box} .tile`)].map(e => e.textContent)"
-    assert page.evaluate(tiles, "static0") == page.evaluate(tiles, "live0")
-    labels = "box => [...document.querySelectorAll(`#${box} [role=img][aria-label], #${box} img`)].map(e => e.getAttribute('aria-label') ?? e.alt)"
-    assert page.evaluate(labels, "static0") == page.evaluate(labels, "live0")
-
-
-@pytest.mark.parametrize("width", [360, 760])
-@pytest.mark.parametrize("make", [lambda: exit_explorer(), lambda: LIFExplorer()])
-def test_the_live_view_is_as_tall_as_the_still_one_so_that_the_text_stays_put(stage, make, width):
-    page = stage(make(), width=width)
-    page.wait_for_function("document.querySelector('#live0 output').textContent")
-    still, live = page.evaluate("['static0', 'live0'].map(id => document.getElementById(id).offsetHeight)")
-    assert abs(still - live) < 16
-    assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
-
-
-SAME = """() => {
-  const names = ['class','points','x','y','x1','x2','y1','y2','cx','cy','r','width','height','aria-label'];
-  return ['static0', 'live0'].map((box) => [...document.querySelectorAll(`#${box} .panel svg, #${box} .panel svg *`)]
-    .filter((e) => e.tagName !== 'g').map((e) => [e.tagName, e.children.length ? '' : e.textContent, ...names.map((a) => e.getAttribute(a))].join(' ')).sort());
+# An element with its children; only an image that is drawn and a control that is not answered yet may differ.
+TREE = """(box) => {
+  const said = (e) => [...e.attributes].filter(({ name }) => !["disabled", "selected", "checked", "value"].includes(name))
+    .map(({ name, value }) => `${name}=${value}`).sort();
+  const tree = (e) => e.nodeType === 3 ? e.data
+    : e.matches("canvas, img") ? ["image", e.ariaLabel ?? e.alt, e.className, e.getAttribute("width"), e.getAttribute("height")]
+    : [e.tagName, ...said(e), e.matches("input, select") ? [e.value, e.checked ?? ""] : "", ...[...e.childNodes].map(tree)];
+  return JSON.stringify(tree(document.querySelector(`#${box} > .dtsnn`)));
 }"""
 
 
-def assert_still_is_live(page):
-    """The still view's numbers, drawings and sentence are the live one's."""
-    assert cells(page, "static0") == cells(page, "live0")
-    still, live = page.evaluate(SAME)
-    assert still == live
-    page.wait_for_function("document.querySelector('#live0 output').textContent")
-    assert page.locator("#static0 .sentence").text_content() == page.locator("#live0 .sentence").text_content()
+HEIGHTS = "['still0', 'live0'].map((box) => document.querySelector(`#${box} > .dtsnn`).getBoundingClientRect().height)"
 
 
-@pytest.mark.parametrize("state", [{}, {"spikes": [2, 3, 9], "current": 0.0, "weight": 0.8}, {"beta": 1.0, "reset_b": "soft", "v_th": 0.45, "current": 1.0}])
-def test_the_static_lif_view_draws_and_prints_what_the_live_one_does(stage, state):
-    page = stage(LIFExplorer(**state))
-    assert_still_is_live(page)
+def assert_still_is_live(page) -> None:
+    """The still view is the live one, element by element, and takes the same room in any window."""
+    assert page.evaluate(TREE, "still0") == page.evaluate(TREE, "live0")
+    for width in (320, 360, 480, 760, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        still, live = page.evaluate(HEIGHTS)
+        assert still == live > 0, width
+    assert page.locator("#still0 :is(button, input, select, textarea):enabled").count() == 0
+
+
+@pytest.mark.parametrize("seen", [RECORDINGS[0], RECORDINGS[1], RECORDINGS[2], recording(2500, 6), recording(150, 13)])
+def test_the_still_view_is_the_live_one_and_as_tall(stage, seen):
+    assert_still_is_live(stage(ExitExplorer(seen, CHIPS, drawings(seen.images), theta=0.3), still=True))
+
+
+@pytest.mark.parametrize("state", [{}, {"spikes": [2, 3, 9], "current": 0.0, "weight": 0.8},
+                                   {"beta": 1.0, "reset_b": "soft", "v_th": 0.45, "current": 1.0}])
+def test_the_still_lif_view_is_the_live_one_and_as_tall(stage, state):
+    assert_still_is_live(stage(LIFExplorer(**state), still=True))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_images_of_a_still_view_hold_the_pixels_of_the_live_one(stage, channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (97, 32, 32, channels)).astype(np.uint8)
+    page = stage(ExitExplorer({"three": ExitData(RECORDINGS[1], CHIPS, pixels if channels == 3 else pixels[..., 0])}), still=True)
+    drawn = page.evaluate("""async () => {
+      const all = (box) => [...document.querySelectorAll(`#${box} .frame > *`)];
+      const pixels = (source) => {
+        const context = Object.assign(document.createElement("canvas"), { width: 32, height: 32 }).getContext("2d");
+        context.drawImage(source, 0, 0);
+        return context.getImageData(0, 0, 32, 32).data.join();
+      };
+      await Promise.all(all("still0").map((image) => image.decode()));
+      return [all("still0").map(pixels), all("live0").map(pixels)];
+    }""")
+    assert drawn[0] == drawn[1] and len(drawn[0]) >= 8
 
 
 # --- JavaScript = Python ----------------------------------------------------------------
@@ -137,15 +162,17 @@ def test_the_static_lif_view_draws_and_prints_what_the_live_one_does(stage, stat
 def test_the_browser_computes_pythons_numbers_at_every_slider_position(stage):
     page = stage(exit_explorer())
     faults = page.evaluate("""async (golden) => {
-      const { exitNumbers, exitRows, exitTables, positionOf, unpack } = MODULE[0], faults = [];
+      const { edpRows, exitNumbers, exitRows, exitTables, positionOf, unpack } = MODULE[0], faults = [];
       for (const { data, bytes, expected } of golden) {
         const raw = Uint8Array.from(bytes.match(/../g), (pair) => parseInt(pair, 16));
         const [set] = unpack({ get: (name) => (name === "data" ? data : new DataView(raw.buffer)) });
-        for (const { score, theta, chip: name, rows, left } of expected) {
-          const T = set.timesteps, chip = set.chips.find((each) => each.name === name), j = positionOf(theta, set.rules[score]);
-          const tables = set.tables[score] ??= exitTables(set.codes[score], set.right, T, set.images);
-          const found = [exitRows(set, chip, exitNumbers(tables, chip, j, T, set.images)), [...tables.left.slice(j * T, j * T + T)]];
-          if (JSON.stringify(found) !== JSON.stringify([rows, left])) faults.push([score, theta, found, rows, left]);
+        for (const { score, theta, chip: name, rows, left, edp } of expected) {
+          const T = set.timesteps, chip = set.chips.find((each) => each.name === name);
+          const j = positionOf(theta, set.rules[score], set.positions);
+          const tables = set.tables[score] ??= exitTables(set, score), now = exitNumbers(tables, chip, j, T, set.images);
+          const ways = edpRows(set, chip, now).map(([, value]) => value);
+          const found = [exitRows(set, chip, now), ways, [...tables.left.slice(j * T, j * T + T)]];
+          if (JSON.stringify(found) !== JSON.stringify([rows, edp, left])) faults.push([score, theta, found, rows, edp, left]);
         }
       }
       return faults.slice(0, 3);
@@ -209,9 +236,9 @@ def test_colour_images_and_class_names_stand_below_their_pictures(stage):
     colours = np.random.default_rng(0).integers(0, 256, (97, 32, 32, 3)).astype(np.uint8)
     page = stage(ExitExplorer({"three": ExitData(RECORDINGS[1], CHIPS, colours, class_names=("cat", "dog", "ship"))}))
     tiles = "box => [...document.querySelectorAll(`#${box} .tile`)].map(t => t.textContent)"
-    assert page.evaluate(tiles, "static0") == page.evaluate(tiles, "live0")
     assert set("".join(page.evaluate(tiles, "live0")).replace("cat", "").replace("dog", "").replace("ship", "")) <= {"\u2192"}
-    drawn = page.evaluate("""() => { const c = document.querySelector('#live0 canvas'); const p = c.getContext('2d').getImageData(0, 0, 32, 32).data;
+    drawn = page.evaluate("""() => {
+        const c = document.querySelector('#live0 canvas'), p = c.getContext('2d').getImageData(0, 0, 32, 32).data;
         return [c.width, Math.min(...p.filter((_, i) => i % 4 === 3)), new Set(p).size > 100]; }""")
     assert drawn == [32, 255, True]
 
@@ -251,7 +278,7 @@ def test_cleaning_up_leaves_no_listener_and_no_element(stage):
 def test_two_explorers_on_one_page_share_no_id(stage):
     page = stage(exit_explorer(), exit_explorer(hash_key="second"))
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
-    assert ids == ["static0", "live0", "static1", "live1"]
+    assert ids == ["still0", "live0", "still1", "live1"]
     slide(page, 0.8, "live1")
     assert page.evaluate("[MODELS[0].get('theta'), MODELS[1].get('theta')]") == [0.35, 0.8]
 
@@ -290,8 +317,9 @@ def test_the_copied_python_of_the_lif_explorer_prints_its_spikes_and_rates(stage
         code, printed = page.evaluate("copied.pop()"), io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(code, "copied", "exec"), {})
-        spikes, rates = page.eval_on_selector_all("#live0 tbody tr", "rows => rows.slice(0, 2).map(r => [...r.querySelectorAll('td')].map(c => c.textContent))")
-        assert printed.getvalue().splitlines() == [f"{name}: {n} spikes, rate {r}" for name, n, r in zip("AB", spikes, rates)]
+        numbers = "rows => rows.slice(0, 2).map(row => [...row.querySelectorAll('td')].map(cell => cell.textContent))"
+        spikes, rates = page.eval_on_selector_all("#live0 tbody tr", numbers)
+        assert printed.getvalue().splitlines() == [f"{name}: {n} spikes, rate {r}" for name, n, r in zip("AB", spikes, rates, strict=True)]
 
 
 # --- links --------------------------------------------------------------------------------
@@ -353,13 +381,15 @@ def hostile_hashes(count: int) -> list[str]:
               "score=entropy", "score=__proto__", "score=<img src=x onerror=alert(1)>", "chip=%3Cscript%3Ealert(1)%3C/script%3E",
               "chip=%E0%A4%A", "hide=score,chip,theta", "hide=__proto__,constructor", "fix=%00", "q=<svg onload=alert(1)>",
               "q=" + "x" * 3000, "%", "&&&", "=", "theta", "__proto__=1", "constructor=2", "score=entropy&score=margin", "\u202e", "#", "?"]
-    return ["#exit?" + "&".join(rng.choice(pieces) for _ in range(rng.randint(1, 8))) for _ in range(count)] + ["#exit", "#exit?", "#", "#exit?v=1" + "&a" * 9000]
+    made = ["#exit?" + "&".join(rng.choice(pieces) for _ in range(rng.randint(1, 8))) for _ in range(count)]
+    return [*made, "#exit", "#exit?", "#", "#exit?v=1" + "&a" * 9000]
 
 
 def test_hostile_links_never_break_the_page_or_insert_markup(stage):
     page = stage(exit_explorer())
     page.on("dialog", lambda dialog: pytest.fail("a link ran a script"))
-    tags = "() => [...document.querySelectorAll('#live0 *')].filter(e => /^(script|iframe|b|object)$/i.test(e.tagName) || [...e.attributes].some(a => a.name.startsWith('on'))).length"
+    tags = """() => [...document.querySelectorAll('#live0 *')].filter((e) =>
+        /^(script|iframe|b|object)$/i.test(e.tagName) || [...e.attributes].some((a) => a.name.startsWith('on'))).length"""
     for hash in hostile_hashes(150):
         page.evaluate("hash => { location.hash = hash; dispatchEvent(new HashChangeEvent('hashchange')); }", hash)
         theta, score, chip = page.evaluate("['theta', 'score', 'chip'].map(name => MODELS[0].get(name))")
@@ -383,7 +413,8 @@ def test_the_copied_python_runs_and_prints_the_numbers_of_the_table(stage):
         code, printed = page.evaluate("copied.pop()"), io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(code, "copied", "exec"), {})
-        rows = page.eval_on_selector_all("#live0 .numbers tbody tr", "rows => rows.map(r => r.children[0].textContent + ' ' + r.children[1].textContent)")
+        first_two = "rows => rows.map(row => row.children[0].textContent + ' ' + row.children[1].textContent)"
+        rows = page.eval_on_selector_all("#live0 .numbers tbody tr", first_two)
         assert printed.getvalue().splitlines() == [row.replace("\u00b5", "u") for row in rows]
 
 
@@ -429,10 +460,8 @@ def test_the_explorer_of_the_contributors_page_works_as_printed(stage, tmp_path,
     monkeypatch.setattr(explorer, "HERE", tmp_path)
     written = {"__name__": "affine_explorer"}
     exec(compile(blocks("python")[0], "affine_explorer.py", "exec"), written)
-    page = stage(written["AffineExplorer"](), text='<a id="phrase" href="#affine?v=1&timesteps=8">at T = 8</a>')
-    assert cells(page, "static0") == cells(page, "live0")
-    still, live = page.evaluate(SAME)
-    assert still == live
+    page = stage(written["AffineExplorer"](), text='<a id="phrase" href="#affine?v=1&timesteps=8">at T = 8</a>', still=True)
+    assert_still_is_live(page)
     states = [(timesteps, share / 100) for timesteps in range(1, 9) for share in range(0, 91, 7)]
     assert page.evaluate("states => states.map(([timesteps, fixed]) => MODULE[0].affineRows({ timesteps, fixed }))", states) \
         == [written["affine_rows"](*state) for state in states]
@@ -466,10 +495,18 @@ def test_in_a_notebook_the_address_is_left_alone(stage):
     assert dark == "#e8ebee"
 
 
-def test_without_scripts_the_numbers_and_pictures_are_there(browser, tmp_path):
+@pytest.mark.parametrize("make", [exit_explorer, LIFExplorer])
+def test_without_scripts_the_default_state_is_there_to_see_to_hear_and_to_print(browser, tmp_path, make):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(write_page(tmp_path / "still.html", [exit_explorer()]))
-    assert page.locator("#static0 .panel svg").count() == 2 and page.locator("#static0 table").first.is_visible()
-    assert page.locator("#static0 img").first.is_visible()
+    page.goto(write_page(tmp_path / "still.html", [make()], still=True))
+    for media in ("screen", "print"):
+        page.emulate_media(media=media)
+        assert page.locator("#still0 svg[role=img][aria-label]").first.is_visible() and page.locator("#still0 table").first.is_visible()
+        assert page.locator("#still0 .sentence").is_visible()
+        assert not page.locator("#still0 .tools").is_visible() and not page.locator("#still0 .lesson").is_visible()
+    assert all(image.is_visible() and image.get_attribute("alt") for image in page.locator("#still0 img").all())
+    page.emulate_media(media="screen")
+    assert page.locator("#still0 noscript p").is_visible()
+    assert page.get_by_role("slider").first.is_disabled()
     context.close()

@@ -77,12 +77,11 @@ def tab(browser):
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
 def test_a_widget_comes_alive_in_place_of_its_still_view(tab, serve, tmp_path, scheme):
-    page = write_page(tmp_path, {"one": model(COUNTER, count=3, _css="button { color: rgb(1, 2, 3); }")}, box("one"))
+    page = write_page(tmp_path, {"one": model(COUNTER, count=3)}, box("one"))
     tab.goto(page.as_uri() if scheme == "file" else f"{serve(tmp_path)}/a/b/page.html")
     button = tab.get_by_role("button", name="count 3")
     button.press("Enter")
     assert tab.locator("#one").inner_text() == "count 4"
-    assert tab.locator("#one button").evaluate("it => getComputedStyle(it).color") == "rgb(1, 2, 3)"
     assert tab.errors == []
 
 
@@ -92,6 +91,32 @@ def test_binary_traits_arrive_as_in_jupyter(tab, tmp_path):
     record["buffers"] = [{"path": ["data", "raw"], "encoding": "base64", "data": base64.b64encode(raw).decode()}]
     tab.goto(write_page(tmp_path, {"one": record}, box("one")).as_uri())
     tab.get_by_text("prepared -2 300").wait_for()
+
+
+FOLDS = """
+export default { render({ el }) {
+  for (const name of ["more", "lesson"]) {
+    const fold = document.createElement("details");
+    fold.innerHTML = `<summary>live ${name}</summary><p>inside</p>`;
+    el.append(fold);
+  }
+} };
+"""
+
+
+def test_a_fold_stays_open_and_keeps_the_focus_when_the_live_view_comes(tab, tmp_path):
+    still = "".join(f"<details><summary>still {name}</summary><p>inside</p></details>" for name in ("more", "lesson"))
+    place = box("one").replace("<p>still one</p>", still)
+    tab.goto(write_page(tmp_path, {"one": model(FOLDS)}, f'<div style="height: 6000px"></div>{place}').as_uri())
+    tab.evaluate("""() => {
+        const fold = document.querySelectorAll("details")[1];
+        fold.open = true;
+        fold.querySelector("summary").focus({ preventScroll: true });
+    }""")
+    tab.locator("#one").scroll_into_view_if_needed()
+    tab.locator("#one[data-view=live]").wait_for()
+    assert tab.locator("details").evaluate_all("all => all.map((fold) => fold.open)") == [False, True]
+    assert tab.evaluate("document.activeElement.textContent") == "live lesson"
 
 
 def test_two_views_share_one_model(tab, tmp_path):

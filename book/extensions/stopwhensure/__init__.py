@@ -2,6 +2,7 @@
 
 freshness     what a page was made from; a change makes it stale
 live_widgets  anywidgets that run on a static page, with a still view for readers without scripts
+stills        that view, drawn by the widget's own script
 offline       mathematics and scripts without the network
 icons         the theme's icon fonts, cut down to the icons that are shown
 tables        room for words on a narrow page

@@ -1,8 +1,9 @@
 """anywidgets that run on a static page, from the state that myst-nb embeds in it.
 
-A notebook's widget becomes three things in the page: a box that keeps its height, the still view that its
-`static_html` trait holds (what a reader without scripts sees, and what is printed), and its state, which
-stands at the end of the text so that the text paints first. assets/widget-host.js brings it to life.
+A notebook's widget becomes three things in the page: a still view, drawn by the widget's own script (what a
+reader without scripts sees, and what is printed), the style sheet of both its views, and its state, which
+stands at the end of the text so that the text paints first. assets/widget-host.js brings it to life in the
+same elements as the still ones, so that it takes exactly their place.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from . import stills
+
 LOGGER = logging.getLogger(__name__)
 STATE_TYPE = "application/vnd.jupyter.widget-state+json"
 VIEW = re.compile(
     r'<script type="application/vnd\.jupyter\.widget-view\+json">(?P<view>[^<]*)</script>'
 )
-LOADS_SOMETHING = re.compile(r"<script|<iframe|<link|\bon\w+\s*=|javascript:|https?://(?!www\.w3\.org/)", re.I)
+WITHOUT_SCRIPTS = "<noscript><p>This is the default state; in a browser with scripts the controls move it.</p></noscript>"
+LOADS_SOMETHING = re.compile(r"<(?:script|iframe|link)\b|<[^>]*(?:\son\w+=|javascript:|https?://)", re.I)
 
 Models = dict[str, dict[str, Any]]  # model id -> {"model_module", "state", "buffers", ...}
 
@@ -38,27 +42,37 @@ def take_state(context: dict[str, Any]) -> Models:
     return models
 
 
-def still_view(model: dict[str, Any], page: str) -> str:
-    """The default view without a script; it may load and run nothing."""
-    html = model["state"].pop("static_html", "")
-    if not html:
-        LOGGER.warning("a widget has no static_html: nothing to see without scripts, or on paper", location=page)
-    if LOADS_SOMETHING.search(html):
-        LOGGER.warning("the static_html of a widget loads or runs something", location=page)
-    return f'<div class="afm-still">{html}</div>' if html else ""
+def views_of(models: Models, body: str, page: str) -> dict[str, str]:
+    """The still view of each model that the page shows; a widget that cannot be drawn warns, and is left out."""
+    shown = {json.loads(found["view"])["model_id"] for found in VIEW.finditer(body)}
+    ours = {key: models[key] for key in shown if key in models and models[key]["model_module"] == "anywidget"}
+    if len(ours) < len(shown):
+        LOGGER.warning("only anywidgets live on a static page; this page shows another widget", location=page)
+    views = {}
+    for key, still in stills.draw(ours).items():
+        if "error" in still:
+            LOGGER.warning("a widget cannot be drawn without a browser: %s", still["error"], location=page)
+        elif LOADS_SOMETHING.search(still["html"]):
+            LOGGER.warning("the still view of a widget loads or runs something", location=page)
+        views[key] = still.get("html", "")
+    return views
 
 
-def box(view: str, models: Models, page: str) -> str:
-    """The reserved place of one widget: still view and a note of which model goes there."""
-    model = models.get(json.loads(view)["model_id"])
-    if model is None or model["model_module"] != "anywidget":
-        LOGGER.warning("only anywidgets live on a static page; this cell shows another widget", location=page)
+def box(view: str, views: dict[str, str]) -> str:
+    """The place of one widget: its still view, and a note of which model goes there."""
+    key = json.loads(view)["model_id"]
+    if key not in views:
         return ""
-    height_px = int(model["state"].get("min_height", 0))
     return (
-        f'<div class="afm" style="min-height:{height_px}px">{still_view(model, page)}'
+        f'<div class="afm"><div class="afm-still">{views[key]}{WITHOUT_SCRIPTS}</div>'
         f'<script type="application/vnd.jupyter.widget-view+json">{view}</script></div>'
     )
+
+
+def style_sheets(models: Models) -> str:
+    """The style sheets of the widgets, each once and out of their state: both views of a widget obey the same rules."""
+    sheets = {model["state"].pop("_css", "") for model in models.values()} - {""}
+    return "".join(f"<style>{sheet}</style>" for sheet in sorted(sheets))
 
 
 def embedded(models: Models) -> str:
@@ -74,11 +88,10 @@ def place_widgets(app: Sphinx, pagename: str, templatename: str, context: dict[s
     body = context.get("body", "")
     if not models or not VIEW.search(body):
         return
-    # Two views of one model share its still view: the pop in still_view must see each model once.
-    stills: dict[str, str] = {}
-    body = VIEW.sub(lambda found: stills.setdefault(found["view"], box(found["view"], models, pagename)), body)
+    views, sheets = views_of(models, body, pagename), style_sheets(models)
+    boxes = VIEW.sub(lambda found: box(found["view"], views), body)
     host = context["pathto"]("_static/widget-host.js", 1)
-    context["body"] = f'{body}\n{embedded(models)}\n<script src="{host}"></script>\n'
+    context["body"] = f'{sheets}{boxes}\n{embedded(models)}\n<script src="{host}"></script>\n'
 
 
 def setup(app: Sphinx) -> None:
