@@ -108,7 +108,7 @@ function decadeTicks(low, high) {
 
 // --- plots --------------------------------------------------------------------
 
-const MARGIN = { left: 40, right: 14, top: 44, bottom: 38 };
+const WIDTH = 340, HEIGHT = 240, MARGIN = { left: 40, right: 14, top: 44, bottom: 38 };
 
 // A linear scale, or one of decades.
 function scale({ low, high, log = false }, from, to) {
@@ -127,13 +127,13 @@ function tickWords({ format = String }, tick) {
 
 // A picture with two axes. x and y: { low, high, ticks, label, format?, log? }.
 // Returns { root, x, y, under, over, box }: two scales, a layer below and one above, the drawing area.
-function plot({ width = 340, height = 240, title, label, x, y, margin = MARGIN }) {
-  const box = { left: margin.left, right: width - margin.right, top: margin.top, bottom: height - margin.bottom };
+function plot({ title, label, x, y }) {
+  const box = { left: MARGIN.left, right: WIDTH - MARGIN.right, top: MARGIN.top, bottom: HEIGHT - MARGIN.bottom };
   const toX = scale(x, box.left, box.right);
   const toY = scale(y, box.bottom, box.top);
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
   root.append(text(0, 13, title, { class: "title" }), text(0, 31, y.label, { class: "axis" }),
-    text(box.right, height - 4, x.label, { class: "axis", "text-anchor": "end" }));
+    text(box.right, HEIGHT - 4, x.label, { class: "axis", "text-anchor": "end" }));
   for (const tick of y.ticks) {
     const at = fixed(toY(tick), 1);
     root.append(svg("line", { class: "grid", x1: box.left, x2: box.right, y1: at, y2: at }),
@@ -186,7 +186,7 @@ function numberTable(caption, heads, rows) {
 
 // --- fields: what a control may hold --------------------------------------------
 //
-// { kind: "number", label, low, high, step, unit?, spoken? }   a slider
+// { kind: "number", label, low, high, step }   a slider
 // { kind: "choice", label, options: (state) => [[value, words], ...] }   a list
 // { kind: "flag", label }                                  a check box
 // { kind: "marks", label, length, row? }   whole numbers below length; the explorer draws them, in the element `row`
@@ -283,13 +283,13 @@ function control(fieldName, field, changed) {
       input.value = at;
     }
     if (field.kind === "number") {
-      value.textContent = `${fixed(at, digitsOf(field.step))}${field.unit ? ` ${field.unit}` : ""}`;
+      value.textContent = fixed(at, digitsOf(field.step));
       if (input.value !== String(at)) input.value = at;
-      input.setAttribute("aria-valuetext", `${at}${field.unit ? ` ${field.spoken ?? field.unit}` : ""}${spoken ? `, ${spoken}` : ""}`);
+      input.setAttribute("aria-valuetext", `${at}, ${spoken}`);
     }
   };
   const lock = (fixedNow, hidden) => { held = fixedNow; input.disabled = fixedNow; row.hidden = hidden; };
-  return { row, input, show, lock };
+  return { row, show, lock };
 }
 
 // --- copying --------------------------------------------------------------------
