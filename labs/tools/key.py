@@ -1,7 +1,7 @@
 """The answer key of a class: what each student's own constants lead to.
 
 python -m labs.tools.key class.csv [key.csv] [--course open]
-class.csv has a column `student`; key.csv has a row a student and a column a number.
+class.csv has a column `student` (classlist.py says which other lists will do); key.csv has a row a student and a column a number.
 """
 
 from __future__ import annotations
@@ -14,21 +14,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dtsnn_lite.classroom.checks import numbers
-from dtsnn_lite.classroom.variants import Variant
+from labs.tools.classlist import class_list
 from labs.tools.masters import key_names, masters, solved
 
 
 def read_class(path: Path) -> list[str]:
-    """The ids in a class list; an id that could not be drawn for is refused by name."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file)
-        if "student" not in (table.fieldnames or []):
-            raise ValueError(f"{path} needs a column `student`; it has {table.fieldnames}")
-        students = [row["student"].strip() for row in table if (row["student"] or "").strip()]
-    twice = {s for s in students if [t.lower() for t in students].count(s.lower()) > 1}
-    if twice:
-        raise ValueError(f"{path} names {', '.join(sorted(twice))} more than once")
-    return [Variant(student).student for student in students]
+    """The ids in a class list."""
+    return [member.student for member in class_list(path)]
 
 
 def answers_of(student: str, course: str = "open") -> dict[str, float | str]:
@@ -70,7 +62,11 @@ def main() -> None:
     parser.add_argument("key", type=Path, nargs="?", default=Path("key.csv"))
     parser.add_argument("--course", default="open", help="the COURSE that stands in the notebooks")
     given = parser.parse_args()
-    write_key(read_class(given.students), given.key, given.course)
+    try:
+        students = read_class(given.students)
+    except (OSError, ValueError) as reason:
+        parser.error(str(reason))
+    write_key(students, given.key, given.course)
     print(f"key: {given.key}")
 
 
