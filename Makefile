@@ -4,10 +4,10 @@
 #   VENV         where the environment goes
 #   PYTHON_ENV   an environment that has all of requirements.txt already: nothing is installed then
 #   TORCH_INDEX  an index with PyTorch's CPU build: on Linux a plain torch brings gigabytes of CUDA
-#   SUBMITTED    the folder of submissions that `make grade` grades
+#   SUBMITTED    the folder or zip of submissions that `make grade` grades
 #   LIMITS       other limits for it: LIMITS="--cell-seconds 60 --seconds 300 --memory-gb 2"
-#   CLASS        a CSV with a column `student`, for `make key`
-#   COURSE       a word that changes every student's constants, for `make labs` and `make key`
+#   CLASS        a CSV with a column `student`, for `make key` and `make grade`
+#   COURSE       a word that changes every student's constants, for `make labs`, `make key` and `make grade`
 #   PYTEST_ARGS  what to test, and how: make test PYTEST_ARGS="tests/test_exits.py -x"
 
 PYTHON ?= python3
@@ -53,7 +53,8 @@ key: $(READY) ## every student's own answers: make key CLASS=class.csv
 	@$(RUN) -m labs.tools.key $(or $(CLASS),$(error say which class: make key CLASS=class.csv)) labs/key/class.csv --course $(COURSE)
 
 grade: $(READY) ## scores.csv and feedback/ of a folder of submissions: make grade SUBMITTED=folder
-	@$(RUN) -m labs.tools.grade $(or $(SUBMITTED),$(error say which folder: make grade SUBMITTED=folder)) $(LIMITS)
+	@$(RUN) -m labs.tools.grade "$(or $(SUBMITTED),$(error say which folder: make grade SUBMITTED=folder))" $(LIMITS) \
+		$(if $(CLASS),--class-list "$(CLASS)") $(if $(filter-out file,$(origin COURSE)),--course "$(COURSE)")
 
 rehearse: $(READY) ## an invented class of thirty, ten of them hostile, graded: ten to twenty minutes
 	@$(RUN) -m labs.tools.rehearsal

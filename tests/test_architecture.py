@@ -51,7 +51,7 @@ FLOW = (
     "figures",
 )
 # Folders beside the flow, each in an order of its own: what each may import besides the files above it there.
-CLASSROOM = ("seals", "questions", "checks", "variants")                        # the numpy shore
+CLASSROOM = ("seals", "questions", "checks", "variants", "exam")                # the numpy shore
 PROOFS = ("published", "fit_65nm", "papers", "recipes", "recipes_seenn", "stages", "facts")        # the whole flow
 WIDGETS = ("quantities", "explorer", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer", "lif_explorer")   # the numpy shore
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from labs.tools import grade as grading
-from labs.tools.grade import Grade, Limits, Submission, grade, make_course, max_score, memo_points, submissions, write_feedback
+from labs.tools.grade import Grade, Limits, grade, make_course, max_score, memo_points, submissions, write_feedback
+from labs.tools.intake import Submission
 from labs.tools.masters import LABS, code_cells, grade_id, masters, run_cell
 from labs.tools.rehearsal import ALONE, HOSTILE, LAB, LOST_ALL, Pupil, hand_in, points, pupils, references, surprises, wrong
 
@@ -76,7 +77,9 @@ def test_both_layouts_are_found_and_links_are_not_followed(tmp_path):
     (tmp_path / "bob").mkdir()
     (tmp_path / "bob" / "lab3.ipynb").write_text("{}")
     (tmp_path / "eve").symlink_to(tmp_path / "ada")
-    assert [(s.student, s.lab) for s in submissions(tmp_path)] == [("ada", "lab1"), ("bob", "lab3")]
+    made = submissions(tmp_path, tmp_path)
+    assert [(s.student, s.lab) for s in made.graded] == [("ada", "lab1"), ("bob", "lab3")]
+    assert [(s.file, s.cause[:6]) for s in made.ungraded] == [("eve", "a link")]
 
 
 def test_feedback_holds_the_messages_and_the_scores_are_a_table(tmp_path):

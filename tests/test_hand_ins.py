@@ -183,7 +183,8 @@ def formats() -> dict[str, bytes]:
     """One notebook in the dresses in which it comes."""
     new = json.loads(notebook())
     cells, text = new["cells"], json.dumps(new)
-    older = [{("input" if c["cell_type"] == "code" else "source"): c["source"], **{k: c[k] for k in ("cell_type", "metadata")}} for c in cells]
+    older = [{("input" if c["cell_type"] == "code" else "source"): c["source"], "cell_type": c["cell_type"], "metadata": c["metadata"]}
+             for c in cells]
     windows = [{**c, "source": "".join(c["source"]).replace("\n", "\r\n")} for c in cells]
     western = json.dumps(new, ensure_ascii=False).replace("Python loops", "zw\xf6lf loops")
     return {"utf-8": text.encode(), "a mark": text.encode("utf-8-sig"), "utf-16": text.encode("utf-16"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from math import cos, isfinite
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def sealed_check(name: str, answer: object, wrong: Mapping[str, object], hint: s
 
 # --- in a notebook -----------------------------------------------------------------
 
-@lru_cache(maxsize=None)
+@cache
 def sealed_checks(path: Path = SEALS) -> dict[str, Check]:
     """Every check of the labs, by name."""
     entries = json.loads(Path(path).read_text("utf8"))
@@ -151,4 +151,4 @@ def expect(condition: object, message: str) -> None:
 def close(a: object, b: object, tolerance: float = 1e-6) -> bool:
     """Whether two answers hold the same numbers, each within tolerance (1 + |b|)."""
     x, y = list(numbers(a)), list(numbers(b))
-    return len(x) == len(y) and all(abs(p - q) <= tolerance * (1 + abs(q)) for p, q in zip(x, y))
+    return len(x) == len(y) and all(abs(p - q) <= tolerance * (1 + abs(q)) for p, q in zip(x, y, strict=True))

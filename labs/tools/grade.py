@@ -1,9 +1,10 @@
 """Submissions to scores: nbgrader's autograder, each submission by itself, whatever it does.
 
 python -m labs.tools.grade SUBMITTED [--scores scores.csv] [--feedback folder]
-                             [--cell-seconds 120] [--seconds 600] [--memory-gb 4]
+                             [--class-list class.csv] [--course word] [--cell-seconds 120] [--seconds 600] [--memory-gb 4]
 
-SUBMITTED holds <student>/<lab>/<lab>.ipynb (nbgrader's layout) or <student>/<lab>.ipynb.
+SUBMITTED is a folder, or the zip that a learning platform makes; intake.py finds out whose each file is.
+Each file of it, and each student of the class list, gets a row that says what became of it.
 Grading RUNS the students' code, as you. The limits here keep an accident from stopping the others;
 they are no wall against malice: see labs/README.md for a container.
 """
@@ -19,8 +20,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import nbformat
@@ -28,10 +30,18 @@ import psutil
 from nbgrader.api import Gradebook
 
 from dtsnn_lite.classroom.variants import NAME
+from labs.tools.classlist import Member, class_list
+from labs.tools.editions import student_edition
+from labs.tools.exams import examined
+from labs.tools.handed_in import Cell, NoNotebook, cells_of
+from labs.tools.intake import Plan, Submission, Ungraded, in_course, plan
 from labs.tools.masters import LABS, exercises, masters
+from labs.tools.pile import LARGEST_FILE as LARGEST_NOTEBOOK
+from labs.tools.pile import gathered
+from labs.tools.poured import LARGEST as LARGEST_CODE
+from labs.tools.poured import poured
 
 ROOT = LABS.parent
-LARGEST_NOTEBOOK = 20_000_000       # bytes; a lab with its figures has a tenth of it
 LARGEST_FILE = 500_000_000          # bytes that student code may write to one file
 
 
@@ -45,17 +55,8 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Submission:
-    """One student's notebook for one lab."""
-
-    student: str
-    lab: str
-    path: Path
-
-
-@dataclass(frozen=True)
 class Grade:
-    """A row of the scores: status is `graded`, or why not; said are the failed tests' messages."""
+    """A row of the scores: status is `graded`, or why not; said are the failed tests' messages; file and note are the plan's."""
 
     student: str
     lab: str
@@ -63,25 +64,22 @@ class Grade:
     max_score: float
     status: str
     said: dict[str, str] = field(default_factory=dict)
+    file: str = ""
+    note: str = ""
 
     @property
     def row(self) -> dict:
         said = "; ".join(f"{name}: {words}" for name, words in self.said.items())
         return {"student": self.student, "lab": self.lab, "score": self.score, "max_score": self.max_score,
-                "status": self.status, "feedback": said}
+                "status": self.status, "feedback": said, "file": self.file, "note": self.note}
 
 
-COLUMNS = ("student", "lab", "score", "max_score", "status", "feedback")
+COLUMNS = ("student", "lab", "score", "max_score", "status", "feedback", "file", "note")
 
 
-def submissions(folder: Path) -> Iterator[Submission]:
-    """Every notebook in the folder that bears a lab's name."""
-    labs = {path.stem for path in masters()}
-    for student in sorted(p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()):
-        for lab in sorted(labs):
-            found = [p for p in (student / lab / f"{lab}.ipynb", student / f"{lab}.ipynb") if p.is_file()]
-            if found:
-                yield Submission(student.name, lab, found[0])
+def submissions(folder: Path, scratch: Path, members: Sequence[Member] = (), course: str = "") -> Plan:
+    """What to do with the files of a folder or a zip; those that lie in zips are unpacked into scratch."""
+    return in_course(plan(gathered(folder, scratch), [path.stem for path in masters()], members), course)
 
 
 def max_score(lab: str) -> float:
@@ -105,21 +103,13 @@ def make_course(lab: str, course: Path) -> Path:
     """A folder in which nbgrader knows the lab: source, release, gradebook."""
     source = course / "source" / lab
     source.mkdir(parents=True)
-    nbformat.write(with_own_names(nbformat.read(LABS / f"{lab}.ipynb", as_version=4)), source / f"{lab}.ipynb")
+    nbformat.write(examined(nbformat.read(LABS / f"{lab}.ipynb", as_version=4)), source / f"{lab}.ipynb")
     shutil.copy(LABS / "nbgrader_config.py", course)
     command = nbgrader(course, "generate_assignment", lab)
     ran = subprocess.run(command, cwd=course, env=environment(course), capture_output=True, text=True)
     if ran.returncode:
         raise RuntimeError(f"nbgrader could not release {lab}:\n{ran.stderr[-2000:]}")
     return course
-
-
-def with_own_names(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A master whose tests fetch `check`, `close` and `expect` anew: a student may have given another thing that name."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade"):
-            cell.source = f"from dtsnn_lite.classroom.checks import check, close, expect\n{cell.source}"
-    return notebook
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -134,43 +124,50 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 def grade(submission: Submission, course: Path, limits: Limits = Limits()) -> Grade:
     """The grade of one submission, made in a copy of the course that is thrown away."""
-    best = max_score(submission.lab)
-    refused = reason_to_refuse(submission)
-    if refused:
-        return Grade(submission.student, submission.lab, 0.0, best, refused)
+    row = Grade(submission.student, submission.lab, 0.0, max_score(submission.lab), "", file=submission.file, note=submission.note)
+    try:
+        cells = cells_to_grade(submission)
+    except NoNotebook as reason:
+        return replace(row, status=str(reason))
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
         own = shutil.copytree(course, Path(folder) / "course")
-        handed_in = own / "submitted" / submission.student / submission.lab
+        handed_in = own / "submitted" / id_of(submission) / submission.lab
         handed_in.mkdir(parents=True)
-        shutil.copy(submission.path, handed_in / f"{submission.lab}.ipynb")
+        nbformat.write(poured(sheet_of(submission.lab), cells, id_of(submission), submission.course), handed_in / f"{submission.lab}.ipynb")
         status = run_autograder(submission, own, limits)
-        score = score_of(submission, own)
-        if score is None:
-            return Grade(submission.student, submission.lab, 0.0, best, status or "it left nothing to grade")
-        return Grade(submission.student, submission.lab, score, best, status or "graded", messages(submission, own))
+        return replace(row, **outcome_of(submission, own, status))
 
 
-def reason_to_refuse(submission: Submission) -> str:
-    """Why a file is not even started; empty if nothing speaks against it."""
-    if not NAME.fullmatch(submission.student):
-        return "the folder's name is no student id"
+def id_of(submission: Submission) -> str:
+    """The id that draws the constants, and that nbgrader knows."""
+    return submission.draws or submission.student
+
+
+@lru_cache(maxsize=1)
+def sheet_of(lab: str) -> nbformat.NotebookNode:
+    return student_edition(LABS / f"{lab}.ipynb")
+
+
+def cells_to_grade(submission: Submission) -> list[Cell]:
+    """The cells of a submission; NoNotebook says why it is not even started."""
+    if not NAME.fullmatch(id_of(submission)):
+        raise NoNotebook("the folder's name is no student id, and its STUDENT is none")
     if submission.path.stat().st_size > LARGEST_NOTEBOOK:
-        return f"the notebook is larger than {LARGEST_NOTEBOOK // 1_000_000} MB"
-    try:
-        nbformat.read(submission.path, as_version=4)
-    except Exception:       # JSON, schema, encoding: whatever it is, it is no notebook
-        return "the file is not a notebook"
-    return ""
+        raise NoNotebook(f"the notebook is larger than {LARGEST_NOTEBOOK // 1_000_000} MB")
+    cells = cells_of(submission.path.read_bytes())
+    if sum(len(cell.source) for cell in cells) > LARGEST_CODE:
+        raise NoNotebook(f"its cells hold more than {LARGEST_CODE // 1_000_000} million characters")
+    return cells
 
 
 def run_autograder(submission: Submission, course: Path, limits: Limits) -> str:
     """nbgrader autograde under a watch; what went wrong, or nothing."""
     mark = uuid.uuid4().hex
-    command = nbgrader(course, "autograde", submission.lab, f"--student={submission.student}",
+    command = nbgrader(course, "autograde", submission.lab, f"--student={id_of(submission)}",
                        f"--ExecutePreprocessor.timeout={limits.cell_seconds}")
     with open(course / "autograde.log", "wb") as log:
         process = subprocess.Popen(command, cwd=course, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   env=environment(course, LAB_RUN=mark, LAB_STUDENT=submission.student),
+                                   env=environment(course, LAB_RUN=mark, LAB_STUDENT=id_of(submission), LAB_COURSE=submission.course),
                                    preexec_fn=small_files if os.name == "posix" else None)
         try:
             return watch(process, mark, limits) or outcome(process.returncode, course / "autograde.log")
@@ -226,25 +223,43 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
 
 
+# --- what came of it ---------------------------------------------------------------------
+
+
+def outcome_of(submission: Submission, course: Path, status: str) -> dict:
+    """Score, status and messages; status is what went wrong already, or empty."""
+    tests = {f"{e.name}-test": e.points for e in exercises(LABS / f"{submission.lab}.ipynb")}
+    path = course / "autograded" / id_of(submission) / submission.lab / f"{submission.lab}.ipynb"
+    if not path.is_file():          # nbgrader broke off: what its gradebook has is what was saved before
+        score = score_of(submission, course)
+        kept = min(score or 0.0, sum(tests.values()))
+        return {"score": kept, "status": status or ("it left nothing to grade" if score is None else "graded")}
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code" and "nbgrader" in cell.metadata]
+    ran = {cell.metadata.nbgrader.grade_id: error_of(cell) for cell in cells if cell.execution_count}
+    count = len(tests.keys() & ran)
+    some = "" if count == len(tests) else f"only {count} of {len(tests)} tests ran"
+    return {"score": float(sum(points for name, points in tests.items() if ran.get(name) == "")),
+            "status": status or some or "graded", "said": messages(ran)}
+
+
 def score_of(submission: Submission, course: Path) -> float | None:
     """What the gradebook says; None where there is no gradebook, or no grade in it."""
     try:
         with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
-            return float(book.find_submission(submission.lab, submission.student).score)
+            return float(book.find_submission(submission.lab, id_of(submission)).score)
     except Exception:       # a damaged or missing gradebook is this submission's loss, nobody else's
         return None
 
 
-def messages(submission: Submission, course: Path) -> dict[str, str]:
+def messages(errors: dict[str, str]) -> dict[str, str]:
     """What each failed test said, after what the exercise's own cell said; never the tests themselves."""
-    path = course / "autograded" / submission.student / submission.lab / f"{submission.lab}.ipynb"
-    if not path.is_file():
-        return {}
-    cells = nbformat.read(path, as_version=4).cells
-    errors = {c.metadata.nbgrader.grade_id: one_line(o) for c in cells if "nbgrader" in c.metadata
-              for o in c.get("outputs", []) if o.output_type == "error"}
-    failed = [name.removesuffix("-test") for name in errors if name.endswith("-test")]
-    return {name: "; ".join(dict.fromkeys(errors[part] for part in (name, f"{name}-test") if part in errors)) for name in failed}
+    failed = [name.removesuffix("-test") for name, words in errors.items() if name.endswith("-test") and words]
+    return {name: "; ".join(dict.fromkeys(errors[part] for part in (name, f"{name}-test") if errors.get(part))) for name in failed}
+
+
+def error_of(cell: nbformat.NotebookNode) -> str:
+    """The first error of a cell that ran; empty where it had none."""
+    return next((one_line(output) for output in cell.outputs if output.output_type == "error"), "")
 
 
 def one_line(error: nbformat.NotebookNode) -> str:
@@ -254,13 +269,28 @@ def one_line(error: nbformat.NotebookNode) -> str:
 
 # --- all of them ------------------------------------------------------------------------------
 
-def grade_all(folder: Path, limits: Limits = Limits()) -> Iterator[Grade]:
-    """The grades of every submission in a folder, one after the other."""
-    found = list(submissions(folder))
+def grade_all(made: Plan, limits: Limits = Limits()) -> Iterator[Grade]:
+    """The grades of a plan, one after the other, then a row for each file and student without one."""
     with tempfile.TemporaryDirectory(prefix="courses-") as courses:
-        made = {lab: make_course(lab, Path(courses) / lab) for lab in sorted({s.lab for s in found})}
-        for submission in found:
-            yield grade(submission, made[submission.lab], limits)
+        masters_of = {lab: make_course(lab, Path(courses) / lab) for lab in sorted({s.lab for s in made.graded})}
+        for submission in made.graded:
+            yield grade(submission, masters_of[submission.lab], limits)
+    yield from map(row_without_grade, made.ungraded)
+
+
+def row_without_grade(one: Ungraded) -> Grade:
+    return Grade(one.student, one.lab, 0.0, max_score(one.lab) if one.lab else 0.0, one.cause, file=one.file)
+
+
+def summary(made: Plan) -> str:
+    """What became of the files that were there: the numbers add up."""
+    causes = sum(bool(one.file) for one in made.ungraded)
+    older = made.files - made.passed_over - len(made.graded) - causes
+    parts = {"started": len(made.graded), "older versions": older, "not graded (see their status)": causes,
+             "of no person": made.passed_over}
+    absent = len(made.ungraded) - causes
+    return (f"{made.files} files: " + ", ".join(f"{count} {what}" for what, count in parts.items() if count)
+            + (f"; {absent} hand-ins of the class list are missing" if absent else ""))
 
 
 def write_feedback(grade: Grade, folder: Path) -> None:
@@ -268,6 +298,7 @@ def write_feedback(grade: Grade, folder: Path) -> None:
     page = folder / grade.student / f"{grade.lab}.md"
     page.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"# {grade.lab}: {grade.score:g} of {grade.max_score:g} points", "", f"Status: {grade.status}.", ""]
+    lines += [f"Note: {grade.note}.", ""] if grade.note else []
     lines += [f"- **{name}** {words}" for name, words in grade.said.items()] or ["No test failed."] * (grade.score > 0)
     page.write_text("\n".join(lines) + "\n", "utf8")
 
@@ -280,18 +311,33 @@ def main() -> None:
     parser.add_argument("--cell-seconds", type=int, default=Limits.cell_seconds)
     parser.add_argument("--seconds", type=int, default=Limits.seconds)
     parser.add_argument("--memory-gb", type=float, default=Limits.memory_bytes / 1e9)
+    parser.add_argument("--class-list", type=Path, help="CSV of the class: who handed nothing in gets a row, too")
+    parser.add_argument("--course", default="", help="the course's word; without it, the one that most notebooks name")
     given = parser.parse_args()
-    if not given.submitted.is_dir():
-        parser.error(f"{given.submitted} is no folder")
-    with open(given.scores, "w", newline="", encoding="utf8") as file:
+    if not given.submitted.exists():
+        parser.error(f"{given.submitted} is no folder, and no zip")
+    try:
+        members = class_list(given.class_list) if given.class_list else []
+    except (OSError, ValueError) as reason:
+        parser.error(str(reason))
+    limits = Limits(given.cell_seconds, given.seconds, int(given.memory_gb * 1e9))
+    with tempfile.TemporaryDirectory(prefix="handed-in-") as scratch:
+        made = submissions(given.submitted, Path(scratch), members, given.course)
+        write_grades(grade_all(made, limits), given.scores, given.feedback)
+    print(summary(made), f"scores: {given.scores}   feedback: {given.feedback}/<student>/<lab>.md", sep="\n")
+
+
+def write_grades(grades: Iterator[Grade], scores: Path, feedback: Path) -> None:
+    """The table, a row as soon as it is known, and a page for each student and lab."""
+    with open(scores, "w", newline="", encoding="utf8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
-        for one in grade_all(given.submitted, Limits(given.cell_seconds, given.seconds, int(given.memory_gb * 1e9))):
+        for one in grades:
             table.writerow(one.row)
             file.flush()
-            write_feedback(one, given.feedback)
-            print(f"{one.student:20} {one.lab}  {one.score:5.1f} / {one.max_score:g}  {one.status}", flush=True)
-    print(f"scores: {given.scores}   feedback: {given.feedback}/<student>/<lab>.md")
+            if one.student and one.lab:
+                write_feedback(one, feedback)
+            print(f"{one.student:20} {one.lab:4}  {one.score:5.1f} / {one.max_score:g}  {one.status}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ It knows the names that nbgrader, Moodle, Canvas, Blackboard and Brightspace giv
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,6 +25,7 @@ class Submission:
     """One student's notebook for one lab.
 
     draws  the id by which the student's constants are drawn; empty where it is the student's own
+    course the word that draws them, too
     file   its name in the pile
     note   what a person should know about it: which of two versions, whose id
     """
@@ -32,6 +34,7 @@ class Submission:
     lab: str
     path: Path
     draws: str = ""
+    course: str = "open"
     file: str = ""
     note: str = ""
 
@@ -161,7 +164,7 @@ def owner_of(found: Found, members: Sequence[Member], wrapped: set[str]) -> Owne
     if folder:
         return named_by_platform({"who": folder}, found.says, unknown)
     if NAME.fullmatch(found.says) and found.says != "reference":
-        return Owner(found.says, note="; ".join(filter(None, (unknown, "only its STUDENT says whose it is"))))
+        return Owner(found.says, note=joined(unknown, "only its STUDENT says whose it is"))
     return Owner("", note="nothing says whose it is: put it into a folder with the student's id")
 
 
@@ -197,7 +200,7 @@ def named_by_platform(told: dict[str, str], says: str, unknown: str) -> Owner:
     who = told["who"].strip()
     known = NAME.fullmatch(says) and says != "reference"
     draws = says if known else plain(who)[:64]
-    return Owner(who, draws, "; ".join(filter(None, (unknown, f"constants of {draws!r}" + " by its STUDENT" * bool(known)))))
+    return Owner(who, draws, joined(unknown, f"constants of {draws!r}" + " by its STUDENT" * bool(known)))
 
 
 def best(versions: list[tuple[Owner, str, Found]], labs: Sequence[str]) -> Submission:
@@ -208,7 +211,7 @@ def best(versions: list[tuple[Owner, str, Found]], labs: Sequence[str]) -> Submi
     notes = [owner.note, f"its name says {named}, its cells are {lab}'s" if named not in ("", lab) else ""]
     if len(ranked) > 1:
         notes.append(f"graded {found.name}, not {', '.join(str(other.name) for _, _, other in ranked[:-1])}")
-    return Submission(owner.student, lab, found.path, owner.draws, str(found.name), "; ".join(filter(None, notes)))
+    return Submission(owner.student, lab, found.path, owner.draws, found.course or "open", str(found.name), joined(*notes))
 
 
 def rank(lab: str, found: Found) -> tuple:
@@ -231,13 +234,25 @@ def moment(stamp: str) -> str:
     return stamp.zfill(24)
 
 
+def in_course(made: Plan, course: str = "") -> Plan:
+    """The plan with everybody's constants drawn in one course: the given one, or the one that most notebooks name."""
+    named = Counter(one.course for one in made.graded)
+    course = course or max(named, key=lambda word: (named[word], word), default="open")
+    other = {word: f"its COURSE is {word!r}, it is graded in {course!r}" for word in named if word != course}
+    return replace(made, graded=tuple(replace(one, course=course, note=joined(one.note, other.get(one.course, ""))) for one in made.graded))
+
+
+def joined(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
+
+
 def shared(chosen: Sequence[Submission]) -> Iterator[Submission]:
     """Submissions, with a word where two students let the same id draw their constants."""
     for one in chosen:
         others = [o.student for o in chosen if one.draws and o.lab == one.lab and o is not one
                   and (o.draws or o.student).casefold() == one.draws.casefold()]
         note = f"so are those of {', '.join(others)}" if others else ""
-        yield replace(one, note="; ".join(filter(None, (one.note, note))))
+        yield replace(one, note=joined(one.note, note))
 
 
 def cause_of(owner: Owner, lab: str, found: Found) -> str:

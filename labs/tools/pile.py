@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from labs.tools.handed_in import NAMED, NoNotebook, cells_of, lab_of, said_by, touched
+from labs.tools.handed_in import COURSE, NAMED, NoNotebook, cells_of, lab_of, said_by, touched
 
 LARGEST_FILE = 200_000_000          # bytes: a lab with its figures has a thousandth, one that printed for hours a tenth
 LARGEST_ZIP = 2_000_000_000         # bytes that a zip may unpack to
@@ -27,6 +27,7 @@ class Found:
     modified  when it was written, in seconds
     lab       the lab that its cells belong to; empty where they belong to none
     says      what its STUDENT says
+    course    what its COURSE says
     touched   whether it holds more than the stubs
     trouble   why it cannot be read; empty where it is a notebook
     """
@@ -36,6 +37,7 @@ class Found:
     modified: float = 0.0
     lab: str = ""
     says: str = ""
+    course: str = ""
     touched: bool = False
     trouble: str = ""
 
@@ -104,4 +106,4 @@ def looked_at(found: Found) -> Found:
     except (NoNotebook, OSError) as reason:
         return replace(found, trouble=str(reason))
     lab = lab_of(cells)
-    return replace(found, lab=lab, says=said_by(NAMED, cells), touched=touched(cells, lab))
+    return replace(found, lab=lab, says=said_by(NAMED, cells), course=said_by(COURSE, cells), touched=touched(cells, lab))

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 
 from labs.tools.editions import student_edition
-from labs.tools.grade import Submission
+from labs.tools.intake import Submission
 from labs.tools.masters import LABS, exercises, mistakes
 
 LAB = "lab1"
