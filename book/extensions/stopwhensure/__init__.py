@@ -7,6 +7,9 @@ offline       mathematics and scripts without the network
 icons         the theme's icon fonts, cut down to the icons that are shown
 tables        room for words on a narrow page
 pictures      the notebooks' drawings with a palette
+docstrings    the package's docstrings, made fit for a page
+reference     its public names, with signatures, read from the source
+mentions      the first mention of a name in a chapter, linked to the reference
 pages         descriptions, Open Graph tags, sitemap, the page for lost readers, repairs of the theme
 """
 
@@ -16,11 +19,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import freshness, icons, live_widgets, offline, pages, pictures, tables
+from . import freshness, icons, live_widgets, mentions, offline, pages, pictures, reference, tables
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (freshness, live_widgets, offline, icons, tables, pictures, pages):
+    for part in (freshness, live_widgets, offline, icons, tables, pictures, pages, reference, mentions):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
