@@ -159,6 +159,16 @@ class SpikingNet(nn.Module, ABC):
         return x
 
 
+@contextmanager
+def compiling(net: SpikingNet, on: bool = True) -> Iterator[None]:
+    """Neurons fused by torch.compile for the length of a block (it needs a C++ compiler or Triton)."""
+    before, net.compiled = net.compiled, on
+    try:
+        yield
+    finally:
+        net.compiled = before
+
+
 class SpikingConvNet(SpikingNet):
     """Stages of convolution, batch norm and LIF, then one linear layer (VGG family), digital or on a chip."""
 

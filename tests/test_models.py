@@ -16,7 +16,7 @@ from dtsnn_lite.encoding import Rate, direct
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.inference import dynamic_inference, folded, record
 from dtsnn_lite.models import (DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingConvNet, SpikingNet, SpikingResNet, State, build,
-                               evaluating, layer_shapes, over_time)
+                               compiling, evaluating, layer_shapes, over_time)
 from dtsnn_lite.neurons import LIF, lif_loop
 from dtsnn_lite.training import TrainConfig, fit
 
@@ -179,7 +179,7 @@ class Smallest(SpikingNet):
 
 def some(n: int = 20) -> Split:
     """Images whose upper or lower half is brighter."""
-    labels = torch.arange(n) % 2
+    labels = (torch.arange(n) % 2).int()
     x = torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(2))
     x[:, :, 2:] *= labels[:, None, None, None].float()
     return Split(x, labels)
@@ -293,6 +293,16 @@ def test_evaluating_ends_with_its_block():
         assert not any(m.training for m in net.modules())
         raise ZeroDivisionError
     assert [m.training for m in net] == [True, False]
+
+
+def test_compiling_ends_with_its_block():
+    net = build(SMALL_CONV)
+    with pytest.raises(ZeroDivisionError), compiling(net):
+        assert net.compiled
+        raise ZeroDivisionError
+    assert not net.compiled
+    with compiling(net, False):
+        assert not net.compiled
 
 
 def test_an_ann_is_asked_for_nothing_that_stays():

@@ -18,7 +18,7 @@ from dtsnn_lite.checkpoints import save_net
 from dtsnn_lite.data import Splits, as_input, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.inference import record
-from dtsnn_lite.models import CIFAR_SMALL, DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingNet, build
+from dtsnn_lite.models import CIFAR_SMALL, DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingNet, build, compiling
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.training import Augment, History, TrainConfig, fit
 
@@ -78,10 +78,9 @@ def make(recipe: Recipe, checkpoint: Path | None = None, device: str = "cpu", co
     torch.manual_seed(recipe.training.seed)
     torch.backends.cudnn.benchmark = True           # no effect on a CPU
     net = build(recipe.net).to(device)
-    net.compiled = compiled
-    history = fit(net, recipe.data().train.to(device), recipe.training, checkpoint=checkpoint, progress=progress,
-                  max_epochs=max_epochs)
-    net.compiled = False
+    with compiling(net, compiled):
+        history = fit(net, recipe.data().train.to(device), recipe.training, checkpoint=checkpoint, progress=progress,
+                      max_epochs=max_epochs)
     return net.eval(), history
 
 
