@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from dtsnn_lite.guards import check_rate, check_whole
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import Current, SpikingNet, State, evaluating, over_time
 from dtsnn_lite.neurons import LIF
+from dtsnn_lite.training import Augmentation, descend, dice_of, finite, in_mode, set_lr, shuffled, training_batch
 
 
 class PolicyNet(SpikingNet):
@@ -61,7 +62,7 @@ def choose_steps(policy: PolicyNet, images: Tensor, timesteps: int, batch: int =
     if policy.timesteps != timesteps:
         raise ValueError(f"this policy chooses among T = {policy.timesteps} timesteps, the network runs {timesteps}: "
                          "train a policy for this T")
-    with evaluating(policy):
+    with in_mode(policy, training=False):
         return np.concatenate([action_logits(policy, as_input(x)).argmax(1).cpu().numpy() + 1 for x in images.split(batch)])
 
 
@@ -129,18 +130,18 @@ class Experience:
 
 @torch.no_grad()
 def experience(net: SpikingNet, train: Split, timesteps: int, epochs: int,
-               drift: Callable[[Tensor, torch.Generator], Tensor] | None = None, seed: int = 0) -> Iterator[Experience]:
+               drift: Augmentation | None = None, seed: int = 0) -> Iterator[Experience]:
     """One Experience an epoch. The SNN is frozen, so its answers are a data set like any other.
 
     drift  changes the images anew in every epoch: a network that knows its training images by
            heart is always right on them and teaches the policy nothing
     """
     check_set(train.images, train.labels, net.head.out_features)
-    net.eval()
     for epoch in range(epochs):
-        dice = torch.Generator().manual_seed(1_000_003 * seed + epoch)
-        images = drift(as_input(train.images), dice) if drift else as_input(train.images)
-        said = [running_mean(net(direct(x, timesteps))).argmax(dim=2) for x in images.split(250)]
+        images = as_input(train.images)
+        images = drift(images, dice_of(seed, epoch)) if drift else images
+        with in_mode(net, training=False):
+            said = [running_mean(net(direct(x, timesteps))).argmax(dim=2) for x in images.split(250)]
         yield Experience(images, torch.cat(said, dim=1) == train.labels)
 
 
@@ -152,21 +153,19 @@ def fit_policy(policy: PolicyNet, epochs: Iterable[Experience], config: PolicyTr
         if len(seen.correct) != policy.timesteps:
             raise ValueError(f"the policy chooses among T = {policy.timesteps} timesteps, the network ran {len(seen.correct)}: "
                              "make the policy for this T")
-        rewards = rewards_of(seen.correct, config.beta)
-        gained = 0.0
-        for index in torch.randperm(len(seen.images), generator=dice).split(config.batch):
-            _set_lr(optimizer, config, epoch)
-            logits = action_logits(policy.train(), seen.images[index])
-            r = rewards[:, index]
-            _descend(optimizer, reinforce_loss(logits, r, dice) if config.sampled else expectation_loss(logits, r))
-            gained -= expectation_loss(logits.detach(), r).item() * len(index)
-        history.append(gained / len(seen.images))
-    policy.eval()
+        set_lr(optimizer, config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs)))
+        rewards, gained = rewards_of(seen.correct, config.beta), 0.0
+        with in_mode(policy, training=True):
+            for index in shuffled(len(seen.images), config.batch, dice):
+                logits, r = action_logits(policy, seen.images[index]), rewards[:, index]
+                descend(optimizer, reinforce_loss(logits, r, dice) if config.sampled else expectation_loss(logits, r))
+                gained -= expectation_loss(logits.detach(), r).item() * len(index)
+        history.append(finite(gained / len(seen.images), epoch))
     return history
 
 
 def fit_jointly(policy: PolicyNet, net: SpikingNet, train: Split, config: PolicyTraining,
-                drift: Callable[[Tensor, torch.Generator], Tensor] | None = None) -> list[float]:
+                drift: Augmentation | None = None) -> list[float]:
     """Train policy and SNN in place: each f_t learns as much as the policy uses it. The mean reward of each epoch.
 
     loss = -J + sum_t v_t CE(f_t, z),   v held fixed in the second term
@@ -176,30 +175,16 @@ def fit_jointly(policy: PolicyNet, net: SpikingNet, train: Split, config: Policy
                                   {"params": net.parameters(), "lr": config.net_lr}])
     history = []
     for epoch in range(config.epochs):
-        dice = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)
-        gained = []
-        for index in torch.randperm(len(train), generator=dice).split(config.batch):
-            x, z = as_input(train.images[index]), train.labels[index]
-            x = drift(x, dice) if drift else x
-            f, logits = running_mean(net.train()(direct(x, policy.timesteps))), action_logits(policy.train(), x)
-            J = -expectation_loss(logits, rewards_of(f.argmax(dim=2) == z, config.beta))
-            _descend(optimizer, _used_loss(f, z, logits) - J)
-            gained.append(J.item())
-        history.append(float(np.mean(gained)))
-    policy.eval()
-    net.eval()
+        dice, gained = dice_of(config.seed, epoch), []
+        with in_mode(policy, net, training=True):
+            for index in shuffled(len(train), config.batch, dice):
+                x, z = training_batch(train, index, drift, dice, net.head.weight.device)
+                f, logits = running_mean(net(direct(x, policy.timesteps))), action_logits(policy, x)
+                J = -expectation_loss(logits, rewards_of(f.argmax(dim=2) == z, config.beta))
+                descend(optimizer, _used_loss(f, z, logits) - J)
+                gained.append(J.item())
+        history.append(finite(float(np.mean(gained)), epoch))
     return history
-
-
-def _set_lr(optimizer: torch.optim.Optimizer, config: PolicyTraining, epoch: int) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs))
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
 
 
 def _used_loss(f: Tensor, z: Tensor, logits: Tensor) -> Tensor:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,6 +25,8 @@ from dtsnn_lite.losses import prefix_loss, running_mean
 from dtsnn_lite.models import SpikingNet
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Coding = Callable[[Tensor, int], Tensor]
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]      # images and all randomness -> images of the same shape
 GREY = 0.5      # of intensities in [0, 1]
 
 
@@ -82,7 +86,7 @@ class TrainConfig:
     momentum: float = 0.9
     warmup: float = 1.0
     seed: int = 0
-    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None
+    augment: Augmentation | None = None
     loss: Loss = prefix_loss
     half: bool = False
 
@@ -142,36 +146,36 @@ class History:
     seconds: list[float] = field(default_factory=list)
 
 
-def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | None = None,
-        checkpoint: Path | None = None, progress: bool = True, max_epochs: int | None = None) -> History:
+def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | None = None, checkpoint: Path | None = None,
+        progress: bool = True, max_epochs: int | None = None, coding: Coding = direct) -> History:
     """Train `net` in place.
 
     checkpoint  a file written after each epoch; if it exists, training goes on from it
                 and ends with the same bits as if it had never stopped (on a CPU)
     max_epochs  stop after this many epochs in total, to be continued later
+    coding      how an image becomes T inputs
     """
     for split in (train, validation):
         if split is not None:
             check_set(split.images, split.labels, net.head.out_features)
-    if net.chip is not None and any(timesteps == 0 for timesteps, _ in config.phases):
-        raise ValueError("an ANN has no spikes, and a chip's crossbars below the first see spikes only: train it digitally first")
-    device = net.head.weight.device
-    net.to(memory_format=torch.channels_last)
+    _check_analog(net, config, coding)
+    channels_last(net)
     optimizer = torch.optim.SGD(_groups(net, config.weight_decay), lr=config.lr, momentum=config.momentum)
     history, first = History(), 0
-    run = {"config": _stable(config), "data": train.to("cpu").sha256()} if checkpoint else {}
+    run = {"config": _stable(config), "data": train.to("cpu").sha256(), "coding": _name(coding)} if checkpoint else {}
     if checkpoint and Path(checkpoint).exists():
         history, first = _resume(Path(checkpoint), net, optimizer, run)
     last = min(config.epochs, config.epochs if max_epochs is None else max_epochs)
     bar = tqdm(range(first, last), initial=first, total=config.epochs, unit="epoch", disable=not progress)
     for epoch in bar:
-        began = time.perf_counter()
-        loss, right = _epoch(net, train, config, epoch, optimizer, device)
+        began, timesteps = time.perf_counter(), config.timesteps_of(epoch)
+        with in_mode(net, training=True):
+            loss, right = one_epoch(partial(answers, net, timesteps=timesteps, coding=coding), train, config, epoch, optimizer)
         history.loss.append(loss)
         history.training_accuracy.append(right)
         history.seconds.append(time.perf_counter() - began)
-        history.accuracy.append(accuracy(net, validation, config.timesteps_of(epoch)) if validation else float("nan"))
-        bar.set_postfix(T=config.timesteps_of(epoch), loss=f"{loss:.3f}", right=f"{right:.3f}", val=f"{history.accuracy[-1]:.3f}")
+        history.accuracy.append(accuracy(net, validation, timesteps, coding=coding) if validation else float("nan"))
+        bar.set_postfix(T=timesteps, loss=f"{loss:.3f}", right=f"{right:.3f}", val=f"{history.accuracy[-1]:.3f}")
         if checkpoint:
             _save(Path(checkpoint), net, optimizer, run, epoch + 1, history)
     return history
@@ -184,38 +188,78 @@ def _groups(net: nn.Module, weight_decay: float) -> list[dict]:
     return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def _epoch(net: SpikingNet, train: Split, config: TrainConfig, epoch: int,
-           optimizer: torch.optim.Optimizer, device: torch.device) -> tuple[float, float]:
-    """Mean loss and share of right answers of one pass over the training images."""
-    net.train()
-    dice = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)    # an epoch needs no earlier one
-    order = torch.randperm(len(train), generator=dice)
-    batches = order.split(config.batch)
-    if len(batches) > 1 and len(batches[-1]) < config.batch:
-        batches = batches[:-1]                                               # another order comes next epoch
+def _check_analog(net: SpikingNet, config: TrainConfig, coding: Coding) -> None:
+    if all(timesteps > 0 for timesteps, _ in config.phases):
+        return
+    if net.chip is not None:
+        raise ValueError("an ANN has no spikes, and a chip's crossbars below the first see spikes only: train it digitally first")
+    _check_direct(coding)
+
+
+def _check_direct(coding: Coding) -> None:
+    if coding is not direct:
+        raise ValueError(f"as an ANN (T = 0) a network sees the image itself, encoding.direct; got {_name(coding)}: begin at T = 1")
+
+
+def _name(coding: Coding) -> str:
+    return getattr(coding, "__name__", repr(coding))
+
+
+def channels_last(net: nn.Module) -> None:
+    """Weights of convolutions laid out as the images are, channels together: the same numbers, sooner."""
+    for tensor in (*net.parameters(), *net.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
+
+
+@contextmanager
+def in_mode(*nets: nn.Module, training: bool) -> Iterator[None]:
+    """Networks in training or in evaluation mode for a while; then every part of them is in the mode that it was in."""
+    before = [(part, part.training) for net in nets for part in net.modules()]
+    for net in nets:
+        net.train(training)
+    try:
+        yield
+    finally:
+        for part, was in before:
+            part.training = was
+
+
+# --- one epoch, one step ---------------------------------------------------------
+
+def one_epoch(answer: Callable[[Tensor], Tensor], train: Split, config: TrainConfig, epoch: int,
+              optimizer: torch.optim.Optimizer, remainder: bool = False) -> tuple[float, float]:
+    """One pass over the training images by SGD: the mean loss, and the share of right answers.
+
+    answer     images (B, C, H, W) -> logits (T, B, K)
+    remainder  whether the last images are a smaller batch of their own; else they wait for the next epoch's other order
+    """
+    device, dice = optimizer.param_groups[0]["params"][0].device, dice_of(config.seed, epoch)
+    batches = shuffled(len(train), config.batch, dice)
+    if len(batches[-1]) < config.batch and len(batches) > 1 and not remainder:
+        batches = batches[:-1]
     total, right = torch.zeros((), device=device), torch.zeros((), device=device)
     for n, index in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr_of(epoch + n / len(batches))
+        set_lr(optimizer, config.lr_of(epoch + n / len(batches)))
         x, z = training_batch(train, index, config.augment, dice, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.half):
-            logits = answers(net, x, config.timesteps_of(epoch))
-        loss = config.loss(logits.float(), z)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        total += loss.detach()
+            logits = answer(x)
+        total += descend(optimizer, config.loss(logits.float(), z))
         right += (logits.detach().float().mean(dim=0).argmax(1) == z).sum()
-    return _finite(total.item() / len(batches), epoch), right.item() / sum(map(len, batches))
+    return finite(total.item() / len(batches), epoch), right.item() / sum(map(len, batches))
 
 
-def _finite(loss: float, epoch: int) -> float:
-    if not math.isfinite(loss):
-        raise FloatingPointError(f"the loss is {loss} in epoch {epoch}: lower lr (or give it a longer warmup)")
-    return loss
+def dice_of(seed: int, epoch: int) -> torch.Generator:
+    """All randomness of an epoch: it needs no earlier one."""
+    return torch.Generator().manual_seed(1_000_003 * seed + epoch)
 
 
-def training_batch(train: Split, index: Tensor, augment: Callable | None, dice: torch.Generator,
+def shuffled(images: int, batch: int, dice: torch.Generator) -> tuple[Tensor, ...]:
+    """The images in a new order, batch by batch: places (batch,) in the set, the last ones fewer."""
+    return torch.randperm(images, generator=dice).split(batch)
+
+
+def training_batch(train: Split, index: Tensor, augment: Augmentation | None, dice: torch.Generator,
                    device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
     """Some of the images as the network's input, changed by `augment`, and their labels."""
     at = index.to(train.images.device)
@@ -225,23 +269,47 @@ def training_batch(train: Split, index: Tensor, augment: Callable | None, dice: 
     return x.contiguous(memory_format=torch.channels_last), z
 
 
-def answers(net: SpikingNet, x: Tensor, timesteps: int) -> Tensor:
-    """Logits (T, B, K) of images held for T timesteps; T = 0 is one answer of the network as an ANN, (1, B, K)."""
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+    """One step, w <- w - lr dloss/dw as the optimizer has it: the loss before it."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def finite(mean: float, epoch: int) -> float:
+    """An epoch's mean loss or reward itself, if the weights are still finite."""
+    if not math.isfinite(mean):
+        raise FloatingPointError(f"the loss is {mean} in epoch {epoch}: lower lr (or give it a longer warmup)")
+    return mean
+
+
+# --- what it answers ---------------------------------------------------------------
+
+def answers(net: SpikingNet, x: Tensor, timesteps: int, coding: Coding = direct) -> Tensor:
+    """Logits (T, B, K) of images run for T timesteps; T = 0 is one answer of the network as an ANN, (1, B, K)."""
     check_whole("timesteps", timesteps, 0)
-    return net(direct(x, timesteps)) if timesteps else net.as_ann(x)
+    if timesteps:
+        return net(coding(x, timesteps))
+    _check_direct(coding)
+    return net.as_ann(x)
 
 
 @torch.no_grad()
-def accuracy(net: SpikingNet, split: Split, timesteps: int, batch: int = 250) -> float:
+def accuracy(net: SpikingNet, split: Split, timesteps: int, batch: int = 250, coding: Coding = direct) -> float:
     """Share of right answers from f_T (T = 0: of the network as an ANN)."""
     if len(split) == 0:
         raise ValueError("the split is empty: there is no accuracy")
-    net.eval()
-    device = net.head.weight.device
-    right = 0
-    for x, z in zip(split.images.split(batch), split.labels.split(batch)):
-        f = running_mean(answers(net, as_input(x.to(device)), timesteps))[-1]
-        right += (f.argmax(1) == z.to(device)).sum().item()
+    device, right = net.head.weight.device, 0
+    with in_mode(net, training=False):
+        for x, z in zip(split.images.split(batch), split.labels.split(batch), strict=True):
+            f = running_mean(answers(net, as_input(x.to(device)), timesteps, coding))[-1]
+            right += int((f.argmax(1) == z.to(device)).sum())
     return right / len(split)
 
 
@@ -263,12 +331,13 @@ def _resume(path: Path, net: nn.Module, optimizer: torch.optim.Optimizer, run: d
         with safe_open(path, "pt") as file:
             notes = file.metadata() or {}
             tensors = {k: file.get_tensor(k) for k in file.keys()}
-        other = [what for what in run if notes.get(what, run["data"]) != run[what]]     # older files name no data
+        older = {"data": run["data"], "coding": _name(direct)}                          # what older files do not name
+        other = [what for what in run if notes.get(what, older.get(what)) != run[what]]
         if not other:
             return _restore(notes, tensors, net, optimizer)
     except Exception as error:
         raise ValueError(f"{path} is no whole training checkpoint ({error}); delete it to start again") from error
-    what = {"config": "by another configuration", "data": "on other images"}[other[0]]
+    what = {"config": "by another configuration", "data": "on other images", "coding": "with another coding"}[other[0]]
     raise ValueError(f"{path} was written {what}; delete it or choose another file")
 
 
