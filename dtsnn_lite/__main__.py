@@ -36,11 +36,12 @@ def train(a: argparse.Namespace) -> dict:
     recipe.data()                                   # no folder is made where there is nothing to train on
     a.out.mkdir(parents=True, exist_ok=True)
     checkpoint = a.out / f"{a.name}-seed{a.seed}.training"
-    net, history = make(recipe, checkpoint, device, a.compile, not a.quiet, a.max_epochs)
-    if len(history.loss) < recipe.training.epochs:
-        return {"epochs": len(history.loss), "of": recipe.training.epochs, "continue": "the same command with a larger --max-epochs, or none"}
+    trained = make(recipe, checkpoint, device, a.compile, not a.quiet, a.max_epochs)
+    epochs = len(trained.history.loss)
+    if epochs < recipe.training.epochs:
+        return {"epochs": epochs, "of": recipe.training.epochs, "continue": "the same command with a larger --max-epochs, or none"}
     name = a.name if a.seed == 0 else f"{a.name}-seed{a.seed}"
-    return ship(name, recipe, net, history, a.out, torch.float16 if a.half else None, a.note, a.compile)
+    return ship(name, trained, a.out, torch.float16 if a.half else None, a.note)
 
 
 def stages(a: argparse.Namespace) -> dict:
@@ -297,7 +298,8 @@ def main(argv: list[str] | None = None) -> int:
         print("error: this does not fit into memory; ask for fewer timesteps or images at a time", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; training goes on from its last whole epoch with the same command; digits-ann, cifar10-ann and the policies start anew", file=sys.stderr)
+        print("stopped; training goes on from its last whole epoch with the same command; "
+              "digits-ann, cifar10-ann and the policies start anew", file=sys.stderr)
         return 130
     print(json.dumps(result) if a.json else "\n".join(lines(result)))
     return 0

@@ -1,19 +1,18 @@
 """A recipe remakes an asset, and what ships is what it says on its card."""
 
-import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from dtsnn_lite import __version__
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.inference import dynamic_inference, record
-from dtsnn_lite.models import ConvConfig
-from dtsnn_lite.proofs.recipes import RECIPES, Recipe, _commit, make, recipe_of, ship, versions
+from dtsnn_lite.models import ConvConfig, build
+from dtsnn_lite.proofs import recipes
+from dtsnn_lite.proofs.recipes import RECIPES, Recipe, fast, make, recipe_of, ship
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
 
@@ -28,8 +27,8 @@ TINY = Recipe("a few digits", few_digits, ConvConfig(stages=((2,), (3,))), Train
 
 def made(recipe: Recipe, folder):
     """Train, ship and come back with the net and its card."""
-    net, history = make(recipe, progress=False)
-    return net, ship("tiny", recipe, net, history, folder)
+    trained = make(recipe, progress=False)
+    return trained.net, ship("tiny", trained, folder)
 
 
 def test_a_recipe_made_twice_ships_the_same_bytes(tmp_path):
@@ -56,18 +55,19 @@ def test_what_a_recipe_ships_fits_together(tmp_path):
 
 
 def test_the_recordings_are_those_of_the_weights_in_the_file(tmp_path):
-    net, history = make(TINY, progress=False)
-    ship("tiny", TINY, net, history, tmp_path, torch.float16)
+    trained = make(TINY, progress=False)
+    ship("tiny", trained, tmp_path, torch.float16)
     back, seen = load_net(tmp_path / "tiny.safetensors"), Recording.load(tmp_path / "tiny-test.npz")
-    assert all(torch.equal(a, b) for a, b in zip(back.state_dict().values(), net.state_dict().values()))
+    assert all(torch.equal(a, b) for a, b in zip(back.state_dict().values(), trained.net.state_dict().values(), strict=True))
     test = few_digits().test
     assert record(back, test.images, test.labels, 3).f == pytest.approx(seen.f, abs=1e-4, rel=1e-3)      # f is kept in float16
 
 
 def test_a_card_of_whole_weights_says_what_half_precision_would_do_to_them(tmp_path):
-    net, history = make(TINY, progress=False)
-    before, test = {k: v.clone() for k, v in net.state_dict().items()}, few_digits().test
-    card = ship("tiny", TINY, net, history, tmp_path)
+    trained = make(TINY, progress=False)
+    net, test = trained.net, few_digits().test
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    card = ship("tiny", trained, tmp_path)
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     net.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in before.items()})
     seen, halved = Recording.load(tmp_path / "tiny-test.npz"), record(net, test.images, test.labels, 3)
@@ -75,17 +75,16 @@ def test_a_card_of_whole_weights_says_what_half_precision_would_do_to_them(tmp_p
     assert card["half_precision"] == {"changed": round(float((seen.predictions[-1] != halved.predictions[-1]).mean()), 4),
                                       "lost": (gained < 0).sum(), "won": (gained > 0).sum(),
                                       "accuracy": [round(float(a), 4) for a in halved.accuracy]}
-    assert "half_precision" not in ship("tiny", TINY, net, history, tmp_path, torch.float16)
+    assert "half_precision" not in ship("tiny", trained, tmp_path, torch.float16)
 
 
 def test_the_command_on_a_card_names_the_recipe_and_the_seed(tmp_path):
     recipe = replace(TINY, training=replace(TINY.training, phases=((1, 1),))).seeded(3)
-    net, history = make(recipe, progress=False)
-    assert ship("tiny-seed3", recipe, net, history, tmp_path)["command"] == "python -m dtsnn_lite train tiny --seed 3"
+    assert ship("tiny-seed3", make(recipe, progress=False), tmp_path)["command"] == "python -m dtsnn_lite train tiny --seed 3"
 
 
 def test_another_seed_is_another_network():
-    a, b = (make(TINY.seeded(seed), progress=False)[0] for seed in (0, 1))
+    a, b = (make(TINY.seeded(seed), progress=False).net for seed in (0, 1))
     assert not torch.equal(a.head.weight, b.head.weight)
 
 
@@ -94,8 +93,24 @@ def test_training_never_sees_calibration_or_test_images():
         whole = few_digits()
         return Splits(whole.train, *(Split(torch.zeros_like(s.images), s.labels) for s in (whole.calibration, whole.test)))
 
-    a, b = make(TINY, progress=False)[0], make(replace(TINY, data=spoiled), progress=False)[0]
+    a, b = make(TINY, progress=False).net, make(replace(TINY, data=spoiled), progress=False).net
     assert torch.equal(a.head.weight, b.head.weight)
+
+
+def test_training_that_breaks_off_leaves_neither_fused_neurons_nor_a_search_for_convolutions():
+    net = build(TINY.net)
+    for wanted in (True, False):
+        with pytest.raises(OSError, match="out of paper"), fast(net, compiled=wanted):
+            assert net.compiled == wanted and torch.backends.cudnn.benchmark
+            raise OSError("out of paper")
+        assert not net.compiled and not torch.backends.cudnn.benchmark
+
+
+def test_the_card_names_the_code_as_it_was_when_training_began(monkeypatch, tmp_path):
+    code = iter(["before", "while it trained"])
+    monkeypatch.setattr(recipes, "versions", lambda: {"dtsnn_lite": next(code)})
+    _, card = made(replace(TINY, training=replace(TINY.training, phases=((1, 1),))), tmp_path)
+    assert card["versions"] == {"dtsnn_lite": "before"}
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones():
@@ -145,23 +160,3 @@ def test_the_cards_were_made_by_the_recipe_as_it_stands():
     assert card["phases"] == [list(phase) for phase in recipe.training.phases]
     assert card["config"]["stages"] == [list(stage) for stage in recipe.net.stages]
     assert len(card["loss"]) == recipe.training.epochs
-
-
-def test_a_card_names_the_commit_and_whether_something_was_changed_since(tmp_path):
-    def git(*command: str) -> str:
-        return subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=A", "-c", "user.email=a@b.c", *command],
-                              capture_output=True, text=True, check=True).stdout.strip()
-
-    assert _commit(tmp_path) == "" and _commit(tmp_path / "nowhere") == ""
-    git("init", "-q")
-    (tmp_path / "__init__.py").write_text("")
-    assert _commit(tmp_path) == ""                              # somebody else's repository
-    for command in (["add", "."], ["commit", "-qm", "a"], ["tag", "-am", "a", "v1"]):
-        git(*command)
-    wanted = f", commit {git('rev-parse', '--short=12', 'HEAD')}"
-    assert _commit(tmp_path) == wanted
-    (tmp_path / "weights.json").write_text("{}")
-    assert _commit(tmp_path) == wanted                          # what training leaves is no change of the code
-    (tmp_path / "new.py").write_text("changed = True\n")
-    assert _commit(tmp_path) == wanted + "+"
-    assert versions()["dtsnn_lite"].startswith(__version__) and versions()["torch"] == torch.__version__

@@ -55,8 +55,8 @@ class Fact:
 def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the book."""
     found = (*_prices(), *_published_edp(), *_digits_network(), *_exits("digits", "digits"), *_bills("digits", "digits"),
-             *_digits_converted(), *_hard_policy(), *_cifar10_network(), *_exits("cifar10", CIFAR10_SEEDS[0]), *_bills("cifar10", CIFAR10_SEEDS[0]),
-             *_cifar10_seeds())
+             *_digits_converted(), *_hard_policy(), *_cifar10_network(), *_exits("cifar10", CIFAR10_SEEDS[0]),
+             *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
         raise ValueError(f"two facts share a name: {sorted({n for n in names if names.count(n) > 1})}")
@@ -209,25 +209,30 @@ OF_SEED_0 = "tests/test_cifar10.py::test_the_facts_are_those_of_the_first_seed"
 
 def _cifar10_network() -> Iterator[Fact]:
     card, seen = card_of(CIFAR10_SEEDS[0]), shipped(f"{CIFAR10_SEEDS[0]}-test")
-    how = f"{card['dataset']}, {card['command']}"
-    yield Fact("cifar10.test_images", seen.images, "images", "test split of the publisher", "tests/test_cifar10.py::test_the_splits_are_the_publishers")
+    splits = "tests/test_cifar10.py::test_the_splits_are_the_publishers"
+    yield Fact("cifar10.test_images", seen.images, "images", "test split of the publisher", splits)
     yield Fact("cifar10.calibration_images", shipped(f"{CIFAR10_SEEDS[0]}-calibration").images, "images",
-               "of the training split, stratified, no weight was trained on them", "tests/test_cifar10.py::test_the_splits_are_the_publishers")
-    yield Fact("cifar10.weights", card["weights"], "weights", "parameters of the shipped net", "tests/test_cifar10.py::test_the_weights_are_counted")
-    yield Fact("cifar10.training_hours", card["seconds"] / 3600, "hours", f"{how}; {card['threads']} thread(s), {card['device']}", OF_SEED_0)
+               "of the training split, stratified, no weight was trained on them", splits)
+    yield Fact("cifar10.weights", card["weights"], "weights", "parameters of the shipped net",
+               "tests/test_cifar10.py::test_the_weights_are_counted")
+    how = f"{card['dataset']}, {card['command']}; {card['threads']} thread(s), {card['device']}"
+    yield Fact("cifar10.training_hours", card["seconds"] / 3600, "hours", how, OF_SEED_0)
     for t, accuracy in enumerate(seen.accuracy, start=1):
-        yield Fact(f"cifar10.accuracy_T{t}", 100 * accuracy, "%", f"{card['dataset']}, static network, {t} timestep(s), test split", OF_SEED_0)
-    yield Fact("cifar10.spike_rate", 100 * seen.spike_rates.mean(), "%", "spikes a neuron and timestep, mean over layers and timesteps", OF_SEED_0)
+        how = f"{card['dataset']}, static network, {t} timestep(s), test split"
+        yield Fact(f"cifar10.accuracy_T{t}", 100 * accuracy, "%", how, OF_SEED_0)
+    yield Fact("cifar10.spike_rate", 100 * seen.spike_rates.mean(), "%", "spikes a neuron and timestep, mean over layers and timesteps",
+               OF_SEED_0)
 
 
 def _cifar10_seeds() -> Iterator[Fact]:
     """The same from another seed, its threshold from its own calibration images."""
     tests = [shipped(f"{name}-test") for name in CIFAR10_SEEDS]
-    runs = [replay(seen, policies_of(name)["dtsnn"]) for name, seen in zip(CIFAR10_SEEDS, tests)]
+    runs = [replay(seen, policies_of(name)["dtsnn"]) for name, seen in zip(CIFAR10_SEEDS, tests, strict=True)]
     test = "tests/test_cifar10.py::test_two_seeds_tell_the_same_story"
     last = [100 * seen.accuracy[-1] for seen in tests]
     yield Fact("cifar10.accuracy_T4_mean_of_2_seeds", np.mean(last), "%", "seeds 0 and 1, 4 timesteps, test split", test)
-    ways = {way: [card_of(name.replace("small", f"small-{way}")) for name in CIFAR10_SEEDS] for way in ("currents", "or", "short", "spikes")}
+    ways = {way: [card_of(name.replace("small", f"small-{way}")) for name in CIFAR10_SEEDS]
+            for way in ("currents", "or", "short", "spikes")}
     ways["restart"] = [card_of(name) for name in CIFAR10_SEEDS]
     ends = {way: 100 * np.mean([card["accuracy"]["test"][-1] for card in cards]) for way, cards in ways.items()}
     where = "mean of seeds 0 and 1, 4 timesteps, test split"
@@ -242,14 +247,16 @@ def _cifar10_seeds() -> Iterator[Fact]:
         yield Fact(f"cifar10.{what}.gain", ends[ours] - ends[before], "points", f"{how}, {where}", compared)
         hours = np.divide(*(sum(card["seconds"] for card in ways[way]) for way in (ours, before)))
         yield Fact(f"cifar10.{what}.hours_ratio", hours, "x", "the same two trainings, both seeds, one thread", compared)
-    for name, seed in zip(CIFAR10_SEEDS, ("", "seed1.")):
-        halves = card_of(name)["half_precision"]
-        how = f"seed {card_of(name)['seed']}, weights rounded to float16 against the float32 that ship, 4 timesteps, test split"
+    for name, seed in zip(CIFAR10_SEEDS, ("", "seed1."), strict=True):
+        card, halves = card_of(name), card_of(name)["half_precision"]
+        how = f"seed {card['seed']}, weights rounded to float16 against the float32 that ship, 4 timesteps, test split"
         rounds = "tests/test_cifar10.py::test_half_precision_is_not_shipped_where_it_changes_answers"
         yield Fact(f"cifar10.{seed}half_precision.changed", 100 * halves["changed"], "%", f"answers that change, {how}", rounds)
         for what in ("lost", "won"):
             yield Fact(f"cifar10.{seed}half_precision.{what}", halves[what], "images", how, rounds)
-        yield Fact(f"cifar10.{seed}half_precision.change", 100 * (halves["accuracy"][-1] - card_of(name)["accuracy"]["test"][-1]), "points", how, rounds)
+        change = 100 * (halves["accuracy"][-1] - card["accuracy"]["test"][-1])
+        yield Fact(f"cifar10.{seed}half_precision.change", change, "points", how, rounds)
     yield Fact("cifar10.seed1.accuracy_T4", last[1], "%", "seed 1, static network, 4 timesteps, test split", test)
-    yield Fact("cifar10.seed1.dtsnn.change", 100 * runs[1].accuracy - last[1], "points", "seed 1, its own threshold, against all 4 timesteps", test)
+    yield Fact("cifar10.seed1.dtsnn.change", 100 * runs[1].accuracy - last[1], "points",
+               "seed 1, its own threshold, against all 4 timesteps", test)
     yield Fact("cifar10.seed1.dtsnn.mean_timesteps", runs[1].mean_timesteps, "timesteps", "seed 1, its own threshold, test split", test)

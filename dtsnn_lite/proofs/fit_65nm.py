@@ -84,7 +84,7 @@ def logs(prices: Parts65nm, free: Sequence[str]) -> np.ndarray:
 def scaled(prices: Parts65nm, names: Sequence[str], steps: Sequence[float]) -> Parts65nm:
     """The price list with each named constant times exp(step)."""
     changed = {}
-    for name, step in zip(names, steps):
+    for name, step in zip(names, steps, strict=True):
         constant = getattr(prices, name)
         value = constant.value * float(np.exp(step))
         changed[name] = replace(constant, value=value, low=None, high=None)

@@ -214,7 +214,8 @@ def _spikesim_share(*parts: str) -> Callable[[], Range]:
     return measure
 
 
-OTHER_LIST = "the same group's public price list has other constants; the affine preset takes this number as an input, so its agreement would prove nothing"
+OTHER_LIST = ("the same group's public price list has other constants; the affine preset takes this number as an input, "
+              "so its agreement would prove nothing")
 NOT_TRAINED = "no recording of this network on CIFAR-10 ships with the package"
 ASSUMED = "arithmetic: Fig. 1(B)'s energy line, EDP image by image, exit histograms that we assume"
 
@@ -232,7 +233,8 @@ DT_SNN = (
     Row("li2023dtsnn", "Fig. 1(A)", "VGG-16, share of crossbar and ADC", (25, 25), "%", 2,
         _spikesim_share("crossbar", "adc", "mux"), OTHER_LIST),
     Row("li2023dtsnn", "Fig. 1(B)", "VGG-16, energy at T = 8 over T = 1", (4.9, 4.9), "", 0.1, _spikesim_growth("energy_pj"),
-        "the same group's public price list has no fixed part; the affine preset is derived from this number, so its agreement would prove nothing"),
+        "the same group's public price list has no fixed part; the affine preset is derived from this number, "
+        "so its agreement would prove nothing"),
     Row("li2023dtsnn", "Fig. 1(B)", "VGG-16, delay at T = 8 over T = 1", (8, 8), "", 0.1, _spikesim_growth("latency_ns"),
         "the same group's public price list, which knows nothing of the figure"),
 )
@@ -304,7 +306,8 @@ CIFAR10 = (
     Row("li2023seenn", QUOTED, "small net, confidence exit, accuracy at 1.09 timesteps", (96.07, 96.07), "%", 0.5,
         _both(lambda network: _confident(1.09, network)), OTHER_NET, 10_000),
     Row("li2023seenn", "abstract", "small net, learned policy, accuracy within 1.08 timesteps", (96.1, 96.1), "%", 0.5,
-        lambda: _policy_within(1.08), "another network as above, one seed, and a small policy that then sends everybody to one step", 10_000),
+        lambda: _policy_within(1.08), "another network as above, one seed, and a small policy that then sends everybody to one step",
+        10_000),
 )
 
 

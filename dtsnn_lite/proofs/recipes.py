@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import copy
-import platform
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from dtsnn_lite import __version__
 from dtsnn_lite.checkpoints import save_net
 from dtsnn_lite.data import Splits, as_input, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingNet, build, compiling
+from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, keep_recordings, rounded, versions
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.training import Augment, History, TrainConfig, fit
 
@@ -72,49 +69,60 @@ def recipe_of(name: str) -> Recipe:
     return RECIPES[name]
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A recipe's network after its training.
+
+    made_with  the libraries, and the commit as it was before the first epoch
+    compiled   how it was trained in the end
+    """
+
+    recipe: Recipe
+    net: SpikingNet
+    history: History
+    made_with: dict[str, str]
+    compiled: bool = False
+
+
 def make(recipe: Recipe, checkpoint: Path | None = None, device: str = "cpu", compiled: bool = False,
-         progress: bool = True, max_epochs: int | None = None) -> tuple[SpikingNet, History]:
-    """Train the recipe's network from its seed: the network and its history."""
+         progress: bool = True, max_epochs: int | None = None) -> Trained:
+    """The recipe's network, trained from its seed."""
+    made_with = versions()
     torch.manual_seed(recipe.training.seed)
-    torch.backends.cudnn.benchmark = True           # no effect on a CPU
     net = build(recipe.net).to(device)
-    with compiling(net, compiled):
+    with fast(net, compiled):
         history = fit(net, recipe.data().train.to(device), recipe.training, checkpoint=checkpoint, progress=progress,
                       max_epochs=max_epochs)
-    return net.eval(), history
+    return Trained(recipe, net.eval(), history, made_with, compiled)
 
 
-def recordings(recipe: Recipe, net: SpikingNet, about: dict) -> dict[str, Recording]:
-    """The recordings of the calibration and test splits."""
-    splits = recipe.data()
-    return {name: record(net, as_input(split.images), split.labels, recipe.timesteps, about={**about, "split": name})
-            for name, split in (("calibration", splits.calibration), ("test", splits.test))}
+@contextmanager
+def fast(net: SpikingNet, compiled: bool) -> Iterator[None]:
+    """While a network trains: neurons fused by torch.compile if asked for, and on a GPU the fastest convolutions, found by trying."""
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+    try:
+        with compiling(net, compiled):
+            yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
-def ship(name: str, recipe: Recipe, net: SpikingNet, history: History, folder: Path,
-         dtype: torch.dtype | None = None, note: str = "", compiled: bool = False) -> dict:
+def ship(name: str, trained: Trained, folder: Path, dtype: torch.dtype | None = None, note: str = "") -> dict:
     """Weights, card and recordings in `folder`; the card is returned.
 
-    dtype     torch.float16 halves the files; `net` is rounded to it before it is recorded, and f afterwards
-    compiled  how it was trained in the end, for the command on the card
+    dtype  torch.float16 halves the files; the network is rounded to it before it is recorded, and f afterwards
     """
+    recipe, net, history, seed = trained.recipe, trained.net, trained.history, trained.recipe.training.seed
     rounded(net, dtype)
-    about = {"network": name, "dataset": recipe.dataset + note, "seed": recipe.training.seed}
-    seen = recordings(recipe, net, about)
-    if dtype:
-        seen = {split: recording.halved() for split, recording in seen.items()}
-    for split, recording in seen.items():
-        recording.save(folder / f"{name}-{split}.npz")
-    seed, halves = recipe.training.seed, {} if dtype else {"half_precision": half_precision(recipe, net, seen["test"])}
-    options = "".join(f" --{option}" for option, given in (("compile", compiled), ("half", dtype)) if given)
-    card = {**about, "command": f"python -m dtsnn_lite train {name.removesuffix(f'-seed{seed}')} --seed {seed}{options}",
-            "phases": recipe.training.phases, "legs": recipe.training.legs, "seconds": round(sum(history.seconds), 1), "device": _device_name(net),
-            "threads": torch.get_num_threads(),
-            "versions": versions(),
-            "accuracy": {s: [round(float(a), 4) for a in r.accuracy] for s, r in seen.items()},
-            "loss": [round(x, 4) for x in history.loss],
-            "training_accuracy": [round(x, 4) for x in history.training_accuracy], **halves}
-    return save_net(net, folder / f"{name}.safetensors", card, dtype)
+    about = {"network": name, "dataset": recipe.dataset + note, "seed": seed}
+    seen = keep_recordings(net, recipe.data(), recipe.timesteps, about, folder / name, halved=dtype is not None)
+    halves = {} if dtype else {"half_precision": half_precision(recipe, net, seen["test"])}
+    options = "".join(f" --{option}" for option, given in (("compile", trained.compiled), ("half", dtype)) if given)
+    how = {"command": f"python -m dtsnn_lite train {name.removesuffix(f'-seed{seed}')} --seed {seed}{options}",
+           "phases": recipe.training.phases, "legs": recipe.training.legs}
+    found = {"accuracy": accuracies(seen), "loss": four_places(history.loss), "training_accuracy": four_places(history.training_accuracy)}
+    made = card({**about, **how}, sum(history.seconds), device_of(net), trained.made_with, {**found, **halves})
+    return save_net(net, folder / f"{name}.safetensors", made, dtype)
 
 
 def half_precision(recipe: Recipe, net: SpikingNet, seen: Recording) -> dict:
@@ -130,36 +138,4 @@ def half_precision(recipe: Recipe, net: SpikingNet, seen: Recording) -> dict:
     now, before = again.correct[-1], seen.correct[-1]
     return {"changed": round(float((again.predictions[-1] != seen.predictions[-1]).mean()), 4),
             "lost": int((before & ~now).sum()), "won": int((now & ~before).sum()),
-            "accuracy": [round(float(a), 4) for a in again.accuracy]}
-
-
-def rounded(net: nn.Module, dtype: torch.dtype | None) -> None:
-    """The weights, in place, as a file of `dtype` keeps them (None: as they are)."""
-    if dtype:
-        net.to(dtype).to(torch.float32)
-
-
-def versions() -> dict[str, str]:
-    """The libraries that a card names, and the commit of this package where it runs from its repository."""
-    return {p: version(p) for p in ("torch", "snntorch", "numpy")} | {"dtsnn_lite": __version__ + COMMIT}
-
-
-def _commit(package: Path = Path(__file__).parents[1]) -> str:
-    """For example ", commit 0123456789ab+", + where a Python file of the package differs; nothing without a repository."""
-    def git(*command: str) -> str:
-        return subprocess.run(["git", "-C", str(package), *command], capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        tracked = git("ls-files", "__init__.py")                # not somebody else's repository, in which it is installed
-        changed = "+" if git("status", "--porcelain", "--", "*.py") else ""
-        return f", commit {git('rev-parse', '--short=12', 'HEAD')}{changed}" if tracked else ""
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-COMMIT = _commit()      # asked as the code is read: hours later the files may be others
-
-
-def _device_name(net: SpikingNet) -> str:
-    device = net.head.weight.device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
+            "accuracy": four_places(again.accuracy)}

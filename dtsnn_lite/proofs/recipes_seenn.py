@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
 from dtsnn_lite.checkpoints import load_shipped, save_ann, save_policy
@@ -22,9 +21,10 @@ from dtsnn_lite.exits import run_of
 from dtsnn_lite.inference import grouped_inference, record
 from dtsnn_lite.models import CIFAR_SMALL, SpikingNet
 from dtsnn_lite.policy import Experience, PolicyNet, PolicyTraining, choose_steps, experience, fit_jointly, fit_policy
-from dtsnn_lite.proofs.recipes import CROP_AND_FLIP, RECIPES, rounded, versions
+from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, held_out, keep_recordings, rounded, versions
+from dtsnn_lite.proofs.recipes import CROP_AND_FLIP, RECIPES
 from dtsnn_lite.reinforce import PolicySweep, save_sweeps
-from dtsnn_lite.training import Augment, TrainConfig, training_batch
+from dtsnn_lite.training import Augment, Augmentation, TrainConfig, channels_last, in_mode, one_epoch
 
 # --- an ANN, and the spiking network it becomes -----------------------------------
 
@@ -53,55 +53,38 @@ CIFAR10_ANN = ConversionRecipe(cifar10, AnnConfig((3, 32, 32), CIFAR_SMALL.stage
 def fit_ann(ann: nn.Sequential, train: Split, config: TrainConfig, progress: bool = True) -> list[float]:
     """Train an ANN in place by cross entropy: the mean loss of each epoch."""
     check_set(train.images, train.labels, ann[-1].out_features)
+    channels_last(ann)
     optimizer = torch.optim.SGD(ann.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay)
-    losses = []
-    for epoch in tqdm(range(config.epochs), unit="epoch", disable=not progress):
-        ann.train()
-        dice = torch.Generator().manual_seed(1_000_003 * config.seed + epoch)
-        batches = torch.randperm(len(train), generator=dice).split(config.batch)
-        losses.append(0.0)
-        for n, index in enumerate(batches):
-            optimizer.param_groups[0]["lr"] = config.lr_of(epoch + n / len(batches))
-            x, z = training_batch(train, index, config.augment, dice)
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.half):
-                logits = ann(x)
-            loss = F.cross_entropy(logits.float(), z)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            losses[-1] += loss.item() / len(batches)
-    ann.eval()
-    return losses
+    with in_mode(ann, training=True):
+        return [one_epoch(lambda x: ann(x)[None], train, config, epoch, optimizer, remainder=True)[0]
+                for epoch in tqdm(range(config.epochs), unit="epoch", disable=not progress)]
 
 
 def make_ann(folder: Path, seed: int = 0, progress: bool = True, note: str = "", recipe: ConversionRecipe = ConversionRecipe()) -> dict:
     """{name}-ann.safetensors, and what its converted network says: {name}-converted-{calibration,test}.npz."""
+    made_with = versions()
     torch.manual_seed(seed)
     ann, splits, began = QuantisedANN(recipe.ann), recipe.data(), time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
-    ann.to(memory_format=torch.channels_last)
     losses = fit_ann(ann, splits.train, replace(recipe.training, seed=seed), progress)
     seconds = time.perf_counter() - began
     rounded(ann, recipe.dtype)
-    net = convert(ann, recipe.ann.in_shape)
     suffix, option = (f"-seed{seed}", f" --seed {seed}") if seed else ("", "")
     about = {"network": f"{recipe.name}-converted{suffix}", "dataset": recipe.dataset + note, "seed": seed}
-    accuracy = {}
-    for name, split in (("calibration", splits.calibration), ("test", splits.test)):
-        seen = record(net, as_input(split.images), split.labels, recipe.timesteps, about={**about, "split": name})
-        seen = seen.halved() if recipe.dtype else seen
-        seen.save(folder / f"{recipe.name}-converted{suffix}-{name}.npz")
-        accuracy[name] = [round(float(a), 4) for a in seen.accuracy]
-    card = {**about, "network": f"{recipe.name}-ann{suffix}", "command": f"python -m dtsnn_lite train {recipe.name}-ann{option}",
-            "phases": recipe.training.phases, "seconds": round(seconds, 1), "threads": torch.get_num_threads(), "versions": versions(),
-            "loss": [round(x, 4) for x in losses], "ann_accuracy": round(ann_accuracy(ann, splits.test), 4), "accuracy": accuracy}
-    return save_ann(ann, folder / f"{recipe.name}-ann{suffix}.safetensors", card, recipe.dtype)
+    seen = keep_recordings(convert(ann, recipe.ann.in_shape), splits, recipe.timesteps, about, folder / about["network"],
+                           halved=recipe.dtype is not None)
+    how = {**about, "network": f"{recipe.name}-ann{suffix}", "command": f"python -m dtsnn_lite train {recipe.name}-ann{option}",
+           "phases": recipe.training.phases}
+    found = {"loss": four_places(losses), "ann_accuracy": round(ann_accuracy(ann, splits.test), 4), "accuracy": accuracies(seen)}
+    made = card(how, seconds, device_of(ann), made_with, found)
+    return save_ann(ann, folder / f"{how['network']}.safetensors", made, recipe.dtype)
 
 
 @torch.no_grad()
 def ann_accuracy(ann: nn.Sequential, split: Split, batch: int = 250) -> float:
     """Share of right answers of the network before its conversion."""
-    said = torch.cat([ann(as_input(x)).argmax(1) for x in split.images.split(batch)])
+    with in_mode(ann, training=False):
+        said = torch.cat([ann(as_input(x)).argmax(1) for x in split.images.split(batch)])
     return (said == split.labels).float().mean().item()
 
 
@@ -123,7 +106,7 @@ class PolicyRecipe:
     name: str
     dataset: str
     data: Callable[[], Splits]
-    augment: Callable[[Tensor, torch.Generator], Tensor]
+    augment: Augmentation
     betas: tuple[float, ...]
     shipped_beta: float
     epochs: int = 15
@@ -143,11 +126,13 @@ class PolicyRecipe:
         return f"{self.name.split('-')[0]}-policy"
 
 
-DIGITS_POLICY = PolicyRecipe("digits-hard", RECIPES["digits-hard"].dataset, hard_digits, HARD, (1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0),
-                             shipped_beta=20.0, joint_betas=(5.0, 20.0, 60.0),
-                             trainings={"exact": (False, 0), "reinforce": (True, 0), "exact, seed 1": (False, 1), "exact, seed 2": (False, 2)})
-CIFAR10_POLICY = PolicyRecipe("cifar10-small", "CIFAR-10", cifar10, CROP_AND_FLIP, (5.0, 8.0, 10.0, 12.0, 17.0, 38.0), shipped_beta=10.0,
-                              epochs=3, rounds=3, channels=(32, 64))
+DIGITS_POLICY = PolicyRecipe("digits-hard", RECIPES["digits-hard"].dataset, hard_digits, HARD,
+                             betas=(1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0), shipped_beta=20.0,
+                             joint_betas=(5.0, 20.0, 60.0),
+                             trainings={"exact": (False, 0), "reinforce": (True, 0),
+                                        "exact, seed 1": (False, 1), "exact, seed 2": (False, 2)})
+CIFAR10_POLICY = PolicyRecipe("cifar10-small", "CIFAR-10", cifar10, CROP_AND_FLIP,
+                              betas=(5.0, 8.0, 10.0, 12.0, 17.0, 38.0), shipped_beta=10.0, epochs=3, rounds=3, channels=(32, 64))
 
 
 def train_policies(net: SpikingNet, epochs: list[Experience], betas: tuple[float, ...], sampled: bool = False,
@@ -185,24 +170,24 @@ def sweep_jointly(recipe: PolicyRecipe, splits: Splits, seed: int = 0, progress:
 
 def make_policies(folder: Path, seed: int = 0, progress: bool = True, note: str = "", recipe: PolicyRecipe = DIGITS_POLICY) -> dict:
     """policies/{name}.{safetensors,json}, the policy of one beta, and {name}-{calibration,test}.npz, the sweeps."""
-    began = time.perf_counter()
+    made_with, began = versions(), time.perf_counter()
     net, splits = load_shipped(recipe.name), recipe.data()
     seen = recipe.rounds * list(experience(net, splits.train, 4, recipe.epochs, recipe.augment, seed))
     trained = {how: train_policies(net, seen, recipe.betas, sampled, seed + more, recipe.channels)
                for how, (sampled, more) in recipe.trainings.items()}
     (folder / "policies").mkdir(parents=True, exist_ok=True)
-    for name, split in (("calibration", splits.calibration), ("test", splits.test)):
+    for name, split in held_out(splits).items():
         sweeps = {how: sweep_of(policies, recipe.betas, net, split) for how, policies in trained.items()}
         if name == "test" and recipe.joint_betas:                       # each joint policy has a network of its own
             sweeps["joint"] = sweep_jointly(recipe, splits, seed, progress)
         save_sweeps(folder / "policies" / f"{recipe.name}-{name}.npz", sweeps)
-    card = {"beta": recipe.shipped_beta, "dataset": recipe.dataset + note, "seed": seed,
-            "command": f"python -m dtsnn_lite train {recipe.command} --seed {seed}", "epochs": recipe.epochs, "rounds": recipe.rounds,
-            "seconds": round(time.perf_counter() - began, 1), "threads": torch.get_num_threads(), "versions": versions(),
-            "sweeps": {name: {"betas": list(map(float, s.betas)), "accuracy": s.accuracy.round(4).tolist(),
-                              "mean_timesteps": s.mean_timesteps.round(4).tolist()} for name, s in sweeps.items()}}
+    about = {"beta": recipe.shipped_beta, "dataset": recipe.dataset + note, "seed": seed,
+             "command": f"python -m dtsnn_lite train {recipe.command} --seed {seed}", "epochs": recipe.epochs, "rounds": recipe.rounds}
+    found = {"sweeps": {name: {"betas": list(map(float, s.betas)), "accuracy": s.accuracy.round(4).tolist(),
+                               "mean_timesteps": s.mean_timesteps.round(4).tolist()} for name, s in sweeps.items()}}
     shipped = trained["exact"][recipe.betas.index(recipe.shipped_beta)]
-    return save_policy(shipped, folder / "policies" / f"{recipe.name}.safetensors", card)
+    return save_policy(shipped, folder / "policies" / f"{recipe.name}.safetensors",
+                       card(about, time.perf_counter() - began, device_of(shipped), made_with, found))
 
 
 MAKERS: dict[str, Callable[..., dict]] = {

