@@ -17,7 +17,7 @@ from dtsnn_lite.guards import check_rate, check_whole
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import Current, SpikingNet, State, evaluating, over_time
 from dtsnn_lite.neurons import LIF
-from dtsnn_lite.training import Augmentation, descend, dice_of, finite, in_mode, set_lr, shuffled, training_batch
+from dtsnn_lite.training import Augmentation, descend, dice_of, finite, learning, set_lr, shuffled, training_batch
 
 
 class PolicyNet(SpikingNet):
@@ -62,7 +62,7 @@ def choose_steps(policy: PolicyNet, images: Tensor, timesteps: int, batch: int =
     if policy.timesteps != timesteps:
         raise ValueError(f"this policy chooses among T = {policy.timesteps} timesteps, the network runs {timesteps}: "
                          "train a policy for this T")
-    with in_mode(policy, training=False):
+    with evaluating(policy):
         return np.concatenate([action_logits(policy, as_input(x)).argmax(1).cpu().numpy() + 1 for x in images.split(batch)])
 
 
@@ -140,7 +140,7 @@ def experience(net: SpikingNet, train: Split, timesteps: int, epochs: int,
     for epoch in range(epochs):
         images = as_input(train.images)
         images = drift(images, dice_of(seed, epoch)) if drift else images
-        with in_mode(net, training=False):
+        with evaluating(net):
             said = [running_mean(net(direct(x, timesteps))).argmax(dim=2) for x in images.split(250)]
         yield Experience(images, torch.cat(said, dim=1) == train.labels)
 
@@ -155,7 +155,7 @@ def fit_policy(policy: PolicyNet, epochs: Iterable[Experience], config: PolicyTr
                              "make the policy for this T")
         set_lr(optimizer, config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs)))
         rewards, gained = rewards_of(seen.correct, config.beta), 0.0
-        with in_mode(policy, training=True):
+        with learning(policy):
             for index in shuffled(len(seen.images), config.batch, dice):
                 logits, r = action_logits(policy, seen.images[index]), rewards[:, index]
                 descend(optimizer, reinforce_loss(logits, r, dice) if config.sampled else expectation_loss(logits, r))
@@ -176,7 +176,7 @@ def fit_jointly(policy: PolicyNet, net: SpikingNet, train: Split, config: Policy
     history = []
     for epoch in range(config.epochs):
         dice, gained = dice_of(config.seed, epoch), []
-        with in_mode(policy, net, training=True):
+        with learning(policy, net):
             for index in shuffled(len(train), config.batch, dice):
                 x, z = training_batch(train, index, drift, dice, net.head.weight.device)
                 f, logits = running_mean(net(direct(x, policy.timesteps))), action_logits(policy, x)

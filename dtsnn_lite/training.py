@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,13 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from dtsnn_lite.data import Split, as_input, check_set
-from dtsnn_lite.encoding import direct
+from dtsnn_lite.encoding import Coding, direct
 from dtsnn_lite.files import whole_file
 from dtsnn_lite.guards import check_rate, check_whole
 from dtsnn_lite.losses import prefix_loss, running_mean
-from dtsnn_lite.models import SpikingNet
+from dtsnn_lite.models import SpikingNet, evaluating
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-Coding = Callable[[Tensor, int], Tensor]
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]      # images and all randomness -> images of the same shape
 GREY = 0.5      # of intensities in [0, 1]
 
@@ -153,7 +152,7 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
     checkpoint  a file written after each epoch; if it exists, training goes on from it
                 and ends with the same bits as if it had never stopped (on a CPU)
     max_epochs  stop after this many epochs in total, to be continued later
-    coding      how an image becomes T inputs
+    coding      how an image becomes T inputs; what is random in it is drawn anew in every epoch
     """
     for split in (train, validation):
         if split is not None:
@@ -169,7 +168,7 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
     bar = tqdm(range(first, last), initial=first, total=config.epochs, unit="epoch", disable=not progress)
     for epoch in bar:
         began, timesteps = time.perf_counter(), config.timesteps_of(epoch)
-        with in_mode(net, training=True):
+        with learning(net):
             loss, right = one_epoch(partial(answers, net, timesteps=timesteps, coding=coding), train, config, epoch, optimizer)
         history.loss.append(loss)
         history.training_accuracy.append(right)
@@ -213,25 +212,22 @@ def channels_last(net: nn.Module) -> None:
 
 
 @contextmanager
-def in_mode(*nets: nn.Module, training: bool) -> Iterator[None]:
-    """Networks in training or in evaluation mode for a while; then every part of them is in the mode that it was in."""
-    before = [(part, part.training) for net in nets for part in net.modules()]
-    for net in nets:
-        net.train(training)
-    try:
+def learning(*nets: nn.Module) -> Iterator[None]:
+    """Training mode for the length of a block; each module's own mode comes back, also after an error."""
+    with ExitStack() as modes:
+        for net in nets:
+            modes.enter_context(evaluating(net))       # brings the modes back
+            net.train()
         yield
-    finally:
-        for part, was in before:
-            part.training = was
 
 
 # --- one epoch, one step ---------------------------------------------------------
 
-def one_epoch(answer: Callable[[Tensor], Tensor], train: Split, config: TrainConfig, epoch: int,
+def one_epoch(answer: Callable[..., Tensor], train: Split, config: TrainConfig, epoch: int,
               optimizer: torch.optim.Optimizer, remainder: bool = False) -> tuple[float, float]:
     """One pass over the training images by SGD: the mean loss, and the share of right answers.
 
-    answer     images (B, C, H, W) -> logits (T, B, K)
+    answer     images (B, C, H, W) and their places `at` (B,), other ones in every epoch -> logits (T, B, K)
     remainder  whether the last images are a smaller batch of their own; else they wait for the next epoch's other order
     """
     device, dice = optimizer.param_groups[0]["params"][0].device, dice_of(config.seed, epoch)
@@ -243,7 +239,7 @@ def one_epoch(answer: Callable[[Tensor], Tensor], train: Split, config: TrainCon
         set_lr(optimizer, config.lr_of(epoch + n / len(batches)))
         x, z = training_batch(train, index, config.augment, dice, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.half):
-            logits = answer(x)
+            logits = answer(x, at=index + epoch * len(train))
         total += descend(optimizer, config.loss(logits.float(), z))
         right += (logits.detach().float().mean(dim=0).argmax(1) == z).sum()
     return finite(total.item() / len(batches), epoch), right.item() / sum(map(len, batches))
@@ -266,7 +262,7 @@ def training_batch(train: Split, index: Tensor, augment: Augmentation | None, di
     x, z = as_input(train.images[at].to(device)), train.labels[at].to(device)
     if augment:
         x = augment(x, dice)
-    return x.contiguous(memory_format=torch.channels_last), z
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x, z
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
@@ -291,11 +287,11 @@ def finite(mean: float, epoch: int) -> float:
 
 # --- what it answers ---------------------------------------------------------------
 
-def answers(net: SpikingNet, x: Tensor, timesteps: int, coding: Coding = direct) -> Tensor:
+def answers(net: SpikingNet, x: Tensor, timesteps: int, coding: Coding = direct, at: Tensor | None = None) -> Tensor:
     """Logits (T, B, K) of images run for T timesteps; T = 0 is one answer of the network as an ANN, (1, B, K)."""
     check_whole("timesteps", timesteps, 0)
     if timesteps:
-        return net(coding(x, timesteps))
+        return net(coding(x, timesteps, at))
     _check_direct(coding)
     return net.as_ann(x)
 
@@ -306,10 +302,10 @@ def accuracy(net: SpikingNet, split: Split, timesteps: int, batch: int = 250, co
     if len(split) == 0:
         raise ValueError("the split is empty: there is no accuracy")
     device, right = net.head.weight.device, 0
-    with in_mode(net, training=False):
-        for x, z in zip(split.images.split(batch), split.labels.split(batch), strict=True):
-            f = running_mean(answers(net, as_input(x.to(device)), timesteps, coding))[-1]
-            right += int((f.argmax(1) == z.to(device)).sum())
+    with evaluating(net):
+        for at in torch.arange(len(split)).split(batch):
+            f = running_mean(answers(net, as_input(split.images[at].to(device)), timesteps, coding, at))[-1]
+            right += int((f.argmax(1) == split.labels[at].to(device)).sum())
     return right / len(split)
 
 

@@ -110,6 +110,24 @@ def test_joint_training_moves_policy_and_network():
     assert not torch.equal(before[0], net.head.weight) and not torch.equal(before[1], policy.head.weight)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_training_and_asking_leave_policy_and_network_in_the_mode_they_came_in(training):
+    net, policy, split = SpikingConvNet().train(training), PolicyNet().train(training), some_images(30)
+    few = PolicyTraining(epochs=1, batch=30)
+    seen = next(experience(net, split, T, epochs=1))
+    for work in (lambda: fit_policy(policy, [seen], few), lambda: choose_steps(policy, split.images, T),
+                 lambda: fit_jointly(policy, net, split, few)):
+        work()
+        assert all(part.training == training for whole in (net, policy) for part in whole.modules())
+
+
+def test_a_reward_that_is_not_finite_stops_the_training():
+    policy = PolicyNet()
+    policy.head.weight.data.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="is nan in epoch 0: lower lr"):
+        fit_policy(policy, [dim_needs_two()], PolicyTraining(epochs=1))
+
+
 # --- inference and its bill ---------------------------------------------------------------
 
 def test_running_in_groups_equals_replaying_the_chosen_steps():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from safetensors.torch import save_file
 
 from dtsnn_lite.chip import dtsnn_2023
 from dtsnn_lite.data import Split
+from dtsnn_lite.encoding import Rate, direct, events
 from dtsnn_lite.losses import mean_output_loss, prefix_loss
 from dtsnn_lite.models import ConvConfig, ResNetConfig, build
 from dtsnn_lite.neurons import LIF, lif_step, rectified
@@ -173,6 +175,82 @@ def test_a_chip_has_no_analog_start():
     for config in (FROM_ANN, late):             # before the first epoch
         with pytest.raises(ValueError, match="an ANN has no spikes, and a chip's crossbars below the first see spikes only"):
             fit(build(NET, dtsnn_2023), bars(), config, progress=False)
+
+
+# --- how an image becomes T inputs ----------------------------------------------------------------
+
+def test_a_network_learns_from_spikes_as_from_currents():
+    net, config = a_net(), TrainConfig(phases=((4, 12),), batch=16, lr=0.1)
+    history = fit(net, bars(192), config, validation=bars(60, seed=1), progress=False, coding=Rate(seed=3))
+    assert history.accuracy[-1] > 0.9 and history.loss[-1] < 0.5 * history.loss[0]
+    assert accuracy(net, bars(60, seed=1), 4, coding=Rate(seed=3)) == history.accuracy[-1]
+
+
+def test_the_coding_is_asked_for_the_images_and_for_other_places_in_every_epoch():
+    asked = []
+
+    def listening(images: torch.Tensor, timesteps: int, at: torch.Tensor | None = None) -> torch.Tensor:
+        asked.append((timesteps, len(images), at.tolist()))
+        return direct(images, timesteps)
+
+    fit(a_net(), bars(64), TrainConfig(phases=((1, 1), (3, 1)), batch=16), validation=bars(20), progress=False, coding=listening)
+    assert [t for t, _, _ in asked] == 5 * [1] + 5 * [3] and all(n == len(at) for _, n, at in asked)
+    first, second = (sum((at for _, _, at in asked[5 * k:5 * k + 4]), []) for k in (0, 1))
+    assert sorted(first) == list(range(64)) and sorted(second) == list(range(64, 128))
+    assert asked[4][2] == asked[9][2] == list(range(20))
+
+
+def test_training_on_spikes_that_was_interrupted_ends_with_the_same_bits(tmp_path):
+    whole, resumed, config = a_net(), a_net(seed=9), TrainConfig(phases=((2, 2),), batch=16)
+    fit(whole, bars(), config, progress=False, coding=Rate())
+    fit(a_net(), bars(), config, checkpoint=tmp_path / "c", progress=False, max_epochs=1, coding=Rate())
+    for other in (direct, Rate(seed=1)):
+        with pytest.raises(ValueError, match="was written with another coding; delete it"):
+            fit(resumed, bars(), config, checkpoint=tmp_path / "c", progress=False, coding=other)
+    fit(resumed, bars(), config, checkpoint=tmp_path / "c", progress=False, coding=Rate())
+    assert same_bits(whole, resumed)
+
+
+def test_a_checkpoint_from_before_codings_had_names_is_one_of_direct_coding(tmp_path):
+    path = tmp_path / "c"
+    fit(a_net(), bars(), SHORT, checkpoint=path, progress=False, max_epochs=1)
+    with safe_open(path, "pt") as file:
+        notes, tensors = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}
+    assert notes.pop("coding") == "direct"
+    save_file(tensors, path, metadata=notes)
+    with pytest.raises(ValueError, match="with another coding"):
+        fit(a_net(), bars(), SHORT, checkpoint=path, progress=False, coding=Rate())
+    assert len(fit(a_net(), bars(), SHORT, checkpoint=path, progress=False).loss) == SHORT.epochs
+
+
+def test_recorded_events_are_trained_on_as_they_are():
+    still = bars(48)
+    moving = Split((still.images[:, None] > torch.rand(48, 3, 1, 8, 8)).float(), still.labels)
+    net = a_net()
+    history = fit(net, moving, TrainConfig(phases=((1, 1), (3, 2)), batch=16), progress=False, coding=events)
+    assert history.loss[-1] < history.loss[0] and 0 <= accuracy(net, moving, 3, coding=events) <= 1
+
+
+def test_an_ann_sees_the_image_itself():
+    says = r"as an ANN \(T = 0\) a network sees the image itself, encoding.direct; got Rate\(seed=0\): begin at T = 1"
+    with pytest.raises(ValueError, match=says):                 # before the first epoch
+        fit(a_net(), bars(), replace(FROM_ANN, phases=((1, 2), (0, 1), (1, 1))), progress=False, coding=Rate())
+    with pytest.raises(ValueError, match=says):
+        answers(a_net(), bars(5).images, 0, Rate())
+
+
+# --- the mode of the network ------------------------------------------------------------------------
+
+@pytest.mark.parametrize("training", [True, False])
+def test_training_and_asking_leave_a_network_in_the_mode_it_came_in(training):
+    net = a_net().train(training)
+    net.currents[0].eval()
+    modes = [part.training for part in net.modules()]
+    fit(net, bars(), TrainConfig(phases=((1, 1),)), validation=bars(20), progress=False)
+    accuracy(net, bars(20), 1)
+    with pytest.raises(ValueError, match="input is"):
+        accuracy(net, Split(torch.zeros(4, 1, 5, 5), torch.zeros(4, dtype=torch.int64)), 1)
+    assert [part.training for part in net.modules()] == modes
 
 
 # --- augmentation --------------------------------------------------------------------------------
@@ -344,6 +422,14 @@ def test_an_empty_split_is_refused():
 def test_images_and_labels_that_teach_nothing_are_refused(change, says):
     with pytest.raises(ValueError, match=says):
         fit(a_net(), change(bars()), SHORT, progress=False)
+
+
+@pytest.mark.parametrize("kept", [lambda z: z.tolist(), lambda z: z.numpy(), lambda z: z.int(), lambda z: z.byte()])
+def test_labels_teach_the_same_however_they_are_kept(kept):
+    net, other, whole = a_net(), a_net(), bars()
+    fit(net, whole, TrainConfig(phases=((1, 1),)), progress=False)
+    fit(other, Split(whole.images, kept(whole.labels)), TrainConfig(phases=((1, 1),)), progress=False)
+    assert same_bits(net, other)
 
 
 def test_a_loss_that_explodes_stops_training_and_loses_no_checkpoint(tmp_path):

@@ -19,12 +19,12 @@ from dtsnn_lite.data import Split, Splits, as_input, check_set, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.exits import run_of
 from dtsnn_lite.inference import grouped_inference, record
-from dtsnn_lite.models import CIFAR_SMALL, SpikingNet
+from dtsnn_lite.models import CIFAR_SMALL, SpikingNet, evaluating
 from dtsnn_lite.policy import Experience, PolicyNet, PolicyTraining, choose_steps, experience, fit_jointly, fit_policy
 from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, held_out, keep_recordings, rounded, versions
 from dtsnn_lite.proofs.recipes import CROP_AND_FLIP, RECIPES
 from dtsnn_lite.reinforce import PolicySweep, save_sweeps
-from dtsnn_lite.training import Augment, Augmentation, TrainConfig, channels_last, in_mode, one_epoch
+from dtsnn_lite.training import Augment, Augmentation, TrainConfig, channels_last, learning, one_epoch
 
 # --- an ANN, and the spiking network it becomes -----------------------------------
 
@@ -55,8 +55,8 @@ def fit_ann(ann: nn.Sequential, train: Split, config: TrainConfig, progress: boo
     check_set(train.images, train.labels, ann[-1].out_features)
     channels_last(ann)
     optimizer = torch.optim.SGD(ann.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay)
-    with in_mode(ann, training=True):
-        return [one_epoch(lambda x: ann(x)[None], train, config, epoch, optimizer, remainder=True)[0]
+    with learning(ann):
+        return [one_epoch(lambda x, at: ann(x)[None], train, config, epoch, optimizer, remainder=True)[0]
                 for epoch in tqdm(range(config.epochs), unit="epoch", disable=not progress)]
 
 
@@ -83,7 +83,7 @@ def make_ann(folder: Path, seed: int = 0, progress: bool = True, note: str = "",
 @torch.no_grad()
 def ann_accuracy(ann: nn.Sequential, split: Split, batch: int = 250) -> float:
     """Share of right answers of the network before its conversion."""
-    with in_mode(ann, training=False):
+    with evaluating(ann):
         said = torch.cat([ann(as_input(x)).argmax(1) for x in split.images.split(batch)])
     return (said == split.labels).float().mean().item()
 
