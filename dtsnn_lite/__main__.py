@@ -1,17 +1,22 @@
-"""The command line: `python -m dtsnn_lite train | record | curve | cost | facts | download`."""
+"""The command line: `python -m dtsnn_lite train | stages | record | curve | cost | facts | download`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dtsnn_lite.exits import THRESHOLD_POLICIES
 from dtsnn_lite.guards import check_whole
+
+if TYPE_CHECKING:
+    from dtsnn_lite.models import SpikingNet
+    from dtsnn_lite.recording import Recording
 
 COUNTS = {"timesteps": (1, 1_000_000), "seed": (0, 2 ** 32 - 1), "max_epochs": (1, None)}
 CHIPS = ("dtsnn_2023", "spikesim_rram_64", "hp_adc_65nm", "adc_less_65nm")
@@ -27,6 +32,8 @@ def train(a: argparse.Namespace) -> dict:
     from dtsnn_lite.proofs.recipes_seenn import MAKERS
 
     device = _device(a.device)
+    if a.name not in (names := trained_names()):
+        raise ValueError(f"no recipe {a.name!r}; there are {names}")
     if a.name in MAKERS:
         ignored = {"device": a.device != "cpu", "compile": a.compile, "half": a.half, "max_epochs": a.max_epochs is not None}
         if given := [f"--{option.replace('_', '-')}" for option, was in ignored.items() if was]:
@@ -161,20 +168,20 @@ def download(a: argparse.Namespace) -> dict:
     return {"folder": str(download_cifar10())}
 
 
-def _recording(name: str):
+def _recording(name: str) -> Recording:
     from dtsnn_lite.recording import Recording, shipped
 
     return Recording.load(name) if name.endswith(".npz") else shipped(name)
 
 
-def _network(name: str):
+def _network(name: str) -> SpikingNet:
     """A shipped network or that of a file; an ANN as the spiking network that it becomes."""
     from dtsnn_lite.checkpoints import shipped_path, spiking_net
 
     return spiking_net(name if Path(name).suffix else shipped_path(name.replace("-converted", "-ann")))
 
 
-def _recorded_network(seen, name: str | None):
+def _recorded_network(seen: Recording, name: str | None) -> SpikingNet:
     """The network whose layers a recording is billed on."""
     name = name or str(seen.about.get("network", "")).split("-seed")[0]
     if not name:
@@ -229,11 +236,29 @@ def _short(value: object) -> str:
 
 # --- how they are called --------------------------------------------------------------------
 
+class Command(argparse.ArgumentParser):
+    """A command whose help ends with names, one a line: looked up when help is asked for, since they may need torch."""
+
+    names: Callable[[], Iterable[str]] | None = None
+
+    def format_help(self) -> str:
+        ends = ["", "names:", *self.names()] if self.names else []
+        return super().format_help() + "".join(f"  {line}".rstrip() + "\n" for line in ends)
+
+
+def trained_names() -> list[str]:
+    """What `train` can make."""
+    from dtsnn_lite.proofs.recipes import RECIPES
+    from dtsnn_lite.proofs.recipes_seenn import MAKERS
+
+    return sorted({*RECIPES, *MAKERS})
+
+
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser("python -m dtsnn_lite", description=__doc__)
-    commands = p.add_subparsers(dest="command", required=True)
+    commands = p.add_subparsers(dest="command", required=True, parser_class=Command)
 
-    def command(run: Callable) -> argparse.ArgumentParser:
+    def command(run: Callable) -> Command:
         c = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
         c.add_argument("--json", action="store_true", help="print JSON")
         c.set_defaults(run=run)
@@ -269,9 +294,9 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def _train_arguments(t: argparse.ArgumentParser) -> None:
-    t.add_argument("name", help="digits, digits-hard, digits-ann, digits-policy, cifar10-small, cifar10-small-currents, cifar10-small-or, "
-                   "cifar10-small-short, cifar10-small-spikes, cifar10-ann, cifar10-policy, cifar10-vgg16 or cifar10-resnet19")
+def _train_arguments(t: Command) -> None:
+    t.names = trained_names
+    t.add_argument("name", help="a name from the list below")
     t.add_argument("--seed", type=int, default=0)
     t.add_argument("--out", type=Path, default=Path("build/assets"))
     t.add_argument("--device", default="cpu")

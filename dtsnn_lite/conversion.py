@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dtsnn_lite.crossbar_layers import OnCrossbars
-from dtsnn_lite.models import SpikingNet, State, over_time
+from dtsnn_lite.models import SpikingNet, State, check_stages, over_time
 from dtsnn_lite.neurons import LIF
 
 IF = LIF(beta=1.0, v_th=1.0, hard_reset=False)
@@ -58,6 +57,9 @@ class AnnConfig:
     stages: tuple[tuple[int, ...], ...] = ((16,), (32,), (64,))
     classes: int = 10
     levels: int = 4
+
+    def __post_init__(self) -> None:
+        check_stages(self.stages)
 
 
 class QuantisedANN(nn.Sequential):

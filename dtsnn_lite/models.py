@@ -44,8 +44,15 @@ class ConvConfig:
     def __post_init__(self) -> None:
         if self.pooled not in ("spikes", "currents"):
             raise ValueError(f"pooled is 'spikes' or 'currents'; got {self.pooled!r}")
+        check_stages(self.stages)
         if min(self.in_shape[1:]) < 2 ** len(self.stages):
             raise ValueError(f"{len(self.stages)} stages halve {self.in_shape[1:]} images below one pixel")
+
+
+def check_stages(stages: tuple[tuple[int, ...], ...]) -> None:
+    """Refuses a network without a layer."""
+    if not stages or not all(stages):
+        raise ValueError(f"stages are the output channels of each convolution, stage by stage, one or more in each; got {stages}")
 
 
 DIGITS = ConvConfig()
@@ -229,6 +236,10 @@ class ResNetConfig:
     stages: tuple[tuple[int, int], ...] = ((128, 3), (256, 3), (512, 2))
     classes: int = 10
     lif: LIF = LIF()
+
+    def __post_init__(self) -> None:
+        if not self.stages or any(blocks < 1 for _, blocks in self.stages):
+            raise ValueError(f"stages are (channels, blocks) pairs, one or more, of one block or more; got {self.stages}")
 
 
 RESNET19 = ResNetConfig()

@@ -62,7 +62,8 @@ def test_a_card_names_the_commit_and_whether_something_was_changed_since(tmp_pat
 IMPORTS = """
 import sys, torch, matplotlib, snntorch
 started = []
-sys.addaudithook(lambda event, args: started.append(args) if event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system") else None)
+others = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
+sys.addaudithook(lambda event, args: started.append(args) if event in others else None)
 import dtsnn_lite.__main__, dtsnn_lite.proofs.recipes_seenn, dtsnn_lite.proofs.stages, dtsnn_lite.proofs.facts
 print(started)
 """

@@ -95,7 +95,7 @@ def test_each_training_is_compared_with_the_one_before(way, than, what):
             assert len(card["loss"]) == recipe.training.epochs
             assert card["config"].get("pooled", "spikes") == recipe.net.pooled
         assert a["seed"] == b["seed"] and a["dataset"] == b["dataset"] and a["config"]["stages"] == b["config"]["stages"]
-    gained = [100 * (a["accuracy"]["test"][-1] - b["accuracy"]["test"][-1]) for a, b in zip(ours, before)]
+    gained = [100 * (a["accuracy"]["test"][-1] - b["accuracy"]["test"][-1]) for a, b in zip(ours, before, strict=True)]
     assert min(gained) > 0 and fact(f"cifar10.{what}.gain").value == pytest.approx(np.mean(gained), abs=0.01)
     hours = np.divide(*(sum(card["seconds"] for card in cards) for cards in (ours, before)))
     assert fact(f"cifar10.{what}.hours_ratio").value == pytest.approx(hours)
@@ -118,7 +118,7 @@ def test_the_restart_goes_on_from_the_currents():
             assert ours[what][:n] == other[what] and len(ours[what]) == n + ours["legs"][-1][0]
 
 
-@pytest.mark.parametrize("name, prefix", [*zip(CIFAR10_SEEDS, ("cifar10", "cifar10.seed1"))])
+@pytest.mark.parametrize("name, prefix", [*zip(CIFAR10_SEEDS, ("cifar10", "cifar10.seed1"), strict=True)])
 def test_half_precision_is_not_shipped_where_it_changes_answers(name, prefix):
     card, halves = card_of(name), card_of(name)["half_precision"]
     assert {v.dtype for v in load_file(ASSETS / f"{name}.safetensors").values()} <= {torch.float32, torch.int64}

@@ -198,3 +198,9 @@ def test_a_converted_network_is_not_asked_for_its_ann():
     net = convert(a_trained_ann(), IN_SHAPE)
     with pytest.raises(ValueError, match="ask the ANN that it was converted from"):
         net.as_ann(torch.rand(2, *IN_SHAPE))
+
+
+@pytest.mark.parametrize("stages", [(), ((6,), ())])
+def test_an_ann_without_a_layer_is_refused(stages):
+    with pytest.raises(ValueError, match=r"stages are .*one or more in each; got \("):
+        AnnConfig(stages=stages)

@@ -14,6 +14,7 @@ from dtsnn_lite.exits import ConfidenceExit, EntropyExit, replay, trade_off
 from dtsnn_lite.models import ConvConfig
 from dtsnn_lite.proofs import recipes
 from dtsnn_lite.proofs.facts import facts
+from dtsnn_lite.proofs.recipes_seenn import MAKERS
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
 
@@ -134,7 +135,7 @@ def test_another_seed_ships_under_its_own_name(capsys, tmp_path, tiny):
 # --- bad input ----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("argv, message", [
-    (["train", "nope"], "error: no recipe 'nope'; there are ["),
+    (["train", "nope"], "error: no recipe 'nope'; there are ['cifar10-ann', "),
     (["record", "nope"], "error: no shipped network 'nope'; there are ["),
     (["record", "nope.safetensors"], "error: no checkpoint at nope.safetensors; `python -m dtsnn_lite train` makes one"),
     (["record", "digits", "--timesteps", "0"], "error: timesteps is a whole number, 1 to 1000000; got 0"),
@@ -146,7 +147,8 @@ def test_another_seed_ships_under_its_own_name(capsys, tmp_path, tiny):
     (["train", "digits-ann", "--half", "--max-epochs", "3"], "error: there is no use for --half and --max-epochs: digits-ann is made on"),
     (["facts", "nosuchfact"], "error: no fact has 'nosuchfact' in its name"),
     (["curve", "digits-designs"], "error: no shipped recording 'digits-designs'; there are ["),
-    (["cost", "digits-test", "--timesteps", "7", "--density", "3"], "error: there is no use for --timesteps and --density: a recording has its own"),
+    (["cost", "digits-test", "--timesteps", "7", "--density", "3"],
+     "error: there is no use for --timesteps and --density: a recording has its own"),
     (["cost", "vgg9", "--threshold", ".1"], "error: there is no use for --threshold: a paper's network has no images"),
     (["cost", "vgg9", "--density", "3"], "error: a density is a share of spikes"),
     (["curve", "nope"], "error: no shipped recording 'nope'; there are ["),
@@ -208,8 +210,15 @@ def test_an_interrupted_command_says_how_to_go_on(capsys, monkeypatch):
 
 def test_help_names_every_command():
     out = subprocess.run([sys.executable, "-m", "dtsnn_lite", "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("train", "record", "curve", "cost", "facts", "download"):
+    for command in ("train", "stages", "record", "curve", "cost", "facts", "download"):
         assert command in out
+
+
+def test_help_names_everything_that_can_be_trained(capsys, tiny):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    listed = capsys.readouterr().out.split("names:\n")[1].split()
+    assert set(listed) == {*recipes.RECIPES, *MAKERS} and "tiny" in listed and len(listed) == len(set(listed))
 
 
 def test_the_command_line_starts_without_torch():

@@ -423,3 +423,10 @@ def test_the_state_of_another_net_or_batch_is_refused(config):
 def test_more_pooling_than_pixels_is_refused():
     with pytest.raises(ValueError, match=r"3 stages halve \(4, 4\) images below one pixel"):
         ConvConfig((1, 4, 4), ((2,), (2,), (2,)))
+
+
+@pytest.mark.parametrize("wrong", [lambda: ConvConfig(stages=()), lambda: ConvConfig(stages=((4,), ())), lambda: ResNetConfig(stages=()),
+                                   lambda: ResNetConfig(stages=((4, 0),))])
+def test_a_network_without_a_layer_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"stages are .*one or more.*; got \("):
+        wrong()

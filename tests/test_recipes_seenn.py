@@ -174,7 +174,7 @@ def energy_ratio(t_hat, rival) -> float:
 def test_with_its_own_cost_in_the_bill_a_policy_beats_the_strongest_threshold_in_a_middle_range_of_prices(name):
     seen, sweep = shipped("digits-hard-test"), shipped_sweeps()[name]
     rivals = [fastest_as_accurate(seen, accuracy) for accuracy in sweep.accuracy]
-    ratios = [energy_ratio(t_hat, replay_rule(seen, *rival)) for t_hat, rival in zip(sweep.t_hat, rivals) if rival]
+    ratios = [energy_ratio(t_hat, replay_rule(seen, *rival)) for t_hat, rival in zip(sweep.t_hat, rivals, strict=True) if rival]
     assert min(ratios) < 0.9 and ratios[0] > 1 and ratios[-1] > 1   # where errors are cheap or dear it looks in vain
 
 
@@ -200,10 +200,12 @@ def test_a_policy_lies_left_of_both_oracles_and_of_no_best_possible_run():
 # --- the same commands on CIFAR-10, at a tiny scale ------------------------------------------
 
 def test_the_ann_of_cifar10_is_made_and_recorded_in_half_precision(home, tmp_path):
-    recipe = replace(CIFAR10_ANN, data=lambda: cifar10(home), timesteps=3, training=replace(CIFAR10_ANN.training, phases=((1, 1),), batch=60))
+    training = replace(CIFAR10_ANN.training, phases=((1, 1),), batch=60)
+    recipe = replace(CIFAR10_ANN, data=lambda: cifar10(home), timesteps=3, training=training)
     card = make_ann(tmp_path, progress=False, note=" (noise)", recipe=recipe)
     assert card["dataset"] == "CIFAR-10 (noise)" and card["command"] == "python -m dtsnn_lite train cifar10-ann"
-    ann, seen, test = load_ann(tmp_path / "cifar10-ann.safetensors"), Recording.load(tmp_path / "cifar10-converted-test.npz"), cifar10(home).test
+    ann, test = load_net(tmp_path / "cifar10-ann.safetensors"), cifar10(home).test
+    seen = Recording.load(tmp_path / "cifar10-converted-test.npz")
     assert card["ann_accuracy"] == pytest.approx(recipes_seenn.ann_accuracy(ann, test), abs=1e-3)
     again = record(convert(ann, (3, 32, 32)), as_input(test.images), test.labels, 3)
     assert again.f == pytest.approx(seen.f, abs=1e-3, rel=2e-3)
@@ -222,4 +224,4 @@ def test_the_policies_of_cifar10_look_at_photographs(home, tmp_path, monkeypatch
     assert card["command"] == "python -m dtsnn_lite train cifar10-policy --seed 0"
     told = 2 * list(experience(net, cifar10(home).train, 4, 1, CIFAR10_POLICY.augment))
     (alone,) = train_policies(net, told, (CIFAR10_POLICY.shipped_beta,), channels=CIFAR10_POLICY.channels)
-    assert all(torch.equal(a, b) for a, b in zip(alone.state_dict().values(), policy.state_dict().values()))
+    assert all(torch.equal(a, b) for a, b in zip(alone.state_dict().values(), policy.state_dict().values(), strict=True))

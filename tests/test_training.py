@@ -31,7 +31,7 @@ def bars(n: int = 64, seed: int = 0) -> Split:
     dice = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, 3, (n,), generator=dice)
     images = 0.3 * torch.rand(n, 1, 8, 8, generator=dice)
-    for image, k in zip(images, labels):
+    for image, k in zip(images, labels, strict=True):
         image[0, :, 1 + 2 * k] += 0.7
     return Split(images.clamp(0, 1), labels)
 
@@ -64,7 +64,7 @@ def test_without_a_validation_split_there_is_no_accuracy():
 
 def test_the_seed_decides_every_bit():
     nets = [a_net(), a_net(), a_net()]
-    for net, seed in zip(nets, (1, 1, 2)):
+    for net, seed in zip(nets, (1, 1, 2), strict=True):
         fit(net, bars(), TrainConfig(phases=((2, 2),), batch=16, seed=seed), progress=False)
     assert same_bits(nets[0], nets[1]) and not same_bits(nets[0], nets[2])
 
@@ -156,7 +156,7 @@ def test_time_is_a_whole_number(timesteps):
 def test_a_residual_network_starts_as_an_ann_too():
     net, x = build(ResNetConfig((1, 8, 8), ((4, 1), (6, 1)), classes=3)), bars(5).images
     a = net.stem(x).clamp(0, 3)
-    for first, second, shortcut in zip(net.first, net.second, net.shortcuts):
+    for first, second, shortcut in zip(net.first, net.second, net.shortcuts, strict=True):
         a = (second(first(a).clamp(0, 3)) + shortcut(a)).clamp(0, 3)
     assert torch.allclose(answers(net, x, 0)[0], net.head(a.mean(dim=(2, 3))), atol=1e-5)
 
