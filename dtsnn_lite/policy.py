@@ -68,10 +68,10 @@ def choose_steps(policy: PolicyNet, images: Tensor, timesteps: int, batch: int =
 
 # --- losses: minus the expected reward ------------------------------------------------
 
-def rewards_of(correct: Tensor, beta: float) -> Tensor:
-    """1 / 2^(t-1) if right, -beta if wrong, as in reinforce.py. (T, B) bool -> (T, B)"""
+def rewards_of(correct: Tensor, price: float) -> Tensor:
+    """1 / 2^(t-1) if right, -price if wrong, as in reinforce.py. (T, B) bool -> (T, B)"""
     value = 0.5 ** torch.arange(len(correct), device=correct.device, dtype=torch.float32)[:, None]
-    return torch.where(correct, value, torch.full_like(value, -beta))
+    return torch.where(correct, value, torch.full_like(value, -price))
 
 
 def expectation_loss(logits: Tensor, rewards: Tensor) -> Tensor:
@@ -93,12 +93,12 @@ def reinforce_loss(logits: Tensor, rewards: Tensor, dice: torch.Generator) -> Te
 class PolicyTraining:
     """How a policy is trained, by Adam with a falling learning rate.
 
-    beta     the price of a wrong answer
+    price    of a wrong answer, the paper's beta
     sampled  True: REINFORCE; False: the exact expectation
     net_lr   learning rate of the SNN when it learns too
     """
 
-    beta: float = 20.0
+    price: float = 20.0
     sampled: bool = False
     epochs: int = 12
     batch: int = 64
@@ -107,8 +107,8 @@ class PolicyTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.beta) and self.beta >= 0):
-            raise ValueError(f"beta is the price of a wrong answer, 0 or more; got {self.beta!r}")
+        if not (np.isfinite(self.price) and self.price >= 0):
+            raise ValueError(f"price is that of a wrong answer, 0 or more; got {self.price!r}")
         for what in ("epochs", "batch"):
             check_whole(what, getattr(self, what))
         for what in ("lr", "net_lr"):
@@ -154,7 +154,7 @@ def fit_policy(policy: PolicyNet, epochs: Iterable[Experience], config: PolicyTr
             raise ValueError(f"the policy chooses among T = {policy.timesteps} timesteps, the network ran {len(seen.correct)}: "
                              "make the policy for this T")
         set_lr(optimizer, config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs)))
-        rewards, gained = rewards_of(seen.correct, config.beta), 0.0
+        rewards, gained = rewards_of(seen.correct, config.price), 0.0
         with learning(policy):
             for index in shuffled(len(seen.images), config.batch, dice):
                 logits, r = action_logits(policy, seen.images[index]), rewards[:, index]
@@ -180,7 +180,7 @@ def fit_jointly(policy: PolicyNet, net: SpikingNet, train: Split, config: Policy
             for index in shuffled(len(train), config.batch, dice):
                 x, z = training_batch(train, index, drift, dice, net.head.weight.device)
                 f, logits = running_mean(net(direct(x, policy.timesteps))), action_logits(policy, x)
-                J = -expectation_loss(logits, rewards_of(f.argmax(dim=2) == z, config.beta))
+                J = -expectation_loss(logits, rewards_of(f.argmax(dim=2) == z, config.price))
                 descend(optimizer, _used_loss(f, z, logits) - J)
                 gained.append(J.item())
         history.append(finite(float(np.mean(gained)), epoch))

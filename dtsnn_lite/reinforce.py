@@ -17,12 +17,12 @@ from dtsnn_lite.files import POLICIES, save_arrays, saved_arrays
 from dtsnn_lite.recording import Recording
 
 
-def reward(correct: np.ndarray, beta: float) -> np.ndarray:
-    """What stopping at t is worth: 1 / 2^(t-1) if right, -beta if wrong. (T, N) bool -> (T, N)  (li2023seenn)"""
-    if not (np.isfinite(beta) and beta >= 0):
-        raise ValueError(f"beta is the price of a wrong answer, 0 or more; got {beta!r}")
+def reward(correct: np.ndarray, price: float) -> np.ndarray:
+    """What stopping at t is worth: 1 / 2^(t-1) if right, -price (the paper's beta) if wrong. (T, N) bool -> (T, N)  (li2023seenn)"""
+    if not (np.isfinite(price) and price >= 0):
+        raise ValueError(f"price is that of a wrong answer, 0 or more; got {price!r}")
     t = np.arange(1, len(correct) + 1)[:, None]
-    return np.where(correct, 0.5 ** (t - 1), -float(beta))
+    return np.where(correct, 0.5 ** (t - 1), -float(price))
 
 
 # --- one choice before the network runs ---------------------------------------------
@@ -148,12 +148,12 @@ class LogisticExit:
         return self.w[0] * entropy(f_seen[-1]) + self.w[1] * t / self.timesteps + self.w[2] > 0
 
 
-def learn_logistic(recording: Recording, beta: float, steps: int = 400, lr: float = 8.0) -> LogisticExit:
+def learn_logistic(recording: Recording, price: float, steps: int = 400, lr: float = 8.0) -> LogisticExit:
     """The stepwise exit that climbs the exact gradient of the expected reward."""
-    x, rewards = features(recording.f), reward(recording.correct, beta)
+    x, rewards = features(recording.f), reward(recording.correct, price)
     w = np.array([-5.0, 0.0, 1.0])                       # begins as: leave when the entropy is below 0.2
     for _ in range(steps):
-        w = w + lr * stepwise_gradient(w, x, rewards)[1] / (1 + beta)
+        w = w + lr * stepwise_gradient(w, x, rewards)[1] / (1 + price)
     return LogisticExit(tuple(float(v) for v in w), recording.timesteps)
 
 
@@ -161,19 +161,19 @@ def learn_logistic(recording: Recording, beta: float, steps: int = 400, lr: floa
 
 @dataclass(frozen=True, eq=False)
 class PolicySweep:
-    """One policy a price beta, run on one set of images.
+    """One policy a price of a wrong answer, run on one set of images.
 
-    betas (M,), t_hat (M, N) chosen timesteps, correct (M, N) bool, timesteps = T
+    prices (M,), t_hat (M, N) chosen timesteps, correct (M, N) bool, timesteps = T
     """
 
-    betas: np.ndarray
+    prices: np.ndarray
     t_hat: np.ndarray
     correct: np.ndarray
     timesteps: int
 
     def __post_init__(self) -> None:
-        if not (self.t_hat.shape == self.correct.shape and len(self.betas) == len(self.t_hat)):
-            raise ValueError(f"one row a beta: {len(self.betas)} betas, t_hat {self.t_hat.shape}, correct {self.correct.shape}")
+        if not (self.t_hat.shape == self.correct.shape and len(self.prices) == len(self.t_hat)):
+            raise ValueError(f"one row a price: {len(self.prices)} prices, t_hat {self.t_hat.shape}, correct {self.correct.shape}")
         if self.t_hat.min() < 1 or self.t_hat.max() > self.timesteps:
             raise ValueError(f"a policy for T = {self.timesteps} chooses 1 to {self.timesteps}; got {self.t_hat.max()}")
 
@@ -187,10 +187,10 @@ class PolicySweep:
 
 
 def save_sweeps(path: str | Path, sweeps: Mapping[str, PolicySweep]) -> None:
-    """Sweeps by name (exact, reinforce, joint, ...) in one .npz file."""
+    """Sweeps by name (exact, reinforce, joint, ...) in one .npz file, where prices go by the paper's letter."""
     arrays = {}
     for name, sweep in sweeps.items():
-        arrays |= {f"{name}/betas": sweep.betas, f"{name}/t_hat": sweep.t_hat.astype(np.uint8),
+        arrays |= {f"{name}/betas": sweep.prices, f"{name}/t_hat": sweep.t_hat.astype(np.uint8),
                    f"{name}/correct": np.packbits(sweep.correct, axis=1), f"{name}/timesteps": sweep.timesteps}
     save_arrays(path, **arrays)
 

@@ -192,7 +192,7 @@ def test_the_policies_sweeps_agree_with_the_recording(split):
     assert np.mean(rows != sweep.correct) < 0.002
     assert sweep.mean_timesteps[0] < sweep.mean_timesteps[-1]        # errors are cheap at first, dear in the end
     card = card_of("policies/cifar10-small")
-    assert card["beta"] in sweep.betas and card["dataset"] == "CIFAR-10 (JPEG re-encoding)"
+    assert card["beta"] in sweep.prices and card["dataset"] == "CIFAR-10 (JPEG re-encoding)"
 
 
 def test_what_ships_is_small():

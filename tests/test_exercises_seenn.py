@@ -27,9 +27,9 @@ def promise(space, slack=0):
 
 
 def best(discount):
-    def solution(p, beta):
+    def solution(p, price):
         t = np.arange(len(p))[:, None]
-        return (p * discount ** t - beta * (1 - p)).argmax(axis=0) + 1
+        return (p * discount ** t - price * (1 - p)).argmax(axis=0) + 1
     return solution
 
 

@@ -80,8 +80,10 @@ def test_stopping_when_sure_keeps_the_digits_accuracy_at_under_two_timesteps():
 
 
 def test_price_and_thresholds_of_the_hard_digits_are_chosen_on_the_calibration_split():
-    calibration, held_out, sweep = shipped("digits-hard-calibration"), shipped_sweeps(split="calibration")["exact"], shipped_sweeps()["exact"]
-    kept = [(held_out.mean_timesteps[k], k) for k in range(len(held_out.betas)) if held_out.accuracy[k] >= calibration.accuracy[-1] - 1e-9]
+    calibration, sweep = shipped("digits-hard-calibration"), shipped_sweeps()["exact"]
+    held_out = shipped_sweeps(split="calibration")["exact"]
+    kept = [(held_out.mean_timesteps[k], k) for k in range(len(held_out.prices))
+            if held_out.accuracy[k] >= calibration.accuracy[-1] - 1e-9]
     k = min(kept)[1]
     assert fact("hard.policy.accuracy").value == pytest.approx(100 * sweep.correct[k].mean())
     assert fact("hard.policy.mean_timesteps").value == pytest.approx(sweep.t_hat[k].mean())

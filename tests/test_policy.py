@@ -27,10 +27,10 @@ def some_images(n=60) -> Split:
     return Split(test.images[:n], test.labels[:n])
 
 
-def a_table(seed=0, n=6, beta=0.7):
+def a_table(seed=0, n=6, price=0.7):
     dice = torch.Generator().manual_seed(seed)
     correct = torch.rand(T, n, generator=dice) < 0.6
-    return torch.randn(n, T, generator=dice, dtype=torch.float64), correct, rewards_of(correct, beta).double()
+    return torch.randn(n, T, generator=dice, dtype=torch.float64), correct, rewards_of(correct, price).double()
 
 
 # --- losses -----------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def dim_needs_two() -> Experience:
 def test_a_policy_learns_to_run_longer_where_the_image_says_so(sampled):
     torch.manual_seed(0)
     policy, seen = PolicyNet(), dim_needs_two()
-    history = fit_policy(policy, [seen] * 10, PolicyTraining(beta=2.0, sampled=sampled, epochs=10))
+    history = fit_policy(policy, [seen] * 10, PolicyTraining(price=2.0, sampled=sampled, epochs=10))
     t_hat = choose_steps(policy, seen.images, T)
     assert history[-1] > history[0]
     assert ((t_hat == 2) == ~seen.correct[0].numpy()).mean() > 0.95
@@ -87,7 +87,7 @@ def test_free_errors_collapse_the_policy_to_one_step():
     torch.manual_seed(0)
     policy, seen = PolicyNet(), dim_needs_two()
     always_1 = Experience(seen.images, torch.ones_like(seen.correct))
-    fit_policy(policy, [always_1] * 4, PolicyTraining(beta=0.0, epochs=4))
+    fit_policy(policy, [always_1] * 4, PolicyTraining(price=0.0, epochs=4))
     assert (choose_steps(policy, seen.images, T) == 1).all()
 
 
@@ -188,8 +188,8 @@ def test_a_policy_file_that_its_card_does_not_know_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("what, value, says", [
-    ("beta", -1.0, "beta is the price"), ("epochs", 0, "epochs is a whole number, 1 or more"), ("batch", 0, "batch is a whole"),
-    ("lr", -1.0, "lr is a finite learning rate"), ("net_lr", float("nan"), "net_lr is a finite learning rate")])
+    ("price", -1.0, "price is that of a wrong answer"), ("epochs", 0, "epochs is a whole number, 1 or more"),
+    ("batch", 0, "batch is a whole"), ("lr", -1.0, "lr is a finite learning rate"), ("net_lr", float("nan"), "net_lr is a finite learning rate")])
 def test_an_impossible_training_is_refused(what, value, says):
     with pytest.raises(ValueError, match=says):
         replace(PolicyTraining(), **{what: value})

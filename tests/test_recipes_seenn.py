@@ -96,7 +96,7 @@ def test_a_sweep_is_remade_to_the_bit():
 
 
 def test_the_policies_are_made_with_their_choices_on_both_splits(tmp_path):
-    recipe = replace(DIGITS_POLICY, data=few_digits, epochs=1, betas=(5.0, 20.0), joint_betas=(5.0,))
+    recipe = replace(DIGITS_POLICY, data=few_digits, epochs=1, prices=(5.0, 20.0), joint_prices=(5.0,))
     card = make_policies(tmp_path, progress=False, recipe=recipe)
     calibration, test = (load_sweeps(tmp_path / f"policies/digits-hard-{split}.npz") for split in ("calibration", "test"))
     assert set(calibration) == set(TRAININGS) and set(test) == {*TRAININGS, "joint"}
@@ -105,8 +105,8 @@ def test_the_policies_are_made_with_their_choices_on_both_splits(tmp_path):
 
 
 def test_what_cannot_ship_is_refused_before_any_training():
-    with pytest.raises(ValueError, match="one of the betas .*got beta 7.0"):
-        replace(DIGITS_POLICY, shipped_beta=7.0)
+    with pytest.raises(ValueError, match="one of the prices .*got 7.0"):
+        replace(DIGITS_POLICY, shipped_price=7.0)
 
 
 def test_an_ann_is_taught_with_sound_images_only():
@@ -121,14 +121,14 @@ def test_sweeps_come_back_from_their_file(tmp_path):
     again = load_sweeps(tmp_path / "s.npz")
     assert list(again) == ["a", "b, seed 1"]
     assert (again["a"].t_hat == sweep.t_hat).all() and (again["a"].correct == sweep.correct).all()
-    assert (again["a"].betas == sweep.betas).all() and again["a"].timesteps == sweep.timesteps
+    assert (again["a"].prices == sweep.prices).all() and again["a"].timesteps == sweep.timesteps
     (tmp_path / "s.npz").write_bytes((tmp_path / "s.npz").read_bytes()[:-9])
     with pytest.raises(ValueError, match="not a whole file of sweeps"):
         load_sweeps(tmp_path / "s.npz")
     with pytest.raises(FileNotFoundError, match="no shipped policies"):
         shipped_sweeps("nobody")
     with pytest.raises(ValueError, match="chooses 1 to 2"):
-        PolicySweep(sweep.betas, sweep.t_hat, sweep.correct, timesteps=2)
+        PolicySweep(sweep.prices, sweep.t_hat, sweep.correct, timesteps=2)
 
 
 @pytest.mark.parametrize("split", ["calibration", "test"])
@@ -144,7 +144,7 @@ def test_the_shipped_sweeps_agree_with_the_recording(split):
 def test_the_shipped_policy_chooses_as_its_row_of_the_sweep(split):
     policy, images = shipped_policy(), getattr(hard_digits(), split).images
     sweep = shipped_sweeps(split=split)["exact"]
-    row = list(sweep.betas).index(card_of("policies/digits-hard")["beta"])
+    row = list(sweep.prices).index(card_of("policies/digits-hard")["beta"])
     assert (choose_steps(policy, images, 4) == sweep.t_hat[row]).mean() > 0.99
 
 
@@ -159,7 +159,7 @@ def test_a_price_is_chosen_as_the_fastest_that_is_accurate_enough():
 def test_a_higher_price_of_errors_buys_more_timesteps():
     for name in ("exact", "reinforce"):
         sweep = shipped_sweeps()[name]
-        assert np.corrcoef(np.log(sweep.betas), sweep.mean_timesteps)[0, 1] > 0.7
+        assert np.corrcoef(np.log(sweep.prices), sweep.mean_timesteps)[0, 1] > 0.7
         assert sweep.mean_timesteps[0] == 1.0 and sweep.mean_timesteps[-1] > 2
 
 
@@ -190,7 +190,7 @@ def test_chosen_on_the_calibration_split_a_policy_is_cheaper_than_a_cautious_thr
 
 def test_a_policy_lies_left_of_both_oracles_and_of_no_best_possible_run():
     seen, sweep = shipped("digits-hard-test"), shipped_sweeps()["exact"]
-    k = list(sweep.betas).index(12.0)
+    k = list(sweep.prices).index(12.0)
     assert sweep.accuracy[k] == seen.accuracy[-1]
     assert sweep.mean_timesteps[k] < first_right(seen).mean() < right_from_then_on(seen).mean()
     timesteps, accuracy = best_possible(seen)
@@ -215,7 +215,7 @@ def test_the_ann_of_cifar10_is_made_and_recorded_in_half_precision(home, tmp_pat
 def test_the_policies_of_cifar10_look_at_photographs(home, tmp_path, monkeypatch):
     net = build(CIFAR_SMALL).eval()
     monkeypatch.setattr(recipes_seenn, "load_shipped", lambda name: net)
-    recipe = replace(CIFAR10_POLICY, data=lambda: cifar10(home), epochs=1, rounds=2, betas=(4.0, CIFAR10_POLICY.shipped_beta))
+    recipe = replace(CIFAR10_POLICY, data=lambda: cifar10(home), epochs=1, rounds=2, prices=(4.0, CIFAR10_POLICY.shipped_price))
     card = make_policies(tmp_path, progress=False, note=" (noise)", recipe=recipe)
     sweep = load_sweeps(tmp_path / "policies/cifar10-small-test.npz")["exact"]
     policy = load_policy(tmp_path / "policies/cifar10-small.safetensors")
@@ -223,5 +223,5 @@ def test_the_policies_of_cifar10_look_at_photographs(home, tmp_path, monkeypatch
     assert card["dataset"] == "CIFAR-10 (noise)"
     assert card["command"] == "python -m dtsnn_lite train cifar10-policy --seed 0"
     told = 2 * list(experience(net, cifar10(home).train, 4, 1, CIFAR10_POLICY.augment))
-    (alone,) = train_policies(net, told, (CIFAR10_POLICY.shipped_beta,), channels=CIFAR10_POLICY.channels)
+    (alone,) = train_policies(net, told, (CIFAR10_POLICY.shipped_price,), channels=CIFAR10_POLICY.channels)
     assert all(torch.equal(a, b) for a, b in zip(alone.state_dict().values(), policy.state_dict().values(), strict=True))

@@ -11,10 +11,10 @@ from dtsnn_lite.reinforce import (LogisticExit, PolicySweep, exact_gradient, exp
 T, N = 4, 5
 
 
-def a_table(seed=0, beta=0.7):
+def a_table(seed=0, price=0.7):
     """Policy logits (N, T) and rewards (T, N)."""
     dice = np.random.default_rng(seed)
-    return dice.normal(size=(N, T)), reward(dice.random((T, N)) < 0.6, beta)
+    return dice.normal(size=(N, T)), reward(dice.random((T, N)) < 0.6, price)
 
 
 def difference(function, at, h=1e-6):
@@ -27,16 +27,16 @@ def difference(function, at, h=1e-6):
     return slope
 
 
-def test_a_right_answer_halves_with_every_step_and_a_wrong_one_costs_beta():
+def test_a_right_answer_halves_with_every_step_and_a_wrong_one_costs_its_price():
     right = np.array([[True, False], [True, False], [False, True]])
-    assert reward(right, beta=3.0).tolist() == [[1.0, -3.0], [1 / 2, -3.0], [-3.0, 1 / 4]]
+    assert reward(right, price=3.0).tolist() == [[1.0, -3.0], [1 / 2, -3.0], [-3.0, 1 / 4]]
 
 
 def test_the_best_certain_choice_is_the_first_right_step():
     dice = np.random.default_rng(2)
     seen = Recording(dice.normal(size=(T, 50, 3)), dice.integers(0, 3, 50), np.zeros((T, 1)))
     solvable = seen.correct.any(axis=0)
-    best = reward(seen.correct, beta=0.5).argmax(axis=0) + 1
+    best = reward(seen.correct, price=0.5).argmax(axis=0) + 1
     assert (best == first_right(seen))[solvable].all()
 
 
@@ -90,10 +90,10 @@ def test_a_policy_for_another_number_of_timesteps_is_refused():
         expected_reward(logits[:, :3], rewards)
 
 
-@pytest.mark.parametrize("beta", [-1.0, float("nan"), float("inf")])
-def test_an_impossible_beta_is_refused(beta):
-    with pytest.raises(ValueError, match="beta is the price"):
-        reward(np.ones((T, N), dtype=bool), beta)
+@pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
+def test_an_impossible_price_is_refused(price):
+    with pytest.raises(ValueError, match="price is that of a wrong answer"):
+        reward(np.ones((T, N), dtype=bool), price)
 
 
 # --- the stepwise exit --------------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_a_logistic_exit_that_ignores_time_is_an_entropy_threshold():
 def test_learning_raises_the_reward_and_stays_near_the_thresholds():
     seen = shipped("digits-calibration")
     x, rewards = features(seen.f), reward(seen.correct, 5.0)
-    learned = learn_logistic(seen, beta=5.0)
+    learned = learn_logistic(seen, price=5.0)
     start = stepwise_gradient(np.array([-5.0, 0.0, 1.0]), x, rewards)[0]
     assert stepwise_gradient(np.array(learned.w), x, rewards)[0] > start
     run, curve = replay(seen, learned), trade_off(seen, EntropyExit)

@@ -187,7 +187,7 @@ def _hard_policy() -> Iterator[Fact]:
     k = fastest_row(shipped_sweeps(split="calibration")["exact"], calibration.accuracy[-1])
     rules = {"threshold": fastest_calibrated(calibration), "greedy_threshold": fastest_as_accurate(calibration, calibration.accuracy[-1])}
     rivals = {what: replay_rule(seen, *rule) for what, rule in rules.items()}
-    said = {"policy": f"policy of beta = {sweep.betas[k]:g}", "threshold": f"cautious threshold on the {rules['threshold'][0]}",
+    said = {"policy": f"policy of beta = {sweep.prices[k]:g}", "threshold": f"cautious threshold on the {rules['threshold'][0]}",
             "greedy_threshold": f"fastest threshold that loses nothing there, on the {rules['greedy_threshold'][0]}"}
     for what, run in {"policy": run_of(sweep.t_hat[k], seen), **rivals}.items():
         how = f"{said[what]}, chosen on the calibration split, no accuracy given up there; hard digits, test split"

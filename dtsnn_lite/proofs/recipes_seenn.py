@@ -94,30 +94,30 @@ def ann_accuracy(ann: nn.Sequential, split: Split, batch: int = 250) -> float:
 class PolicyRecipe:
     """The policies of one shipped network.
 
-    name         the network, and the policies' files
-    augment      changes the training images anew in every epoch of experience
-    epochs       of experience, all of them kept: 0.6 GB each for the photographs of CIFAR-10
-    rounds       how often each is used
-    betas        a policy for each price of a wrong answer; the one of `shipped_beta` ships with its weights
-    joint_betas  prices for which a copy of the network is trained too
-    trainings    name -> (sampled, more): REINFORCE or the exact expectation; `more` is added to the run's seed
+    name          the network, and the policies' files
+    augment       changes the training images anew in every epoch of experience
+    epochs        of experience, all of them kept: 0.6 GB each for the photographs of CIFAR-10
+    rounds        how often each is used
+    prices        a policy for each price of a wrong answer; the one of `shipped_price` ships with its weights
+    joint_prices  prices for which a copy of the network is trained too
+    trainings     name -> (sampled, more): REINFORCE or the exact expectation; `more` is added to the run's seed
     """
 
     name: str
     dataset: str
     data: Callable[[], Splits]
     augment: Augmentation
-    betas: tuple[float, ...]
-    shipped_beta: float
+    prices: tuple[float, ...]
+    shipped_price: float
     epochs: int = 15
     rounds: int = 1
-    joint_betas: tuple[float, ...] = ()
+    joint_prices: tuple[float, ...] = ()
     channels: tuple[int, int] = (16, 32)
     trainings: Mapping[str, tuple[bool, int]] = field(default_factory=lambda: {"exact": (False, 0)})
 
     def __post_init__(self) -> None:
-        if self.shipped_beta not in self.betas or "exact" not in self.trainings:
-            raise ValueError(f"what ships is the exact policy of one of the betas {self.betas}; got beta {self.shipped_beta} "
+        if self.shipped_price not in self.prices or "exact" not in self.trainings:
+            raise ValueError(f"what ships is the exact policy of one of the prices {self.prices}; got {self.shipped_price} "
                              f"and the trainings {sorted(self.trainings)}")
 
     @property
@@ -127,65 +127,65 @@ class PolicyRecipe:
 
 
 DIGITS_POLICY = PolicyRecipe("digits-hard", RECIPES["digits-hard"].dataset, hard_digits, HARD,
-                             betas=(1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0), shipped_beta=20.0,
-                             joint_betas=(5.0, 20.0, 60.0),
+                             prices=(1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0), shipped_price=20.0,
+                             joint_prices=(5.0, 20.0, 60.0),
                              trainings={"exact": (False, 0), "reinforce": (True, 0),
                                         "exact, seed 1": (False, 1), "exact, seed 2": (False, 2)})
 CIFAR10_POLICY = PolicyRecipe("cifar10-small", "CIFAR-10", cifar10, CROP_AND_FLIP,
-                              betas=(5.0, 8.0, 10.0, 12.0, 17.0, 38.0), shipped_beta=10.0, epochs=3, rounds=3, channels=(32, 64))
+                              prices=(5.0, 8.0, 10.0, 12.0, 17.0, 38.0), shipped_price=10.0, epochs=3, rounds=3, channels=(32, 64))
 
 
-def train_policies(net: SpikingNet, epochs: list[Experience], betas: tuple[float, ...], sampled: bool = False,
+def train_policies(net: SpikingNet, epochs: list[Experience], prices: tuple[float, ...], sampled: bool = False,
                    seed: int = 0, channels: tuple[int, int] = (16, 32)) -> list[PolicyNet]:
-    """One policy a beta for a frozen SNN, trained on `epochs`."""
+    """One policy a price for a frozen SNN, trained on `epochs`."""
     policies = []
-    for beta in betas:
+    for price in prices:
         torch.manual_seed(seed)
         policies.append(PolicyNet(net.in_shape, len(epochs[0].correct), channels))
-        fit_policy(policies[-1], epochs, PolicyTraining(beta, sampled, len(epochs), seed=seed))
+        fit_policy(policies[-1], epochs, PolicyTraining(price, sampled, len(epochs), seed=seed))
     return policies
 
 
-def sweep_of(policies: list[PolicyNet], betas: tuple[float, ...], net: SpikingNet, split: Split) -> PolicySweep:
+def sweep_of(policies: list[PolicyNet], prices: tuple[float, ...], net: SpikingNet, split: Split) -> PolicySweep:
     """What the policies choose on a split, and whether the SNN is then right."""
     timesteps = policies[0].timesteps
     seen = record(net, as_input(split.images), split.labels, timesteps)
     t_hat = [choose_steps(policy, split.images, timesteps) for policy in policies]
-    return PolicySweep(np.array(betas), np.stack(t_hat), np.stack([run_of(steps, seen).correct for steps in t_hat]), timesteps)
+    return PolicySweep(np.array(prices), np.stack(t_hat), np.stack([run_of(steps, seen).correct for steps in t_hat]), timesteps)
 
 
 def sweep_jointly(recipe: PolicyRecipe, splits: Splits, seed: int = 0, progress: bool = True, timesteps: int = 4) -> PolicySweep:
     """One policy a price, each with its own copy of the shipped SNN, trained together."""
     t_hat, correct = [], []
-    for beta in tqdm(recipe.joint_betas, unit="policy", disable=not progress):
+    for price in tqdm(recipe.joint_prices, unit="policy", disable=not progress):
         torch.manual_seed(seed)
         net = load_shipped(recipe.name)
         policy = PolicyNet(net.in_shape, timesteps, recipe.channels)
-        fit_jointly(policy, net, splits.train, PolicyTraining(beta, epochs=recipe.epochs), recipe.augment)
+        fit_jointly(policy, net, splits.train, PolicyTraining(price, epochs=recipe.epochs), recipe.augment)
         run = grouped_inference(policy, net, splits.test.images, splits.test.labels, timesteps)
         t_hat.append(run.t_hat)
         correct.append(run.correct)
-    return PolicySweep(np.array(recipe.joint_betas), np.stack(t_hat), np.stack(correct), timesteps)
+    return PolicySweep(np.array(recipe.joint_prices), np.stack(t_hat), np.stack(correct), timesteps)
 
 
 def make_policies(folder: Path, seed: int = 0, progress: bool = True, note: str = "", recipe: PolicyRecipe = DIGITS_POLICY) -> dict:
-    """policies/{name}.{safetensors,json}, the policy of one beta, and {name}-{calibration,test}.npz, the sweeps."""
+    """policies/{name}.{safetensors,json}, the policy of one price, and {name}-{calibration,test}.npz, the sweeps."""
     made_with, began = versions(), time.perf_counter()
     net, splits = load_shipped(recipe.name), recipe.data()
     seen = recipe.rounds * list(experience(net, splits.train, 4, recipe.epochs, recipe.augment, seed))
-    trained = {how: train_policies(net, seen, recipe.betas, sampled, seed + more, recipe.channels)
+    trained = {how: train_policies(net, seen, recipe.prices, sampled, seed + more, recipe.channels)
                for how, (sampled, more) in recipe.trainings.items()}
     (folder / "policies").mkdir(parents=True, exist_ok=True)
     for name, split in held_out(splits).items():
-        sweeps = {how: sweep_of(policies, recipe.betas, net, split) for how, policies in trained.items()}
-        if name == "test" and recipe.joint_betas:                       # each joint policy has a network of its own
+        sweeps = {how: sweep_of(policies, recipe.prices, net, split) for how, policies in trained.items()}
+        if name == "test" and recipe.joint_prices:                       # each joint policy has a network of its own
             sweeps["joint"] = sweep_jointly(recipe, splits, seed, progress)
         save_sweeps(folder / "policies" / f"{recipe.name}-{name}.npz", sweeps)
-    about = {"beta": recipe.shipped_beta, "dataset": recipe.dataset + note, "seed": seed,
+    about = {"beta": recipe.shipped_price, "dataset": recipe.dataset + note, "seed": seed,      # files keep the paper's letter
              "command": f"python -m dtsnn_lite train {recipe.command} --seed {seed}", "epochs": recipe.epochs, "rounds": recipe.rounds}
-    found = {"sweeps": {name: {"betas": list(map(float, s.betas)), "accuracy": s.accuracy.round(4).tolist(),
+    found = {"sweeps": {name: {"betas": list(map(float, s.prices)), "accuracy": s.accuracy.round(4).tolist(),
                                "mean_timesteps": s.mean_timesteps.round(4).tolist()} for name, s in sweeps.items()}}
-    shipped = trained["exact"][recipe.betas.index(recipe.shipped_beta)]
+    shipped = trained["exact"][recipe.prices.index(recipe.shipped_price)]
     return save_policy(shipped, folder / "policies" / f"{recipe.name}.safetensors",
                        card(about, time.perf_counter() - began, device_of(shipped), made_with, found))
 

@@ -65,7 +65,7 @@ function policyPython(data, state, { policy, rule }) {
     `from dtsnn_lite.exits import ${rule.policy}, replay`,
     ...data.python.imports, "",
     `seen, sweep = ${data.python.recording}, ${data.python.sweeps}["${state.method}"]`,
-    `row = list(sweep.betas).index(${policy.beta})`,
+    `row = list(sweep.prices).index(${policy.beta})`,
     `rival = replay(${rule.summed ? "summed(seen)" : "seen"}, ${rule.policy}(${rule.threshold}))`,
     `step = ${call("StepCost", step)}`,
     `look = ${state.look ? call("StepCost", look) : "None"}`,

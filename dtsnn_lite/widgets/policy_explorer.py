@@ -72,13 +72,13 @@ def pack(recording: Recording, sweeps: Mapping[str, PolicySweep], cost_models: M
     curves = {name: thin_curve(rule.reads(recording), rule.policy) for name, rule in THRESHOLD_RULES.items()}
     oracles = [{"name": name, "dy": dy, **summary(run_of(t_hat, recording))} for name, dy, t_hat in
                (("first right", -9, first_right(recording)), ("right from then on", -37, right_from_then_on(recording)))]
-    methods = {name: [_policy(recording, sweep, k, index) for k in range(len(sweep.betas))] for name, sweep in sweeps.items()}
+    methods = {name: [_policy(recording, sweep, k, index) for k in range(len(sweep.prices))] for name, sweep in sweeps.items()}
     data = {"images": recording.images, "timesteps": recording.timesteps, "steps": list(range(1, recording.timesteps + 1)),
             "caption": f"{recording.images:,} images, at most {recording.timesteps} timesteps. "
                        "Means over images; EDP is the mean of E\u00d7D.",
             "methods": methods, "curves": curves, "oracles": oracles, "axes": _axes(recording, methods, curves, oracles),
             "chips": [chip_prices(name, prices, recording.timesteps) for name, prices in cost_models.items()],
-            "highest": int(max(sweep.betas.max() for sweep in sweeps.values())), "python": dict(code), "pictures": None}
+            "highest": int(max(sweep.prices.max() for sweep in sweeps.values())), "python": dict(code), "pictures": None}
     if images is None:
         return data, b""
     kept = np.ascontiguousarray(images[index])
@@ -88,7 +88,7 @@ def pack(recording: Recording, sweeps: Mapping[str, PolicySweep], cost_models: M
 
 def _policy(recording: Recording, sweep: PolicySweep, k: int, index: np.ndarray) -> dict:
     counts = np.bincount(sweep.t_hat[k], minlength=recording.timesteps + 1)[1:].tolist()
-    return {"beta": float(sweep.betas[k]), "counts": counts, "right": int(sweep.correct[k].sum()),
+    return {"beta": float(sweep.prices[k]), "counts": counts, "right": int(sweep.correct[k].sum()),
             "shown": sweep.t_hat[k][index].tolist(),
             "rivals": {rule: rival_of(recording, rule, float(sweep.accuracy[k])) for rule in THRESHOLD_RULES}}
 
