@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from dtsnn_lite.crossbar_layers import OnCrossbars
 from dtsnn_lite.models import SpikingNet, State, check_stages, over_time
 from dtsnn_lite.neurons import LIF
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dtsnn_lite.chip import HPADC, SARADC, LayerShape, SenseAmp
+from dtsnn_lite.chip import HPADC, SARADC, LayerShape, Readout, SenseAmp
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.files import ASSETS, save_arrays, saved_arrays
 from dtsnn_lite.recording import Recording
 
 POSITIONS = 201
-READOUTS = {"sa": SenseAmp(), "flash4": HPADC(4), "flash5": HPADC(5), "flash6": HPADC(6), "sar5": SARADC(5)}
+READOUTS: dict[str, Readout] = {"sa": SenseAmp(), "flash4": HPADC(4), "flash5": HPADC(5), "flash6": HPADC(6), "sar5": SARADC(5)}
 SIZES = ("32", "64", "128")
 
 

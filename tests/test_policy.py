@@ -189,7 +189,8 @@ def test_a_policy_file_that_its_card_does_not_know_is_refused(tmp_path):
 
 @pytest.mark.parametrize("what, value, says", [
     ("price", -1.0, "price is that of a wrong answer"), ("epochs", 0, "epochs is a whole number, 1 or more"),
-    ("batch", 0, "batch is a whole"), ("lr", -1.0, "lr is a finite learning rate"), ("net_lr", float("nan"), "net_lr is a finite learning rate")])
+    ("batch", 0, "batch is a whole"), ("lr", -1.0, "lr is a finite learning rate"),
+    ("net_lr", float("nan"), "net_lr is a finite learning rate")])
 def test_an_impossible_training_is_refused(what, value, says):
     with pytest.raises(ValueError, match=says):
         replace(PolicyTraining(), **{what: value})

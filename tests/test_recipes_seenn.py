@@ -204,7 +204,7 @@ def test_the_ann_of_cifar10_is_made_and_recorded_in_half_precision(home, tmp_pat
     recipe = replace(CIFAR10_ANN, data=lambda: cifar10(home), timesteps=3, training=training)
     card = make_ann(tmp_path, progress=False, note=" (noise)", recipe=recipe)
     assert card["dataset"] == "CIFAR-10 (noise)" and card["command"] == "python -m dtsnn_lite train cifar10-ann"
-    ann, test = load_net(tmp_path / "cifar10-ann.safetensors"), cifar10(home).test
+    ann, test = load_ann(tmp_path / "cifar10-ann.safetensors"), cifar10(home).test
     seen = Recording.load(tmp_path / "cifar10-converted-test.npz")
     assert card["ann_accuracy"] == pytest.approx(recipes_seenn.ann_accuracy(ann, test), abs=1e-3)
     again = record(convert(ann, (3, 32, 32)), as_input(test.images), test.labels, 3)

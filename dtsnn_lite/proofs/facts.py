@@ -185,10 +185,12 @@ def _hard_policy() -> Iterator[Fact]:
     calibration, seen, sweep = shipped("digits-hard-calibration"), shipped("digits-hard-test"), shipped_sweeps()["exact"]
     test = "tests/test_facts.py::test_price_and_thresholds_of_the_hard_digits_are_chosen_on_the_calibration_split"
     k = fastest_row(shipped_sweeps(split="calibration")["exact"], calibration.accuracy[-1])
-    rules = {"threshold": fastest_calibrated(calibration), "greedy_threshold": fastest_as_accurate(calibration, calibration.accuracy[-1])}
-    rivals = {what: replay_rule(seen, *rule) for what, rule in rules.items()}
-    said = {"policy": f"policy of beta = {sweep.prices[k]:g}", "threshold": f"cautious threshold on the {rules['threshold'][0]}",
-            "greedy_threshold": f"fastest threshold that loses nothing there, on the {rules['greedy_threshold'][0]}"}
+    cautious, greedy = fastest_calibrated(calibration), fastest_as_accurate(calibration, calibration.accuracy[-1])
+    if cautious is None or greedy is None:
+        raise ValueError("no threshold on the hard digits is as accurate as all timesteps on the calibration split")
+    rivals = {"threshold": replay_rule(seen, *cautious), "greedy_threshold": replay_rule(seen, *greedy)}
+    said = {"policy": f"policy of beta = {sweep.prices[k]:g}", "threshold": f"cautious threshold on the {cautious[0]}",
+            "greedy_threshold": f"fastest threshold that loses nothing there, on the {greedy[0]}"}
     for what, run in {"policy": run_of(sweep.t_hat[k], seen), **rivals}.items():
         how = f"{said[what]}, chosen on the calibration split, no accuracy given up there; hard digits, test split"
         yield Fact(f"hard.{what}.accuracy", 100 * run.accuracy, "%", how, test)

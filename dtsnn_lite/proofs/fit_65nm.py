@@ -7,7 +7,7 @@ python -m dtsnn_lite.proofs.fit_65nm --refit  the constants that a new fit from 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +81,7 @@ def logs(prices: Parts65nm, free: Sequence[str]) -> np.ndarray:
     return np.log([getattr(prices, name).value for name in free])
 
 
-def scaled(prices: Parts65nm, names: Sequence[str], steps: Sequence[float]) -> Parts65nm:
+def scaled(prices: Parts65nm, names: Sequence[str], steps: Iterable[float]) -> Parts65nm:
     """The price list with each named constant times exp(step)."""
     changed = {}
     for name, step in zip(names, steps, strict=True):

@@ -74,8 +74,8 @@ class Comparison:
     @property
     def ratio(self) -> float | None:
         """Ours over theirs, where both are single numbers."""
-        single = self.ours and self.ours[0] == self.ours[1] and self.row.published[0] == self.row.published[1]
-        return self.ours[0] / self.row.published[0] if single else None
+        ours, published = self.ours, self.row.published
+        return ours[0] / published[0] if ours and ours[0] == ours[1] and published[0] == published[1] else None
 
     @property
     def interval(self) -> Range | None:
@@ -89,7 +89,7 @@ class Comparison:
         """The row as it is printed: what, published, ours, ratio, tolerance, verdict, why."""
         row, unit = self.row, self.row.unit
         ours = "-" if self.ours is None else show(self.ours, unit)
-        if self.interval:
+        if self.ours and self.interval:
             of = "interval" if self.ours[0] == self.ours[1] else "intervals from"
             ours += f" (95 % {of} {show(self.interval, unit)}, {row.images} images)"
         ratio = "-" if self.ratio is None else f"{self.ratio:.3f}"
@@ -110,7 +110,7 @@ def wilson(share: float, images: int, z: float = 1.96) -> Range:
     """
     centre = share + z ** 2 / (2 * images)
     half = z * sqrt(share * (1 - share) / images + z ** 2 / (4 * images ** 2))
-    return tuple(100 * (centre + side * half) / (1 + z ** 2 / images) for side in (-1, 1))
+    return 100 * (centre - half) / (1 + z ** 2 / images), 100 * (centre + half) / (1 + z ** 2 / images)
 
 
 def table(comparisons: Iterable[Comparison]) -> str:
@@ -280,7 +280,8 @@ def _both(measure_of: Callable[[str], Callable[[], Range | None]]) -> Callable[[
     """From the lower to the higher of the two seeds, each with its own calibration."""
     def measure() -> Range | None:
         found = [measure_of(network)() for network in CIFAR10_SEEDS]
-        return None if None in found else (min(low for low, _ in found), max(high for _, high in found))
+        known = [one for one in found if one is not None]
+        return (min(low for low, _ in known), max(high for _, high in known)) if len(known) == len(found) else None
     return measure
 
 
@@ -355,11 +356,17 @@ def _ratio_rows() -> tuple[Row, ...]:
     rows = []
     for flash, less in _pairs():
         name = f"{flash.network}, {flash.array} x {flash.array}"
-        gains = (flash.energy_mj / less.energy_mj, flash.latency_ms / less.latency_ms)
-        for which, (word, gain, slack) in enumerate((("energy", gains[0], 0.1), ("latency", gains[1], 0.1))):
+        for which, (word, gain, slack) in enumerate((("energy", flash.energy_mj / less.energy_mj, 0.1),
+                                                     ("latency", _latency_ms(flash) / _latency_ms(less), 0.1))):
             rows.append(Row("apolinario2022adclesscode", "output", f"{name}: {word}, HP-ADC over ADC-less", _one(gain), "",
                             float(f"{slack * gain:.2g}"), _pair_gain(flash, less, which), "fitted to these and other runs of the program"))
     return tuple(rows)
+
+
+def _latency_ms(run: Run65nm) -> float:
+    if run.latency_ms is None:
+        raise ValueError(f"the program printed no latency of {run.name}")
+    return run.latency_ms
 
 
 def _pair_gain(flash: Run65nm, less: Run65nm, which: int) -> Callable[[], Range]:

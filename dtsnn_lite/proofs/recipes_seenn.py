@@ -52,7 +52,10 @@ CIFAR10_ANN = ConversionRecipe(cifar10, AnnConfig((3, 32, 32), CIFAR_SMALL.stage
 
 def fit_ann(ann: nn.Sequential, train: Split, config: TrainConfig, progress: bool = True) -> list[float]:
     """Train an ANN in place by cross entropy: the mean loss of each epoch."""
-    check_set(train.images, train.labels, ann[-1].out_features)
+    head = ann[-1]
+    if not isinstance(head, nn.Linear):
+        raise TypeError(f"the ANN ends with a Linear layer, the classifier; got a {type(head).__name__}")
+    check_set(train.images, train.labels, head.out_features)
     channels_last(ann)
     optimizer = torch.optim.SGD(ann.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay)
     with learning(ann):
@@ -70,14 +73,14 @@ def make_ann(folder: Path, seed: int = 0, progress: bool = True, note: str = "",
     seconds = time.perf_counter() - began
     rounded(ann, recipe.dtype)
     suffix, option = (f"-seed{seed}", f" --seed {seed}") if seed else ("", "")
-    about = {"network": f"{recipe.name}-converted{suffix}", "dataset": recipe.dataset + note, "seed": seed}
-    seen = keep_recordings(convert(ann, recipe.ann.in_shape), splits, recipe.timesteps, about, folder / about["network"],
+    name, converted = f"{recipe.name}-ann{suffix}", f"{recipe.name}-converted{suffix}"
+    about = {"network": converted, "dataset": recipe.dataset + note, "seed": seed}
+    seen = keep_recordings(convert(ann, recipe.ann.in_shape), splits, recipe.timesteps, about, folder / converted,
                            halved=recipe.dtype is not None)
-    how = {**about, "network": f"{recipe.name}-ann{suffix}", "command": f"python -m dtsnn_lite train {recipe.name}-ann{option}",
-           "phases": recipe.training.phases}
+    how = {**about, "network": name, "command": f"python -m dtsnn_lite train {recipe.name}-ann{option}", "phases": recipe.training.phases}
     found = {"loss": four_places(losses), "ann_accuracy": round(ann_accuracy(ann, splits.test), 4), "accuracy": accuracies(seen)}
     made = card(how, seconds, device_of(ann), made_with, found)
-    return save_ann(ann, folder / f"{how['network']}.safetensors", made, recipe.dtype)
+    return save_ann(ann, folder / f"{name}.safetensors", made, recipe.dtype)
 
 
 @torch.no_grad()

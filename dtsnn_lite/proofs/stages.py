@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
@@ -56,7 +57,7 @@ STAGES = {
 def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int = TIMESTEPS) -> SpikingNet:
     """The network on another chip: weights kept, quantisation steps kept or begun, read-outs calibrated."""
     device = net.head.weight.device
-    moved = build(net.config, chip).to(device)
+    moved = _rebuilt(net, chip).to(device)
     kept = net.state_dict()
     own = moved.state_dict()
     moved.load_state_dict({k: v for k, v in kept.items() if k in own and own[k].shape == v.shape}, strict=False)
@@ -65,6 +66,19 @@ def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int
             layer.step.data = first_step(layer.weight, chip.weight_bits)
     calibrate(moved, direct(images.to(device), timesteps))
     return moved
+
+
+def _rebuilt(net: SpikingNet, chip: Chip) -> SpikingNet:
+    """A network of the same shape on a chip, its weights fresh."""
+    if net.config is None:
+        raise ValueError(f"a {type(net).__name__} has no configuration of which another one could be built")
+    return build(net.config, chip)
+
+
+def _chip_of(net: SpikingNet) -> Chip:
+    if net.chip is None:
+        raise ValueError("this network is digital: put it on a chip first (start_from)")
+    return net.chip
 
 
 def run_stage(stage: Stage, net: SpikingNet, splits: Splits, seed: int, progress: bool = False,
@@ -90,7 +104,7 @@ def run_stages(full: SpikingNet, seed: int = 0, splits: Splits | None = None, st
 
 def with_flaws(net: SpikingNet, flaws: Flaws) -> SpikingNet:
     """The same network on a chip that was programmed less than perfectly; its scales stay as trained."""
-    moved = build(net.config, replace(net.chip, flaws=flaws))
+    moved = _rebuilt(net, replace(_chip_of(net), flaws=flaws))
     moved.load_state_dict(net.state_dict())
     return moved.eval()
 
@@ -151,7 +165,8 @@ def ship_stages(folder: Path, out: Path) -> dict:
         found[name]["0"] = four_places(seen["test"].accuracy)       # half precision moves a digit or two
     with whole_file(out / "digits-stages.json") as part:
         part.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    make_designs(*(load_net(out / f"digits-{name}.safetensors") for name in SHIPPED[1:])).save(out / "digits-designs.npz")
+    hp_adc, adc_less = (load_net(out / f"digits-{name}.safetensors") for name in SHIPPED[1:])
+    make_designs(hp_adc, adc_less).save(out / "digits-designs.npz")
     return found
 
 
@@ -159,20 +174,22 @@ def make_designs(hp_adc: SpikingNet, adc_less: SpikingNet, images: int = 500) ->
     """Exit tables on 15 chips: each network is only calibrated where rows or converter are not those it was trained on."""
     splits = digits()
     sample, x, z = as_input(splits.train.images[:100]), as_input(splits.test.images[:images]), splits.test.labels[:images]
-    tables, rates = {}, None
+    tables: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    rates = {}
     for converter, readout in READOUTS.items():
         net = adc_less if converter == "sa" else hp_adc
         for rows in SIZES:
-            same = (int(rows), readout) == (net.chip.rows, net.chip.readout)
-            moved = net if same else start_from(net, replace(net.chip, rows=int(rows), cols=int(rows), readout=readout), sample)
+            chip = replace(_chip_of(net), rows=int(rows), cols=int(rows), readout=readout)
+            same = (int(rows), readout) == (_chip_of(net).rows, _chip_of(net).readout)
+            moved = net if same else start_from(net, chip, sample)
             twin = f"flash5-{rows}"
             if converter == "sar5" and twin in tables:
                 tables[f"sar5-{rows}"] = tables[twin]                 # another circuit, the same codes
                 continue
             seen = record(moved, x, z, TIMESTEPS)
             tables[f"{converter}-{rows}"] = exit_tables(seen)
-            rates = seen.spike_rates if (converter, rows) == ("flash5", "64") else rates
-    return Designs(tables, layer_shapes(hp_adc), rates, images)
+            rates[f"{converter}-{rows}"] = seen.spike_rates
+    return Designs(tables, layer_shapes(hp_adc), rates["flash5-64"], images)
 
 
 def stage_accuracies() -> dict[str, dict[str, list[float]]]:
