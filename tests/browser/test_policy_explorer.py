@@ -53,7 +53,7 @@ def test_the_still_view_is_the_live_one_and_as_tall(stage, state):  # noqa: F811
 def policy_rows(beta: float, method: str, rival: str, chip: str, look: bool) -> list[list[str]]:
     """The explorer's table: [name, policy, threshold, ratio], from the images' own exits."""
     policies, (step, glance, check) = SWEEPS[method], PRICES[chip]
-    k = int(np.abs(np.log(policies.betas / beta)).argmin())
+    k = int(np.abs(np.log(policies.prices / beta)).argmin())
     right, rule = float(policies.accuracy[k]), THRESHOLD_RULES[rival]
     run = replay_rule(SEEN, rival, rule(rival_of(SEEN, rival, right)["threshold"]))
     ours, theirs = chosen_cost(policies.t_hat[k], step, glance if look else None), inference_cost(run.t_hat, step, check)
