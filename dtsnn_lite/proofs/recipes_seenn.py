@@ -50,12 +50,9 @@ CIFAR10_ANN = ConversionRecipe(cifar10, AnnConfig((3, 32, 32), CIFAR_SMALL.stage
                                name="cifar10", dataset="CIFAR-10", dtype=torch.float16)
 
 
-def fit_ann(ann: nn.Sequential, train: Split, config: TrainConfig, progress: bool = True) -> list[float]:
+def fit_ann(ann: QuantisedANN, train: Split, config: TrainConfig, progress: bool = True) -> list[float]:
     """Train an ANN in place by cross entropy: the mean loss of each epoch."""
-    head = ann[-1]
-    if not isinstance(head, nn.Linear):
-        raise TypeError(f"the ANN ends with a Linear layer, the classifier; got a {type(head).__name__}")
-    check_set(train.images, train.labels, head.out_features)
+    check_set(train.images, train.labels, ann.config.classes)
     channels_last(ann)
     optimizer = torch.optim.SGD(ann.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay)
     with learning(ann):
