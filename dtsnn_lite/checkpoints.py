@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from dtsnn_lite.chip import HPADC, SARADC, AffineSteps, Chip, Ideal, Parts65nm, PECycle, SenseAmp, Ternary
+from dtsnn_lite.chip import Charges, Chip, Constant, ExitUnit, Flaws, readouts
+from dtsnn_lite.components import Prices
 from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.files import ASSETS, POLICIES, whole_file
 from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingNet, build
@@ -22,8 +23,7 @@ from dtsnn_lite.neurons import LIF
 from dtsnn_lite.policy import PolicyNet
 
 SPIKING = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig}
-READOUTS = {kind.__name__: kind for kind in (Ideal, HPADC, SARADC, SenseAmp, Ternary)}
-PRICES = {kind.__name__: kind for kind in (PECycle, AffineSteps, Parts65nm)}
+PRICES = {kind.__name__: kind for kind in get_args(Charges)}
 
 
 def save_net(net: SpikingNet, path: str | Path, card: dict, dtype: torch.dtype | None = None) -> dict:
@@ -148,24 +148,54 @@ def saved_weights(path: str | Path, what: str, made_by: str) -> Iterator[tuple[d
         raise ValueError(f"{path} is not a whole {what} ({error}); make it again or fetch it again") from error
 
 
-def chip_fields(chip: Chip) -> dict:
-    """A chip as JSON: what it does to the numbers, and the name of its price list; no flaws."""
+def chip_fields(chip: Chip) -> dict[str, Any]:
+    """A chip as JSON; of flaws and prices, what is not as usual: the usual ones load as they are by then."""
+    if chip.charges is not None and PRICES.get(type(chip.charges).__name__) is not type(chip.charges):
+        raise ValueError(f"a saved chip has one of the price lists {sorted(PRICES)}; got {type(chip.charges).__name__}")
     plain = {f.name: getattr(chip, f.name) for f in fields(chip)
              if f.name not in ("readout", "first_readout", "charges", "exit_unit", "flaws")}
     kinds = {name: {"kind": type(readout).__name__, **asdict(readout)}
              for name in ("readout", "first_readout") if (readout := getattr(chip, name)) is not None}
-    return {**plain, **kinds, "charges": type(chip.charges).__name__}
+    unusual = {name: changed for name in ("charges", "exit_unit", "flaws") if (changed := _unusual(getattr(chip, name)))}
+    prices = {"prices": unusual.pop("charges")} if "charges" in unusual else {}
+    return {**plain, **kinds, "charges": type(chip.charges).__name__, **prices, **unusual}
 
 
-def chip_of(saved: dict) -> Chip:
-    """The chip that `chip_fields` wrote, at today's prices."""
-    saved = dict(saved)
-    charges = saved.pop("charges")
+def chip_of(saved: dict[str, Any]) -> Chip:
+    """The chip that `chip_fields` wrote; what it says nothing of is at today's prices, and without flaws."""
+    saved, known = dict(saved), {**PRICES, "NoneType": lambda: None}
     for name in ("readout", "first_readout"):
         if name in saved:
             readout = dict(saved[name])
-            saved[name] = READOUTS[readout.pop("kind")](**readout)
-    return Chip(**saved, charges=PRICES[charges]() if charges in PRICES else None)
+            saved[name] = _known("read-out", readout.pop("kind"), readouts())(**readout)
+    charges = _with(_known("price list", saved.pop("charges"), known)(), saved.pop("prices", {}))
+    return Chip(**saved | {"charges": charges, "exit_unit": _with(ExitUnit(), saved.pop("exit_unit", {})),
+                           "flaws": Flaws(**saved.pop("flaws", {}))})
+
+
+def _unusual(thing: Any) -> dict[str, Any]:
+    """The fields of a frozen dataclass that are not its kind's defaults, as JSON."""
+    if thing is None:
+        return {}
+    usual, found = type(thing)(), {}
+    for f in fields(thing):
+        value = getattr(thing, f.name)
+        if value != getattr(usual, f.name):
+            found[f.name] = _unusual(value) if isinstance(value, Prices) else asdict(value) if isinstance(value, Constant) else value
+    return found
+
+
+def _with(prices: Any, changed: dict[str, Any]) -> Any:
+    """A price list with the entries that `_unusual` wrote."""
+    nested = {name for name in changed if isinstance(getattr(prices, name), Prices)}
+    return replace(prices, **{name: _with(getattr(prices, name), entry) if name in nested else Constant(**entry)
+                              for name, entry in changed.items()}) if changed else prices
+
+
+def _known(what: str, kind: str, table: Mapping[str, Any]) -> Any:
+    if kind not in table:
+        raise ValueError(f"nobody knows the {what} {kind}: known are {', '.join(sorted(table))}")
+    return table[kind]
 
 
 def _check_fingerprint(path: Path) -> None:

@@ -2,53 +2,168 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from math import isfinite, isnan
+from inspect import isabstract
+from math import isfinite, isnan, sqrt
 
 from dtsnn_lite.components import AffineSteps, Constant, ExitUnit, Parts65nm, PECycle, Tag
 from dtsnn_lite.guards import check_whole
 
-__all__ = ["AffineSteps", "Chip", "Constant", "ExitUnit", "Flaws", "HPADC", "Ideal", "LayerShape", "PECycle",
-           "Parts65nm", "Readout", "SARADC", "SenseAmp", "Tag", "Ternary",
-           "adc_less_65nm", "dtsnn_2023", "hp_adc_65nm", "spikesim_rram_64"]
+__all__ = ["AffineSteps", "Charges", "Chip", "Constant", "Converter", "ExitUnit", "Flaws", "HPADC", "Ideal", "LayerShape",
+           "PECycle", "Parts65nm", "Readout", "SARADC", "SenseAmp", "Tag", "Ternary",
+           "adc_less_65nm", "dtsnn_2023", "hp_adc_65nm", "readouts", "spikesim_rram_64"]
+
+
+class Readout(ABC):
+    """How a column's partial sum becomes a number (abstract): what its circuit is, and what that costs.
+
+    Its arithmetic needs torch: readouts.py knows that of the five below. One of your own is a frozen dataclass
+    that is a `Readout` and a `readouts.Kernel`, in one place; nothing else needs to hear of it.
+    """
+
+    a_scale_a_column = False        # its sums are multiplied by learned scales, one a column: what `Chip.scales` bills
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What a picture calls it."""
+
+    @property
+    @abstractmethod
+    def bits(self) -> int:
+        """Bits that leave a conversion."""
+
+    @property
+    @abstractmethod
+    def comparators(self) -> int:
+        """Comparators of one circuit."""
+
+    def tells_apart(self, largest: int) -> bool:
+        """Whether it has a code of its own for each whole sum of 0 to `largest`."""
+        return False
+
+    def area_um2(self, prices: Parts65nm) -> float:
+        """Area of one circuit."""
+        return self.comparators * prices.comparator_area.value
+
+    def sense_ns(self, prices: Parts65nm) -> float:
+        """Sensing's share of a clock period."""
+        return prices.sense_time.value
+
+    def encode_ns(self, rows: int, prices: Parts65nm) -> float:
+        """The share of a clock period that comes after sensing, on an array of so many rows."""
+        return 0.0
+
+    def column_ns(self, on_cells: float, rows: int, prices: Parts65nm) -> float:
+        """How long a column is sensed of whose rows so many cells conduct."""
+        return prices.sense_time.value
 
 
 @dataclass(frozen=True)
-class Ideal:
-    """A read-out that returns each partial sum exactly."""
+class Ideal(Readout):
+    """A read-out that returns each partial sum exactly; no circuit does, so none has a price."""
+
+    name = "ideal"
+
+    @property
+    def bits(self) -> int:
+        raise ValueError("an ideal read-out has no price: choose one that can be built, such as HPADC(5) or SenseAmp()")
+
+    @property
+    def comparators(self) -> int:
+        return self.bits
+
+    def tells_apart(self, largest: int) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
-class HPADC:
-    """High-precision ADC: `bits` bits a partial sum (HP-ADC of Apolinario et al.)."""
+class Converter(Readout):
+    """An analog-to-digital converter of `bits` bits a partial sum (abstract)."""
 
     bits: int = 5
 
     def __post_init__(self) -> None:
         check_whole("bits", self.bits, 1, 16)
 
+    @property
+    def codes(self) -> tuple[int, int]:
+        """Its signed codes: -2^(b-1) to 2^(b-1) - 1."""
+        return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
+
+    def tells_apart(self, largest: int) -> bool:
+        return self.codes[1] >= largest
+
 
 @dataclass(frozen=True)
-class SenseAmp:
+class HPADC(Converter):
+    """High-precision ADC: a flash converter, all codes at once (HP-ADC of Apolinario et al.)."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.bits}-bit ADC"
+
+    @property
+    def comparators(self) -> int:
+        return 2 ** self.bits - 1
+
+    def sense_ns(self, prices: Parts65nm) -> float:
+        return prices.flash_time.value
+
+    def encode_ns(self, rows: int, prices: Parts65nm) -> float:
+        return prices.clock_encoder.value * 2 ** self.bits * rows
+
+    def column_ns(self, on_cells: float, rows: int, prices: Parts65nm) -> float:
+        strongest = (on_cells + 2.4 * sqrt(on_cells)) / rows         # of an array's many columns
+        slow = min(1.0, (strongest / prices.weak_column.value) ** 5)
+        return max(prices.sense_time.value, prices.flash_time.value * slow)
+
+
+@dataclass(frozen=True)
+class SARADC(Converter):
+    """A converter that finds its bits one after the other: small, slow; rounds like HPADC."""
+
+    comparators = 1
+
+    @property
+    def name(self) -> str:
+        return f"{self.bits}-bit SAR"
+
+    def area_um2(self, prices: Parts65nm) -> float:
+        return self.comparators * prices.comparator_area.value + self.bits * prices.sar_area.value
+
+    def encode_ns(self, rows: int, prices: Parts65nm) -> float:
+        return self.bits * prices.clock_sar.value
+
+    def column_ns(self, on_cells: float, rows: int, prices: Parts65nm) -> float:
+        return self.bits * prices.sar_time.value
+
+
+@dataclass(frozen=True)
+class SenseAmp(Readout):
     """Sense amplifier as 1-bit ADC: the sign of each partial sum (ADC-less)."""
 
-
-@dataclass(frozen=True)
-class Ternary:
-    """Two comparators a column: -1, 0 or +1 (1.5 bit)."""
+    name, bits, comparators = "sense amplifier (1 bit)", 1, 1
+    a_scale_a_column = True
 
 
 @dataclass(frozen=True)
-class SARADC:
-    """A converter that finds its `bits` bits one after the other: small, slow; rounds like HPADC."""
+class Ternary(Readout):
+    """Two comparators a column: -1, 0 or +1 (1.5 bit, which leave as two)."""
 
-    bits: int = 5
-
-    def __post_init__(self) -> None:
-        check_whole("bits", self.bits, 1, 16)
+    name, bits, comparators = "two comparators (ternary)", 2, 2
+    a_scale_a_column = True
 
 
-Readout = Ideal | HPADC | SARADC | SenseAmp | Ternary
+def readouts() -> dict[str, type[Readout]]:
+    """Every read-out that is defined so far, by its class's name: these five, and your own."""
+    found, kinds = {}, [Readout]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        if not isabstract(kind):
+            found[kind.__name__] = kind
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
+from typing import assert_never
 
 import numpy as np
 
-from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle, SenseAmp, Ternary
+from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle
 from dtsnn_lite.floorplan import accumulation_pj, area_mm2, converter_pj, layer_times_ns, leakage_uw, transport_pj
 from dtsnn_lite.guards import check_whole, checked_steps
 from dtsnn_lite.mapping import place
@@ -115,8 +116,10 @@ def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndar
             return _affine_cost(shapes, chip, prices)
         case Parts65nm() as prices:
             return _parts_cost(shapes, chip, prices, input_densities(spike_rates, len(shapes)))
-        case _:
+        case None:
             raise ValueError(f"{chip.name} has no price list: give the Chip its charges")
+        case _:
+            assert_never(chip.charges)
 
 
 def pe_cycle_parts_pj(chip: Chip, prices: PECycle, kernel: int = 3) -> dict[str, float]:
@@ -184,7 +187,7 @@ def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, den
     side_mm = area_mm2(shapes, chip, prices) ** 0.5
     step_ns = max(layer_times_ns(shapes, chip, prices))
     parts = dict.fromkeys(("converters", "accumulation", "buffers and wires"), 0.0)
-    outputs = one_bit_sums = 0
+    outputs = scaled_sums = 0
     for n, shape in enumerate(shapes):
         own = chip.of_layer(n)
         layer = place(shape, own)
@@ -194,11 +197,11 @@ def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, den
         parts["accumulation"] += accumulation_pj(layer, own, prices)
         parts["buffers and wires"] += transport_pj(layer, side_mm, own, prices)
         outputs += layer.outputs
-        one_bit_sums += layer.conversions if isinstance(own.readout, (SenseAmp, Ternary)) else 0
+        scaled_sums += layer.conversions if own.readout.a_scale_a_column else 0
     if chip.neurons:
         parts["neurons"] = outputs * prices.lif_update.value
     if chip.scales:
-        parts["scale factors"] = one_bit_sums * prices.scale_multiply.value
+        parts["scale factors"] = scaled_sums * prices.scale_multiply.value
     if chip.leakage:
         parts["leakage"] = leakage_uw(shapes, chip, prices) * step_ns * 1e-3
     parts = {part: float(energy_pj) for part, energy_pj in parts.items()}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, Readout, SenseAmp, Ternary
+from dtsnn_lite.chip import Chip, Flaws, Readout
+from dtsnn_lite.readouts import Kernel, kernel_of, straight
 
 CHUNK_BYTES = 1 << 19           # partial sums of one pass stay in the cache
 
@@ -15,7 +18,7 @@ CHUNK_BYTES = 1 << 19           # partial sums of one pass stay in the cache
 # --- weights -----------------------------------------------------------------
 
 
-def levels(weight_bits: int) -> int:
+def largest_weight(weight_bits: int) -> int:
     """Largest magnitude of a signed weight: 2^(n-1) - 1."""
     if weight_bits < 2:
         raise ValueError(f"a signed weight has at least 2 bits; got {weight_bits}")
@@ -27,20 +30,20 @@ def gentle(step: Tensor, w: Tensor, weight_bits: int) -> Tensor:
 
     Use it wherever the step stands in an equation, or it runs away with the scale of the output.
     """
-    share = step.detach() ** 2 / (levels(weight_bits) * w.numel()) ** 0.5
+    share = step.detach() ** 2 / (largest_weight(weight_bits) * w.numel()) ** 0.5
     return step * share + (step * (1 - share)).detach()
 
 
 def lsq(w: Tensor, step: Tensor, weight_bits: int) -> Tensor:
-    """Whole-number weights: round(clip(w / step, -Q, Q)), gradients straight through the rounding."""
-    top = levels(weight_bits)
-    v = (w / step).clamp(-top, top)
-    return v + (v.round() - v).detach()
+    """Whole-number weights: round(clip(w / step, -Q, Q)), straight through where |w / step| <= Q."""
+    top, v = largest_weight(weight_bits), w / step
+    return v.detach().clamp(-top, top).round_() + straight(v, v.abs() <= top)
 
 
 def first_step(w: Tensor, weight_bits: int) -> Tensor:
-    """Where a learned step starts: 2 mean|w| / sqrt(Q)."""
-    return 2 * w.detach().abs().mean() / levels(weight_bits) ** 0.5
+    """Where a learned step starts: 2 mean|w| / sqrt(Q); 1 where all weights are 0, which any step says."""
+    step = 2 * w.detach().abs().mean() / largest_weight(weight_bits) ** 0.5
+    return torch.where(step == 0, torch.ones_like(step), step)
 
 
 def bit_planes(q: Tensor, weight_bits: int, cell_bits: int) -> Tensor:
@@ -64,65 +67,6 @@ def place_values(weight_bits: int, cell_bits: int, device: torch.device | None =
     """2^(k c) of each plane k; n - 1 magnitude bits in cells of c."""
     planes = -(-(weight_bits - 1) // cell_bits)
     return 2.0 ** (cell_bits * torch.arange(planes, device=device))
-
-
-# --- read-outs -----------------------------------------------------------------
-
-
-def code_range(readout: HPADC | SARADC) -> tuple[int, int]:
-    """Codes of a signed converter: -2^(b-1) to 2^(b-1) - 1."""
-    return -(2 ** (readout.bits - 1)), 2 ** (readout.bits - 1) - 1
-
-
-def is_lossless(readout: Readout, rows: int, cell_bits: int) -> bool:
-    """Whether a converter tells all partial sums of 0/1 inputs apart: its largest code reaches rows (2^c - 1)."""
-    if isinstance(readout, Ideal):
-        return True
-    return isinstance(readout, (HPADC, SARADC)) and code_range(readout)[1] >= rows * (2 ** cell_bits - 1)
-
-
-WINDOW = 2.0         # the sense amplifier's gradient passes where |ps| <= 2 alpha
-
-
-def one_bit(ps: Tensor, alpha: Tensor) -> Tensor:
-    """The sense amplifier: ps (M, J) -> alpha (J,) sign(ps). Two levels only: an empty column reads -alpha.
-
-    Straight through to ps where |ps| <= 2 alpha; alpha's gradient is exact.
-    """
-    signs = (ps > 0).to(ps.dtype).mul_(2).sub_(1)
-    reach = WINDOW * alpha.detach().abs()
-    through = torch.minimum(torch.maximum(ps, -reach), reach)
-    return alpha * signs + (through - through.detach())
-
-
-def ternary(ps: Tensor, alpha: Tensor) -> Tensor:
-    """Two comparators: alpha clip(round(ps / alpha), -1, 1), straight through where |ps| <= alpha."""
-    v = (ps / alpha).clamp(-1, 1)
-    return (v + (v.round() - v).detach()) * alpha
-
-
-def adc(ps: Tensor, step: Tensor, readout: HPADC | SARADC) -> Tensor:
-    """A b-bit converter: step clip(floor(ps / step + 1/2), -2^(b-1), 2^(b-1) - 1), straight through in its range."""
-    v = (ps / step).clamp(*code_range(readout))
-    return (v + ((v + 0.5).floor() - v).detach()) * step
-
-
-def best_adc_step(ps: Tensor, readout: HPADC | SARADC, whole: bool = True) -> Tensor:
-    """The converter's step with the least squared error on partial sums ps (any shape), among powers of two: ().
-
-    Powers of two are nested: with one more bit the same range in half the step is a choice,
-    so more bits never make the error larger. Partial sums of spikes are whole: no step below 1.
-    """
-    candidates = 2.0 ** torch.arange(0 if whole else -12, 12, device=ps.device, dtype=ps.dtype)
-    errors = torch.stack([(adc(ps, step, readout) - ps).square().mean() for step in candidates])
-    return candidates[errors.argmin()]
-
-
-def saturated(ps: Tensor, step: Tensor, readout: HPADC | SARADC) -> float:
-    """Share of partial sums ps (any shape) beyond a converter's range."""
-    low, high = code_range(readout)
-    codes = (ps / step + 0.5).floor()
-    return ((codes < low) | (codes > high)).double().mean().item()
 
 
 # --- arrays ----------------------------------------------------------------------
@@ -196,17 +140,9 @@ def _tile_sum(x: Tensor, arrays: Arrays, n: int, tile: slice, noise: float, dice
     return ps
 
 
-def convert(ps: Tensor, readout: Readout, scale: Tensor) -> Tensor:
-    """One tile's read-out: scale is alpha (P O,) of a comparator, the step () of a converter."""
-    match readout:
-        case Ideal():
-            return ps
-        case SenseAmp():
-            return one_bit(ps, scale)
-        case Ternary():
-            return ternary(ps, scale)
-        case HPADC() | SARADC():
-            return adc(ps, scale, readout)
+def is_lossless(readout: Readout, rows: int, cell_bits: int) -> bool:
+    """Whether a read-out tells all partial sums of 0/1 inputs apart: up to rows (2^c - 1)."""
+    return readout.tells_apart(rows * (2 ** cell_bits - 1))
 
 
 def matmul(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor, noise: float = 0.0,
@@ -216,9 +152,9 @@ def matmul(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor, noise: f
     y = sum_k 2^(k c) sum_i readout(x_i W_ik)
     scales  (tiles, P O) for a comparator, (tiles,) for a converter
     """
-    total: Tensor | float = 0.0
+    kernel, total = kernel_of(readout), x.new_zeros(())
     for n, tile in enumerate(arrays.tiles()):
-        total = total + convert(_tile_sum(x, arrays, n, tile, noise, dice), readout, scales[n])
+        total = total + kernel(_tile_sum(x, arrays, n, tile, noise, dice), scales[n])
     return combine(total, arrays.places)
 
 
@@ -226,7 +162,7 @@ def combine(total: Tensor, places: Tensor) -> Tensor:
     """Shift and add: (M, P O) -> (M, O)."""
     planes = total.unflatten(1, (len(places), -1)).unbind(1)
     out = planes[0] * places[0]
-    for plane, place in zip(planes[1:], places[1:]):
+    for plane, place in zip(planes[1:], places[1:], strict=True):
         out = out + plane * place
     return out
 
@@ -235,54 +171,43 @@ class _Read(torch.autograd.Function):
     """`matmul` that keeps only its inputs and computes the partial sums again in the backward pass."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, planes: Tensor, scales: Tensor, arrays: Arrays, readout: Readout) -> Tensor:
+    def forward(ctx: Any, x: Tensor, planes: Tensor, scales: Tensor, arrays: Arrays, readout: Readout) -> Tensor:
         ctx.save_for_backward(x, planes, scales)
-        ctx.arrays, ctx.readout = arrays, readout
+        ctx.arrays, ctx.kernel = arrays, kernel_of(readout)
         return fast_matmul(x, arrays, readout, scales)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple:
+    def backward(ctx: Any, *grads: Any) -> Any:
         x, planes, scales = ctx.saved_tensors
         arrays, chunk = ctx.arrays, _chunk(planes)
         dx, dplanes, dscales = torch.empty_like(x), torch.zeros_like(planes), torch.zeros_like(scales)
-        for part, g, dpart in zip(x.split(chunk), grad.split(chunk), dx.split(chunk)):
+        for part, g, dpart in zip(x.split(chunk), grads[0].split(chunk), dx.split(chunk), strict=True):
             g = (g[:, None] * arrays.places[:, None]).flatten(1)                    # (m, P O)
             for n, tile in enumerate(arrays.tiles()):
                 ps = part[:, tile] @ planes[tile]
                 if arrays.offset is not None:
                     ps.add_(arrays.offset[n])
-                dps = _through(ps, g, ctx.readout, scales[n], dscales[n])
+                dps = ctx.kernel.through(ps, g, scales[n], dscales[n])
                 dplanes[tile].addmm_(part[:, tile].T, dps)
-                torch.mm(dps, planes[tile].T, out=dpart[:, tile]) if ctx.needs_input_grad[0] else None
+                if ctx.needs_input_grad[0]:
+                    torch.mm(dps, planes[tile].T, out=dpart[:, tile])
         return dx if ctx.needs_input_grad[0] else None, dplanes, dscales, None, None
 
 
-def _through(ps: Tensor, g: Tensor, readout: Readout, scale: Tensor, dscale: Tensor) -> Tensor:
-    """Gradient of one tile's partial sums (straight through); its scale's gradient is added to dscale."""
-    match readout:
-        case SenseAmp():
-            signs = (ps > 0).to(g.dtype).mul_(2).sub_(1)
-            dscale.add_(signs.mul_(g).sum(0))
-            return g * (ps.abs_() <= WINDOW * scale.abs())
-        case Ternary():
-            v = ps.div_(scale)
-            inside = v.abs() <= 1
-            dscale.add_((g * (v.clamp(-1, 1).round_() - v * inside)).sum(0))
-            return g * inside
-        case HPADC() | SARADC():
-            low, high = code_range(readout)
-            v = ps.div_(scale)
-            return g * ((v >= low) & (v <= high))
-    return g
-
-
 def read(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor:
-    """`matmul` without noise, fast and with its gradients: x (M, R) -> (M, O).
+    """`matmul` without noise, fast and with the same gradients: x (M, R) -> (M, O).
 
-    A converter's step is calibrated, not learned, and gets none. A sense amplifier's partial sum of exactly
-    2 alpha passes its whole gradient here, and half of it in `matmul`, where two branches meet.
+    But for one: a converter's step is fitted, not learned, and gets none.
     """
-    return _Read.apply(x, arrays.planes, scales, arrays, readout)
+    return _Read.apply(laid_out(x), arrays.planes, scales, arrays, readout)
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """A matrix with its rows one after the other.
+
+    Of a single row torch calls any strides contiguous, and low-level products believe the strides.
+    """
+    return x if x.stride() == (x.shape[1], 1) else x.clone(memory_format=torch.contiguous_format)
 
 
 def _chunk(planes: Tensor) -> int:
@@ -294,60 +219,53 @@ def _chunk(planes: Tensor) -> int:
 def fast_matmul(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor:
     """`matmul` without gradients or noise: in place, a cache-sized chunk of inputs at a time; the same numbers.
 
-    Spikes given as int8 are multiplied as bytes where that changes nothing (`_as_bytes`).
+    Spikes given as int8 are multiplied as bytes where that changes nothing (`_as_bytes`) and is fast.
     """
-    chunk = _chunk(arrays.planes)
-    cells = None if x.is_floating_point() or x.is_cuda else _as_bytes(arrays, readout, scales)
-    if cells is None:
+    kernel, x, chunk = kernel_of(readout), laid_out(x), _chunk(arrays.planes)
+    dtype = None if x.is_floating_point() or x.is_cuda or not has_byte_product() else kernel.byte_total(scales)
+    cells = None if dtype is None else _as_bytes(arrays)
+    if cells is None or dtype is None:
         x = x.to(arrays.planes.dtype)
-        planes = [arrays.planes[tile] for tile in arrays.tiles()]
-        return torch.cat([_read_floats(part, planes, arrays, readout, scales) for part in x.split(chunk)])
-    planes = [cells[tile] for tile in arrays.tiles()]
-    return torch.cat([_read_bytes(part, planes, arrays, readout, scales) for part in x.split(chunk)])
+        return torch.cat([_read_floats(part, arrays, kernel, scales) for part in x.split(chunk)])
+    return torch.cat([_read_bytes(part, cells, arrays, kernel, scales, dtype) for part in x.split(chunk)])
 
 
-def _as_bytes(arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor | None:
-    """The planes as int8, or None where bytes would round: flawed cells, long tiles, steps that are no shift (1, 2, 4, ...)."""
+@cache
+def has_byte_product() -> bool:
+    """Whether this processor multiplies bytes faster than floats, asked once; sums of spikes are exact in either.
+
+    torch has had the product on a CPU since 2.4. Without VNNI it is a plain loop, many times slower than floats.
+    """
+    vnni = getattr(torch.cpu, "_is_vnni_supported", None) or getattr(torch.cpu, "_is_cpu_support_vnni", None)
+    if vnni is None or not vnni():
+        return False
+    try:
+        torch._int_mm(torch.ones(32, 32, dtype=torch.int8), torch.ones(32, 32, dtype=torch.int8))
+    except (AttributeError, NotImplementedError, RuntimeError):
+        return False
+    return True
+
+
+def _as_bytes(arrays: Arrays) -> Tensor | None:
+    """The planes as int8, or None where bytes would round: flawed cells, long tiles."""
+    if arrays.offset is not None or arrays.rows > 127:
+        return None
     cells = arrays.planes.to(torch.int8)
-    shifts = not isinstance(readout, (HPADC, SARADC)) or ((scales >= 1) & (torch.frexp(scales).mantissa == 0.5)).all()
-    exact = arrays.offset is None and arrays.rows <= 127 and shifts and torch.equal(cells.to(arrays.planes.dtype), arrays.planes)
-    return cells if exact else None
+    return laid_out(cells) if torch.equal(cells.to(arrays.planes.dtype), arrays.planes) else None
 
 
-def _read_floats(x: Tensor, planes: list[Tensor], arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor:
-    total = x.new_zeros(len(x), planes[0].shape[1])
+def _read_floats(x: Tensor, arrays: Arrays, kernel: Kernel, scales: Tensor) -> Tensor:
+    total = x.new_zeros(len(x), arrays.planes.shape[1])
     for n, tile in enumerate(arrays.tiles()):
-        ps = x[:, tile] @ planes[n]
+        ps = x[:, tile] @ arrays.planes[tile]
         if arrays.offset is not None:
             ps.add_(arrays.offset[n])
-        match readout:
-            case SenseAmp():
-                total.addcmul_(ps.gt_(0), 2 * scales[n]).sub_(scales[n])
-            case Ternary():
-                total.addcmul_(ps.div_(scales[n]).clamp_(-1, 1).round_(), scales[n])
-            case HPADC() | SARADC():
-                codes = ps.div_(scales[n]).add_(0.5).floor_().clamp_(*code_range(readout))
-                total.add_(codes, alpha=scales[n].item())
-            case Ideal():
-                total.add_(ps)
+        kernel.add_to(total, ps, scales[n])
     return combine(total, arrays.places)
 
 
-def _read_bytes(x: Tensor, planes: list[Tensor], arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor:
-    whole = isinstance(readout, (HPADC, SARADC))
-    total = x.new_zeros(len(x), planes[0].shape[1], dtype=torch.int32 if whole else scales.dtype)
+def _read_bytes(x: Tensor, cells: Tensor, arrays: Arrays, kernel: Kernel, scales: Tensor, dtype: torch.dtype) -> Tensor:
+    total = x.new_zeros(len(x), cells.shape[1], dtype=dtype)
     for n, tile in enumerate(arrays.tiles()):
-        ps = torch._int_mm(x[:, tile].contiguous(), planes[n])
-        match readout:
-            case HPADC() | SARADC():
-                step = int(scales[n])
-                shift = step.bit_length() - 1
-                codes = ps.add_(step >> 1).bitwise_right_shift_(shift).clamp_(*code_range(readout))
-                total.add_(codes, alpha=step)
-            case SenseAmp():
-                total.addcmul_(ps.gt_(0).to(total.dtype), 2 * scales[n]).sub_(scales[n])
-            case Ternary():
-                total.addcmul_(ps.div(scales[n]).clamp_(-1, 1).round_(), scales[n])
-            case Ideal():
-                total.add_(ps)
+        kernel.add_bytes_to(total, torch._int_mm(laid_out(x[:, tile]), cells[tile]), scales[n])
     return combine(total.to(scales.dtype), arrays.places)

@@ -5,46 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, sqrt
 
-from dtsnn_lite.chip import HPADC, SARADC, Chip, Ideal, LayerShape, Readout, SenseAmp, Ternary
+from dtsnn_lite.chip import Chip, LayerShape
 from dtsnn_lite.components import Parts65nm
 from dtsnn_lite.mapping import Mapped, place
 
 
-def bits_of(readout: Readout) -> int:
-    """Bits that leave a converter."""
-    match readout:
-        case HPADC(bits) | SARADC(bits):
-            return bits
-        case SenseAmp():
-            return 1
-        case Ternary():
-            return 2
-        case Ideal():
-            raise ValueError("an ideal read-out has no price: choose HPADC, SARADC, SenseAmp or Ternary")
-
-
-def comparators(readout: Readout) -> int:
-    """Comparators of one converter: 2^b - 1 for a flash, one for a SAR or a sense amplifier."""
-    match readout:
-        case HPADC(bits):
-            return 2 ** bits - 1
-        case Ternary():
-            return 2
-    return 1
-
-
-def converter_area_um2(chip: Chip, prices: Parts65nm) -> float:
-    """Area of one converter."""
-    area_um2 = comparators(chip.readout) * prices.comparator_area.value
-    if isinstance(chip.readout, SARADC):
-        area_um2 += chip.readout.bits * prices.sar_area.value
-    return area_um2
-
-
 def array_area_um2(chip: Chip, prices: Parts65nm) -> float:
     """One crossbar: its rows, and cols / mux times a converter with an accumulator as wide as a run is long."""
-    width_bits = chip.timesteps + bits_of(chip.readout) + prices.accumulator_bits.value
-    channel_um2 = converter_area_um2(chip, prices) + width_bits * prices.accumulator_area.value
+    width_bits = chip.timesteps + chip.readout.bits + prices.accumulator_bits.value
+    channel_um2 = chip.readout.area_um2(prices) + width_bits * prices.accumulator_area.value
     return chip.rows * prices.row_area.value + chip.cols / chip.mux * channel_um2
 
 
@@ -67,24 +36,7 @@ def area_mm2(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm) -> flo
 def clock_ns(chip: Chip, prices: Parts65nm) -> float:
     """Clock period, set by the sensing path: sense, register, multiplexer, encoder."""
     period = prices.clock_register.value + (prices.clock_mux.value if chip.mux > 1 else 0.0)
-    match chip.readout:
-        case HPADC(bits):
-            return period + prices.flash_time.value + prices.clock_encoder.value * 2 ** bits * chip.rows
-        case SARADC(bits):
-            return period + prices.sense_time.value + bits * prices.clock_sar.value
-    return period + prices.sense_time.value
-
-
-def sensing_ns(on_cells: float, chip: Chip, prices: Parts65nm) -> float:
-    """How long one column is sensed, from the cells that conduct in it."""
-    match chip.readout:
-        case HPADC():
-            strongest = (on_cells + 2.4 * sqrt(on_cells)) / chip.rows        # of an array's many columns
-            slow = min(1.0, (strongest / prices.weak_column.value) ** 5)
-            return max(prices.sense_time.value, prices.flash_time.value * slow)
-        case SARADC(bits):
-            return bits * prices.sar_time.value
-    return prices.sense_time.value
+    return period + chip.readout.sense_ns(prices) + chip.readout.encode_ns(chip.rows, prices)
 
 
 def conversion_pj(rows: int, density: float, chip: Chip, prices: Parts65nm) -> float:
@@ -92,8 +44,8 @@ def conversion_pj(rows: int, density: float, chip: Chip, prices: Parts65nm) -> f
     active = rows * density
     awake = 1 - (1 - density) ** rows
     column_uw = prices.column_power.value * active ** prices.column_exponent.value
-    power_uw = comparators(chip.readout) * prices.comparator_power.value + column_uw
-    return awake * power_uw * sensing_ns(active / 2, chip, prices) * 1e-3
+    power_uw = chip.readout.comparators * prices.comparator_power.value + column_uw
+    return awake * power_uw * chip.readout.column_ns(active / 2, chip.rows, prices) * 1e-3
 
 
 def converter_pj(layer: Mapped, density: float, chip: Chip, prices: Parts65nm) -> float:
@@ -104,7 +56,7 @@ def converter_pj(layer: Mapped, density: float, chip: Chip, prices: Parts65nm) -
 
 def accumulation_pj(layer: Mapped, chip: Chip, prices: Parts65nm) -> float:
     """Shift-and-add of the planes and the sum over an array's columns, a timestep."""
-    a_conversion = prices.shift_add.value * bits_of(chip.readout)
+    a_conversion = prices.shift_add.value * chip.readout.bits
     a_conversion += prices.mux_latch.value if chip.mux > 1 else 0.0
     array_reads = layer.conversions / chip.cols
     return layer.conversions * a_conversion + array_reads * prices.array_sum.value

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dtsnn_lite.chip import Chip, LayerShape
-from dtsnn_lite.crossbar_layers import put_on
+from dtsnn_lite.crossbar_layers import put_on, take_off
 from dtsnn_lite.encoding import is_constant
 from dtsnn_lite.neurons import LIF, lif_sequence, rectified
 
@@ -126,10 +126,12 @@ class SpikingNet(nn.Module, ABC):
         return self.advance_from(over_time(self.first_current, x), state)
 
     def move_to(self, chip: Chip | None) -> None:
-        """Put every layer on a chip's crossbars (None: leave them digital)."""
-        self.chip = chip
-        if chip is not None:
+        """Put every layer on a chip's crossbars; None: take them off again, the digital network with the same weights."""
+        if chip is None:
+            take_off(self)
+        else:
             put_on(self, chip)
+        self.chip = chip
 
     def empty_state(self) -> State:
         return (None,) * self.layers

@@ -33,6 +33,7 @@ FLOW = (
     "drift",
     "encoding",
     "neurons",
+    "readouts",
     "crossbar",
     "crossbar_layers",
     "models",
@@ -56,7 +57,7 @@ PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn"
 WIDGETS = ("quantities", "explorer", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer", "lif_explorer")   # the numpy shore
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
 # What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
-TORCH_SHORE = {"data", "drift", "encoding", "neurons", "crossbar", "crossbar_layers", "models", "losses", "training", "conversion",
+TORCH_SHORE = {"data", "drift", "encoding", "neurons", "readouts", "crossbar", "crossbar_layers", "models", "losses", "training", "conversion",
                "policy", "checkpoints", "inference"}
 NUMPY_SHORE = tuple(name for name in FLOW if name not in TORCH_SHORE)
 MODULES = {*FLOW, *FOLDERS, *(f"{folder}.{file}" for folder, files in FOLDERS.items() for file in files), "__main__"}

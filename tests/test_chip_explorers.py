@@ -40,20 +40,17 @@ def run_node(script: str, folder: Path, name: str, golden: dict) -> dict:
 @pytest.mark.parametrize("rows", SIZES)
 def test_the_explorers_layer_is_the_packages_crossbar(readout, rows):
     torch = pytest.importorskip("torch")
-    from dtsnn_lite.chip import HPADC, Chip, Ideal, SenseAmp, Ternary
-    from dtsnn_lite.crossbar import best_adc_step, matmul, partial_sums, program
+    from dtsnn_lite.chip import Chip
+    from dtsnn_lite.crossbar import matmul, partial_sums, program
+    from dtsnn_lite.readouts import kernel_of
 
-    kinds = {"ideal": Ideal(), "ternary": Ternary(), "sa": SenseAmp()}
-    chip = Chip("explored", rows=int(rows), readout=kinds.get(readout) or HPADC(int(readout)))
+    chip = Chip("explored", rows=int(rows), readout=READOUTS[readout])
     layer = a_layer()
     out = read_layer(layer, readout, int(rows), 0.3)
     x, q = torch.tensor(out.spikes).float(), torch.tensor(layer.weights).float()
     arrays = program(q, chip)
     sums = partial_sums(x, arrays)
-    if readout in ("ternary", "sa"):
-        scales = sums.abs().mean(1).clamp(min=1e-3)
-    else:
-        scales = torch.stack([best_adc_step(tile, chip.readout) if readout != "ideal" else torch.tensor(1.0) for tile in sums])
+    scales = torch.stack([kernel_of(chip.readout).fitted(tile) for tile in sums])
     assert np.allclose(matmul(x, arrays, chip.readout, scales).numpy(), out.found, atol=0.05)
     assert np.array_equal(out.exact, out.spikes @ layer.weights)
 

@@ -12,7 +12,7 @@ from dtsnn_lite.chip import HPADC, SARADC, Chip, SenseAmp, adc_less_65nm, dtsnn_
 from dtsnn_lite.components import Parts65nm
 from dtsnn_lite.cost import (ExitCheckCost, StepCost, exit_check_cost, inference_cost, input_densities, pe_cycle_parts_pj,
                              static_cost, steps_squared_ratio, timestep_cost)
-from dtsnn_lite.floorplan import clock_ns, converter_area_um2, layer_times_ns, leakage_uw
+from dtsnn_lite.floorplan import clock_ns, layer_times_ns, leakage_uw
 from dtsnn_lite.mapping import place
 from dtsnn_lite.networks import NETWORKS, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
 from dtsnn_lite.proofs.fit_65nm import conversion_pj, left_out, measured, modelled
@@ -182,7 +182,7 @@ def test_a_price_list_that_never_saw_a_run_still_predicts_it(run):
 def test_a_converter_costs_what_the_component_table_says(array, readout, mux, area_um2, energy_pj):
     assert conversion_pj(array, readout, mux, Parts65nm()) == pytest.approx(energy_pj, rel=0.20)
     chip = replace(hp_adc_65nm, rows=array, cols=array, readout=readout, mux=mux)
-    assert converter_area_um2(chip, Parts65nm()) == pytest.approx(area_um2, rel=0.10)
+    assert chip.readout.area_um2(Parts65nm()) == pytest.approx(area_um2, rel=0.10)
 
 
 def test_a_sar_baseline_shrinks_the_gain_of_adc_less():

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
 from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary
-from dtsnn_lite.crossbar import (Arrays, adc, best_adc_step, bit_planes, code_range, fast_matmul, gentle, is_lossless, levels,
-                                 lsq, matmul, one_bit, partial_sums, place_values, program, read, saturated)
-from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, calibrate, crossbars, put_on
+from dtsnn_lite.crossbar import (Arrays, bit_planes, fast_matmul, gentle, is_lossless, largest_weight, lsq, matmul, partial_sums,
+                                 place_values, program, read)
+from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, crossbars, fit_scales, put_on, take_off
 from dtsnn_lite.data import digits
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingConvNet, SpikingResNet, layer_shapes
+from dtsnn_lite.readouts import kernel_of
 
 READOUTS = [Ideal(), HPADC(4), HPADC(3), SARADC(5), SenseAmp(), Ternary()]
 TINY = ConvConfig((1, 8, 8), ((4,), (6,)), classes=3)
@@ -158,9 +159,8 @@ def test_more_bits_never_make_the_read_out_error_larger(seed, rows):
     sums = partial_sums(x, program(q, Chip("any", rows=rows)))
     errors = []
     for bits in range(1, 10):
-        readout = HPADC(bits)
-        step = best_adc_step(sums, readout)
-        errors.append((adc(sums, step, readout) - sums).square().mean().item())
+        converter = kernel_of(HPADC(bits))
+        errors.append((converter(sums, converter.fitted(sums)) - sums).square().mean().item())
     assert errors == sorted(errors, reverse=True) and errors[-1] == 0
 
 
@@ -187,20 +187,13 @@ def test_gradients_computed_again_equal_autograd_of_the_surrogate(readout):
         y = matmul(xx, arrays, readout, scales) if run else read(xx, arrays, readout, scales)
         (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
         grads.append([xx.grad, qq.grad] + ([scales.grad] if scales.requires_grad else []))
-    for surrogate, ours in zip(*grads):
+    for surrogate, ours in zip(*grads, strict=True):
         assert torch.allclose(surrogate, ours, rtol=1e-4, atol=1e-4)
 
 
 def test_a_sense_amplifier_has_two_levels_and_reads_an_empty_column_as_the_lower():
     ps, alpha = torch.tensor([[-3.0], [0.0], [0.5]]), torch.tensor([2.0])
-    assert one_bit(ps, alpha).flatten().tolist() == [-2, -2, 2]
-
-
-def test_saturation_is_counted():
-    ps = torch.tensor([-9.0, -8.0, 0.0, 7.0, 8.0])
-    assert code_range(HPADC(4)) == (-8, 7)
-    assert saturated(ps, torch.tensor(1.0), HPADC(4)) == pytest.approx(2 / 5)
-    assert saturated(ps, torch.tensor(2.0), HPADC(4)) == 0
+    assert kernel_of(SenseAmp())(ps, alpha).flatten().tolist() == [-2, -2, 2]
 
 
 def test_a_lossless_converter_is_detected_and_costs_one_product(monkeypatch):
@@ -262,7 +255,7 @@ def test_bad_flaws_are_refused_with_the_reason():
     with pytest.raises(ValueError, match="share of cells"):
         Flaws(stuck=1.5)
     with pytest.raises(ValueError, match="at least 2 bits; got 1"):
-        levels(1)
+        largest_weight(1)
     for wrong in ("variation", "on_off", "stuck", "noise", "offset"):
         with pytest.raises(ValueError, match="flaws are finite numbers"):
             Flaws(**{wrong: float("nan")})
@@ -286,7 +279,7 @@ def test_a_convolution_on_crossbars_is_the_convolution(stride):
     x = (torch.rand(2, 3, 8, 6) < 0.5).float()
     exact = torch.nn.functional.conv2d(x, conv.weight, conv.bias, stride, 1)
     assert torch.allclose(conv(x), exact, atol=0.02)
-    forced = conv.product(conv.patches(x)).view(2, *exact.shape[2:], 5).permute(0, 3, 1, 2) + conv.bias[:, None, None]
+    forced = conv.product(conv.rows_of(x)).view(2, *exact.shape[2:], 5).permute(0, 3, 1, 2) + conv.bias[:, None, None]
     assert torch.allclose(forced, conv(x), atol=1e-5)
 
 
@@ -295,7 +288,7 @@ def test_a_network_on_a_chip_steps_as_it_runs(readout):
     torch.manual_seed(0)
     net = SpikingConvNet(TINY, Chip("any", rows=16, readout=readout, first_readout=HPADC(6)))
     x = direct(torch.rand(5, 1, 8, 8), 3)
-    calibrate(net, x)
+    fit_scales(net, x)
     net.eval()
     with torch.no_grad():
         whole, state, steps = net(x), None, []
@@ -309,7 +302,7 @@ def test_residual_networks_run_on_a_chip_too():
     torch.manual_seed(0)
     net = SpikingResNet(ResNetConfig((1, 8, 8), ((4, 1), (6, 1)), classes=3), Chip("res", rows=16, readout=SenseAmp()))
     x = direct(torch.rand(2, 1, 8, 8), 2)
-    calibrate(net, x)
+    fit_scales(net, x)
     logits = net(x)
     logits.sum().backward()
     assert logits.shape == (2, 2, 3) and len(crossbars(net)) == len(layer_shapes(net))
@@ -321,13 +314,12 @@ def test_the_first_layer_keeps_its_converter_and_no_other_does():
     assert crossbars(net)[-1] is net.head
 
 
-def test_calibration_gives_one_bit_its_least_squares_scale():
+def test_the_fit_gives_one_bit_its_least_squares_scale():
     net = SpikingConvNet(TINY, Chip("sa", rows=16, readout=SenseAmp(), first_readout=HPADC(6)))
     layer = crossbars(net)[1]
     x = (torch.rand(50, 4, 4, 4) < 0.4).float()
-    layer.calibrating = 1.0
-    layer.eval()(x)
-    sums = partial_sums(layer.patches(x), program(lsq(layer.weight, layer.step, 4).flatten(1).T, layer.chip))
+    fit_scales(layer, x)
+    sums = partial_sums(layer.rows_of(x), program(lsq(layer.weight, layer.step, 4).flatten(1).T, layer.chip))
     assert torch.allclose(layer.scales(), sums.abs().mean(1).clamp(min=1e-3), atol=1e-5)
 
 
@@ -335,7 +327,7 @@ def test_a_network_on_a_chip_survives_its_file(tmp_path):
     torch.manual_seed(0)
     net = SpikingConvNet(TINY, Chip("filed", rows=16, readout=Ternary(), first_readout=HPADC(6)))
     x = direct(torch.rand(4, 1, 8, 8), 2)
-    calibrate(net, x)
+    fit_scales(net, x)
     save_net(net.eval(), tmp_path / "net.safetensors", {})
     again = load_net(tmp_path / "net.safetensors")
     assert again.chip == net.chip and torch.equal(again(x), net(x))

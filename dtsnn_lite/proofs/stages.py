@@ -14,7 +14,7 @@ import torch
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
 from dtsnn_lite.chip import HPADC, Chip, Flaws, Ideal, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.crossbar import first_step
-from dtsnn_lite.crossbar_layers import calibrate, crossbars
+from dtsnn_lite.crossbar_layers import crossbars, fit_scales
 from dtsnn_lite.data import Splits, as_input, digits
 from dtsnn_lite.designs import READOUTS, SIZES, Designs, exit_tables
 from dtsnn_lite.encoding import direct
@@ -64,7 +64,7 @@ def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int
     if net.chip is None:
         for layer in crossbars(moved):
             layer.step.data = first_step(layer.weight, chip.weight_bits)
-    calibrate(moved, direct(images.to(device), timesteps))
+    fit_scales(moved, direct(images.to(device), timesteps))
     return moved
 
 

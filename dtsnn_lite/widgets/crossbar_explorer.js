@@ -3,8 +3,11 @@
 import { bar, bytesOf, dot, explorer, fixed, html, line, note, numberTable, plot, ticks } from "./core.js";
 
 const ROWS = 128, OUTPUTS = 16, INPUTS = 32, PLANES = 3;
-const READOUTS = [["ideal", "ideal"], ["6", "6-bit ADC"], ["5", "5-bit ADC"], ["4", "4-bit ADC"], ["3", "3-bit ADC"],
-  ["2", "2-bit ADC"], ["ternary", "two comparators (ternary)"], ["sa", "sense amplifier (1 bit)"]];
+// Each read-out: key, name, and what it makes of one tile's planes. A new one is a line here.
+const READOUTS = [["ideal", "ideal", (planes) => ({ read: planes, saturated: 0 })],
+  ...[6, 5, 4, 3, 2].map((bits) => [String(bits), `${bits}-bit ADC`, (planes) => converted(planes, bits)]),
+  ["ternary", "two comparators (ternary)", (planes) => compared(planes, (p, scale) => (Math.abs(p) > scale / 2 ? Math.sign(p) * scale : 0))],
+  ["sa", "sense amplifier (1 bit)", (planes) => compared(planes, (p, scale) => (p > 0 ? scale : -scale))]];
 const SIZES = ["16", "32", "64", "128"];
 
 // --- the arrays: the same whole numbers as Python's -------------------------------------
@@ -51,25 +54,22 @@ function bestStep(sums, bits) {
   return best;
 }
 
-// What the read-out makes of one tile: [plane][m * OUTPUTS + o], and how many sums were out of range.
-function readTile(planes, readout) {
-  if (readout === "ideal") return { read: planes, saturated: 0 };
-  if (readout === "sa" || readout === "ternary") {
-    const read = planes.map((sums) => {
-      const alpha = Array.from({ length: OUTPUTS }, (_, o) => {
-        let total = 0;
-        for (let m = 0; m < INPUTS; m++) total += Math.abs(sums[m * OUTPUTS + o]);
-        return total / INPUTS;
-      });
-      return sums.map((p, n) => {
-        const a = alpha[n % OUTPUTS];
-        if (readout === "sa") return p > 0 ? a : -a;
-        return Math.abs(p) > a / 2 ? Math.sign(p) * a : 0;
-      });
+// What comparators make of one tile: [plane][m * OUTPUTS + o]; each column's scale is the mean size of its sums.
+function compared(planes, level) {
+  const read = planes.map((sums) => {
+    const scales = Array.from({ length: OUTPUTS }, (_, o) => {
+      let total = 0;
+      for (let m = 0; m < INPUTS; m++) total += Math.abs(sums[m * OUTPUTS + o]);
+      return total / INPUTS;
     });
-    return { read, saturated: 0 };
-  }
-  const bits = Number(readout), step = bestStep(planes.flat(), bits);
+    return sums.map((p, n) => level(p, scales[n % OUTPUTS]));
+  });
+  return { read, saturated: 0 };
+}
+
+// What a converter makes of one tile, and how many sums were out of range.
+function converted(planes, bits) {
+  const step = bestStep(planes.flat(), bits);
   const out = (p) => { const code = Math.floor(p / step + 0.5); return code < -(2 ** (bits - 1)) || code > 2 ** (bits - 1) - 1; };
   return { read: planes.map((sums) => sums.map((p) => step * adcCode(p, step, bits))),
     saturated: planes.flat().filter(out).length };
@@ -77,7 +77,7 @@ function readTile(planes, readout) {
 
 function readLayer(made, { readout, rows, density }) {
   const spikes = spikesOf(made, density), sums = partialSums(made, spikes, Number(rows));
-  const tiles = sums.map((planes) => readTile(planes, readout));
+  const readTile = READOUTS.find(([key]) => key === readout)[2], tiles = sums.map((planes) => readTile(planes));
   const add = (parts) => parts[0][0].map((_, n) =>
     parts.reduce((all, planes) => all + planes.reduce((y, plane, k) => y + 2 ** k * plane[n], 0), 0));
   const exact = add(sums), found = add(tiles.map(({ read }) => read));
@@ -165,7 +165,7 @@ function errorPicture(out) {
 // --- the view -------------------------------------------------------------------------
 
 const FIELDS = {
-  readout: { kind: "choice", label: "read-out of a column", options: () => READOUTS },
+  readout: { kind: "choice", label: "read-out of a column", options: () => READOUTS.map(([key, name]) => [key, name]) },
   rows: { kind: "choice", label: "rows of an array", options: () => SIZES.map((size) => [size, size]) },
   density: { kind: "number", label: "share of rows that spike", low: 0.05, high: 1, step: 0.05 },
   input: { kind: "number", label: "which input", low: 1, high: INPUTS, step: 1, more: true },

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import traitlets
 
+from dtsnn_lite.chip import HPADC, Converter, Ideal, Readout, SenseAmp, Ternary
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
 
 ROWS, OUTPUTS, INPUTS, PLANES = 128, 16, 32, 3
-READOUTS = {"ideal": "ideal", "6": "6-bit ADC", "5": "5-bit ADC", "4": "4-bit ADC", "3": "3-bit ADC", "2": "2-bit ADC",
-            "ternary": "two comparators (ternary)", "sa": "sense amplifier (1 bit)"}
+READOUTS: dict[str, Readout] = {"ideal": Ideal(), **{str(bits): HPADC(bits) for bits in (6, 5, 4, 3, 2)},
+                               "ternary": Ternary(), "sa": SenseAmp()}
 SIZES = ("16", "32", "64", "128")
 
 
@@ -51,36 +52,39 @@ class Reading:
     saturated: int
 
 
-def adc_code(p: np.ndarray, step: int, bits: int) -> np.ndarray:
-    return np.clip(np.floor(p / step + 0.5), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+def adc_code(p: np.ndarray, step: int, readout: Converter) -> np.ndarray:
+    return np.clip(np.floor(p / step + 0.5), *readout.codes)
 
 
-def best_step(sums: np.ndarray, bits: int) -> int:
+def best_step(sums: np.ndarray, readout: Converter) -> int:
     """The power of two with the least squared error."""
     steps = [2 ** k for k in range(12)]
-    return steps[int(np.argmin([((sums - step * adc_code(sums, step, bits)) ** 2).sum() for step in steps]))]
+    return steps[int(np.argmin([((sums - step * adc_code(sums, step, readout)) ** 2).sum() for step in steps]))]
 
 
-def read_tile(sums: np.ndarray, readout: str) -> tuple[np.ndarray, int]:
-    """One tile's read-out of sums (P, M, O), and how many were out of range."""
-    if readout == "ideal":
-        return sums.astype(float), 0
-    alpha = np.abs(sums).mean(axis=1, keepdims=True)
-    if readout == "sa":
-        return np.where(sums > 0, alpha, -alpha), 0
-    if readout == "ternary":
-        return np.where(np.abs(sums) > alpha / 2, np.sign(sums) * alpha, 0.0), 0
-    bits = int(readout)
-    step = best_step(sums, bits)
-    out_of_range = np.floor(sums / step + 0.5) != adc_code(sums, step, bits)
-    return step * adc_code(sums, step, bits), int(out_of_range.sum())
+def read_tile(sums: np.ndarray, readout: Readout) -> tuple[np.ndarray, int]:
+    """One tile's read-out of sums (P, M, O), and how many were out of range: readouts.py without torch."""
+    scale = np.abs(sums).mean(axis=1, keepdims=True)
+    match readout:
+        case Ideal():
+            return sums.astype(float), 0
+        case SenseAmp():
+            return np.where(sums > 0, scale, -scale), 0
+        case Ternary():
+            return np.where(np.abs(sums) > scale / 2, np.sign(sums) * scale, 0.0), 0
+        case Converter():
+            step = best_step(sums, readout)
+            code = adc_code(sums, step, readout)
+            return step * code, int((np.floor(sums / step + 0.5) != code).sum())
+    raise TypeError(f"the explorer does not know what {type(readout).__name__} makes of a sum: say it here and in crossbar_explorer.js")
 
 
 def read_layer(layer: Layer, readout: str, rows: int, density: float) -> Reading:
     """The whole layer: y = sum_k 2^k sum_i read(x_i b_ik)."""
+    checked_choice("readout", readout, tuple(READOUTS))
     spikes = layer.spikes(density)
     sums = np.stack([spikes[:, i:i + rows] @ layer.cells[:, i:i + rows] for i in range(0, ROWS, rows)])
-    tiles = [read_tile(tile, readout) for tile in sums]
+    tiles = [read_tile(tile, READOUTS[readout]) for tile in sums]
     read = np.stack([tile for tile, _ in tiles])
     places = (2 ** np.arange(PLANES)).reshape(-1, 1, 1)
     exact, found = ((places * part).sum(axis=(0, 1)) for part in (sums, read))

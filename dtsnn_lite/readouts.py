@@ -1,0 +1,201 @@
+"""What a column's current becomes, one kernel a read-out: its conversion, its gradient, and the same numbers fast.
+
+The circuit, its bits and its price stand in chip.py, which needs no torch. A sixth read-out is one frozen dataclass
+that is both a `Readout` and a `Kernel`: here, or anywhere of your own.
+
+Gradients pass straight through the rounding wherever the sum lies in the read-out's range. Its two ends belong to it
+(<=), and beyond them nothing passes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dtsnn_lite.chip import Converter, Ideal, Readout, SenseAmp, Ternary
+
+WINDOW = 2.0         # a sense amplifier's gradient passes where |ps| <= 2 scale
+
+
+def straight(v: Tensor, inside: Tensor) -> Tensor:
+    """Zero, with v's gradient where `inside` and none elsewhere: what a rounding adds to its codes."""
+    if not (torch.is_grad_enabled() and v.requires_grad):
+        return v.new_zeros(())
+    passed = torch.where(inside, v, 0)
+    return passed - passed.detach()
+
+
+class Kernel(ABC):
+    """A read-out's arithmetic on the partial sums ps (M, J) of one tile (abstract): y = kernel(ps, scale).
+
+    scale  () one a tile, or (J,) one a column where the read-out says `a_scale_a_column`
+
+    A conversion and its fit are enough; the rest follows, and is written again only to be fast.
+    """
+
+    has_scale = True
+
+    @abstractmethod
+    def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
+        """What is read of ps, differentiable."""
+
+    @abstractmethod
+    def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
+        """The scale for such partial sums, a learned one times `gain`; `whole`: they are sums of spikes."""
+
+    def through(self, ps: Tensor, g: Tensor, scale: Tensor, dscale: Tensor) -> Tensor:
+        """The gradient of ps, given that of what is read; the scale's is added to dscale. ps may be overwritten."""
+        with torch.enable_grad():
+            inputs = ps.detach().requires_grad_(), scale.detach().requires_grad_()
+            dps, own = torch.autograd.grad(self(*inputs), inputs, g, materialize_grads=True)
+        dscale.add_(own)
+        return dps
+
+    def add_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
+        """total (M, J) += what is read of ps, without gradients. ps may be overwritten."""
+        total.add_(self(ps, scale))
+
+    def byte_total(self, scales: Tensor) -> torch.dtype | None:
+        """What sums of bytes add up in, or None where these scales would read other numbers of them than of floats."""
+        return scales.dtype
+
+    def add_bytes_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
+        """`add_to` of whole ps (int32) into a total of `byte_total`."""
+        self.add_to(total, ps.to(total.dtype), scale)
+
+
+class Exact(Kernel):
+    """y = ps."""
+
+    has_scale = False
+
+    def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
+        return ps
+
+    def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
+        return ps.new_ones(())
+
+    def through(self, ps: Tensor, g: Tensor, scale: Tensor, dscale: Tensor) -> Tensor:
+        return g
+
+    def add_bytes_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
+        total.add_(ps)
+
+
+@dataclass(frozen=True)
+class Rounding(Kernel):
+    """y = scale clip( floor(ps / scale + 1/2), low, high ), straight through where low <= ps / scale <= high."""
+
+    low: int
+    high: int
+
+    def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
+        v = ps / scale
+        codes = (v.detach() + 0.5).floor_().clamp_(self.low, self.high)
+        return (codes + straight(v, self._inside(v))) * scale
+
+    def _inside(self, v: Tensor) -> Tensor:
+        return (v >= self.low) & (v <= self.high)
+
+    def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
+        return best_step(ps, self, whole)
+
+    def through(self, ps: Tensor, g: Tensor, scale: Tensor, dscale: Tensor) -> Tensor:
+        return g * self._inside(ps.div_(scale))              # its step is fitted, not learned, and gets none
+
+    def add_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
+        codes = ps.div_(scale).add_(0.5).floor_().clamp_(self.low, self.high)
+        total.add_(codes, alpha=scale.item())
+
+    def byte_total(self, scales: Tensor) -> torch.dtype | None:
+        shifts = (scales >= 1) & (torch.frexp(scales).mantissa == 0.5)        # 1, 2, 4, ...
+        return torch.int32 if bool(shifts.all()) else None
+
+    def add_bytes_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
+        step = int(scale)
+        codes = ps.add_(step >> 1).bitwise_right_shift_(step.bit_length() - 1).clamp_(self.low, self.high)
+        total.add_(codes, alpha=step)
+
+
+class Sign(Kernel):
+    """y = scale sign(ps): two levels only, an empty column reads -scale.
+
+    Straight through to ps where |ps| <= 2 |scale|; the scale's gradient is exact.
+    """
+
+    def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
+        signs = (ps > 0).to(ps.dtype).mul_(2).sub_(1)
+        return scale * signs + straight(ps, ps.abs() <= WINDOW * scale.abs())
+
+    def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
+        return mean_size(ps, gain)
+
+    def through(self, ps: Tensor, g: Tensor, scale: Tensor, dscale: Tensor) -> Tensor:
+        signs = (ps > 0).to(g.dtype).mul_(2).sub_(1)
+        dscale.add_(signs.mul_(g).sum(0))
+        return g * (ps.abs_() <= WINDOW * scale.abs())
+
+    def add_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
+        total.addcmul_(ps.gt_(0), 2 * scale).sub_(scale)
+
+    def add_bytes_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
+        total.addcmul_(ps.gt_(0).to(total.dtype), 2 * scale).sub_(scale)
+
+
+class ThreeLevels(Kernel):
+    """y = scale clip(round(ps / scale), -1, 1), straight through where |ps| <= |scale|."""
+
+    def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
+        v = ps / scale
+        return (v.detach().clamp(-1, 1).round_() + straight(v, v.abs() <= 1)) * scale
+
+    def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
+        return mean_size(ps, gain)
+
+    def through(self, ps: Tensor, g: Tensor, scale: Tensor, dscale: Tensor) -> Tensor:
+        v = ps.div_(scale)
+        inside = v.abs() <= 1
+        dscale.add_((g * (v.clamp(-1, 1).round_() - v * inside)).sum(0))
+        return g * inside
+
+    def add_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
+        total.addcmul_(ps.div_(scale).clamp_(-1, 1).round_(), scale)
+
+
+def kernel_of(readout: Readout) -> Kernel:
+    """The arithmetic of a read-out; one of your own brings it along."""
+    match readout:
+        case Kernel():
+            return readout
+        case Ideal():
+            return Exact()
+        case Converter():
+            return Rounding(*readout.codes)
+        case SenseAmp():
+            return Sign()
+        case Ternary():
+            return ThreeLevels()
+    raise TypeError(f"nobody knows what {type(readout).__name__} makes of a current: a read-out of your own is a Readout "
+                    "and a readouts.Kernel")
+
+
+# --- scales ----------------------------------------------------------------------
+
+
+def mean_size(ps: Tensor, gain: float) -> Tensor:
+    """gain mean|ps| of each column: (M, J) -> (J,); gain = 1 is the least squared error of one bit."""
+    return (gain * ps.abs().mean(0)).clamp_(min=1e-3)
+
+
+def best_step(ps: Tensor, kernel: Kernel, whole: bool = True) -> Tensor:
+    """The step with the least squared error of kernel(ps, step) (any shape), among powers of two up to 2^11: ().
+
+    Powers of two are nested: with one more bit the same range in half the step is a choice,
+    so more bits never make the error larger. Partial sums of spikes are whole: no step below 1.
+    """
+    candidates = 2.0 ** torch.arange(0 if whole else -12, 12, device=ps.device, dtype=ps.dtype)
+    errors = torch.stack([(kernel(ps, step) - ps).square().mean() for step in candidates])
+    return candidates[errors.argmin()]
