@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Iterator, Literal
+from typing import Literal
 
 Tag = Literal["paper", "code", "derived", "measured", "estimate"]
 
@@ -38,13 +39,14 @@ class Constant:
         return low, self.value if self.high is None else self.high
 
 
-def constants(table: object) -> Iterator[tuple[str, Constant]]:
+def constants(table: Prices) -> Iterator[tuple[str, Constant]]:
     """The constants of a cost table by name, in the order it lists them."""
     for entry in fields(table):
         if isinstance(constant := getattr(table, entry.name), Constant):
             yield entry.name, constant
 
 
+@dataclass(frozen=True)
 class Prices:
     """A price list: every entry a `Constant`, or the price list that scales it (abstract)."""
 

@@ -168,11 +168,12 @@ def _affine_cost(shapes: Sequence[LayerShape], chip: Chip, prices: AffineSteps) 
 
 def input_densities(spike_rates: np.ndarray | None, layers: int) -> np.ndarray:
     """Share of each layer's inputs that spike, (T, L), from what `timestep_cost` accepts."""
-    rates = np.atleast_2d(np.full(layers, 0.5) if spike_rates is None else _shares(spike_rates))
+    given = np.full(layers, 0.5) if spike_rates is None else _shares(spike_rates)
+    rates = np.atleast_2d(given)
     if rates.ndim == 2 and rates.shape[1] == layers - 1:
         rates = np.column_stack([np.ones(len(rates)), rates])
     if rates.ndim != 2 or rates.shape[1] != layers or len(rates) == 0:
-        raise ValueError(f"spike_rates holds {layers} densities (or {layers - 1}) a timestep; got {np.shape(spike_rates)}")
+        raise ValueError(f"spike_rates holds {layers} densities (or {layers - 1}) a timestep; got {given.shape}")
     return rates
 
 

@@ -25,8 +25,7 @@ class OnCrossbars(nn.Module):
     salt    the layer's number: other layers of a chip get other flaws
     """
 
-    weight: nn.Parameter
-    bias: nn.Parameter | None
+    weight: Tensor
     step: nn.Parameter
     scale: Tensor | None
 
@@ -112,8 +111,6 @@ def is_binary(x: Tensor) -> bool:
 class CrossbarLinear(OnCrossbars, nn.Linear):
     """nn.Linear on crossbars."""
 
-    bias: nn.Parameter | None
-
     def forward(self, x: Tensor) -> Tensor:
         if (w := self.plain()) is not None and is_binary(x):
             return nn.functional.linear(x, w, self.bias)
@@ -126,8 +123,6 @@ class CrossbarLinear(OnCrossbars, nn.Linear):
 
 class CrossbarConv2d(OnCrossbars, nn.Conv2d):
     """nn.Conv2d on crossbars: patches of the input become rows, (M, C, H, W) -> (M H' W', C k^2)."""
-
-    bias: nn.Parameter | None
 
     def forward(self, x: Tensor) -> Tensor:
         if (w := self.plain()) is not None and is_binary(x):
@@ -170,8 +165,9 @@ def put_on(net: nn.Module, chip: Chip) -> None:
     layers = list(_matrices(net))
     kernel_of(chip.readout), kernel_of(chip.of_layer(0).readout)         # an unknown one is refused before anything moves
     take_off(net)
-    for n, layer in enumerate(layers):
-        layer.__class__ = CrossbarLinear if isinstance(layer, nn.Linear) else CrossbarConv2d
+    for layer in layers:
+        _become(layer, CrossbarLinear if isinstance(layer, nn.Linear) else CrossbarConv2d)
+    for n, layer in enumerate(crossbars(net)):
         layer.settle(chip.of_layer(n), n)
 
 
@@ -179,7 +175,11 @@ def take_off(net: nn.Module) -> None:
     """Move every layer back from its crossbars: the digital network with the same weights, in place."""
     for layer in crossbars(net):
         layer.leave()
-        layer.__class__ = nn.Linear if isinstance(layer, nn.Linear) else nn.Conv2d
+        _become(layer, nn.Linear if isinstance(layer, nn.Linear) else nn.Conv2d)
+
+
+def _become(layer: nn.Module, kind: type[nn.Module]) -> None:
+    layer.__class__ = kind
 
 
 def _matrices(net: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -35,14 +36,15 @@ class Designs:
     densities: np.ndarray
     images: int
 
-    def save(self, path) -> None:
+    def save(self, path: str | Path) -> None:
         arrays = {f"left {name}": left.astype(np.uint16) for name, (left, _) in self.tables.items()}
         arrays |= {f"right {name}": right.astype(np.uint16) for name, (_, right) in self.tables.items()}
-        layers = np.array([[s.in_channels, s.out_channels, s.kernel, s.out_height, s.out_width, s.in_height, s.in_width] for s in self.shapes])
+        layers = np.array([[s.in_channels, s.out_channels, s.kernel, s.out_height, s.out_width, s.in_height, s.in_width]
+                           for s in self.shapes])
         save_arrays(path, layers=layers, densities=self.densities, images=self.images, **arrays)
 
     @staticmethod
-    def load(path) -> Designs:
+    def load(path: str | Path) -> Designs:
         with saved_arrays(path, "file of designs", made_by="python -m dtsnn_lite stages --ship") as file:
             names = [key.removeprefix("left ") for key in file if key.startswith("left ")]
             shapes = tuple(LayerShape(f"layer {n + 1}", *map(int, row)) for n, row in enumerate(file["layers"]))

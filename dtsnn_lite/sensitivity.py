@@ -13,11 +13,11 @@ Measure = Callable[[Charges], float]      # a price list -> the number in questi
 
 def tornado(measure: Measure, prices: Charges) -> dict[str, tuple[float, float]]:
     """(at the low end, at the high end) of each constant's range, the widest swing first."""
-    swings = {}
+    swings: dict[str, tuple[float, float]] = {}
     for name, constant in constants(prices):
         low, high = constant.range
         if low < high:
-            swings[name] = tuple(measure(_with(prices, name, value)) for value in (low, high))
+            swings[name] = measure(_with(prices, name, low)), measure(_with(prices, name, high))
     return dict(sorted(swings.items(), key=lambda item: -abs(item[1][1] - item[1][0])))
 
 

@@ -11,9 +11,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from dtsnn_lite.checkpoints import (ASSETS, card_of, card_path, load_ann, load_net, load_shipped, save_ann, save_net, shipped_path,
-                                    spiking_net)
-from dtsnn_lite.chip import Flaws, hp_adc_65nm
+from dtsnn_lite.checkpoints import (ASSETS, card_of, card_path, chip_fields, load_ann, load_net, load_shipped, save_ann, save_net,
+                                    shipped_path, spiking_net)
+from dtsnn_lite.chip import (SARADC, AffineSteps, Chip, ExitUnit, Flaws, Parts65nm, PECycle, Ternary, adc_less_65nm, dtsnn_2023,
+                             hp_adc_65nm)
 from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import folded
@@ -268,6 +269,48 @@ def test_a_kill_between_weights_and_card_leaves_weights_that_load(saved, monkeyp
 def test_a_missing_checkpoint_names_the_command_that_makes_one(tmp_path):
     with pytest.raises(FileNotFoundError, match="python -m dtsnn_lite train"):
         load_net(tmp_path / "none.safetensors")
+
+
+# --- chips ------------------------------------------------------------------------------
+
+def dearer(prices, name):
+    """A price list with one constant doubled, and its range."""
+    was = getattr(prices, name)
+    high = None if was.high is None else 2 * was.high
+    return replace(prices, **{name: replace(was, value=2 * was.value, high=high)})
+
+
+UNUSUAL = {
+    "flaws": replace(hp_adc_65nm, flaws=Flaws(stuck=0.3, on_off=20.0, seed=4)),
+    "a price": replace(hp_adc_65nm, charges=dearer(Parts65nm(), "wire")),
+    "the exit unit": replace(adc_less_65nm, exit_unit=dearer(ExitUnit(), "cycle")),
+    "a price of a scale": replace(dtsnn_2023, charges=replace(AffineSteps(), scale=dearer(PECycle(), "adc"))),
+    "no prices": Chip("computes only", readout=Ternary(), first_readout=SARADC(4)),
+}
+
+
+@pytest.mark.parametrize("chip", [*UNUSUAL.values(), hp_adc_65nm, adc_less_65nm, dtsnn_2023], ids=[*UNUSUAL, "HP-ADC", "ADC-less", "DT-SNN"])
+def test_a_saved_chip_comes_back_with_its_flaws_and_prices(tmp_path, chip):
+    net = build(CONV, chip).eval()
+    save_net(net, tmp_path / "net.safetensors", {})
+    back = load_net(tmp_path / "net.safetensors")
+    assert back.chip == chip
+    x = direct(torch.rand(2, 1, 8, 8), 3)
+    assert torch.equal(net(x), back(x))
+
+
+def test_a_usual_chip_is_written_as_the_shipped_ones_are():
+    for name in ("digits-4-bit", "digits-hp-adc", "digits-adc-less"):
+        assert chip_fields(load_shipped(name).chip) == card_of(name)["config"]["chip"]
+
+
+def test_a_price_list_that_no_file_can_name_is_refused_at_saving(tmp_path):
+    class Barter(PECycle):
+        """Another list."""
+
+    with pytest.raises(ValueError, match=r"one of the price lists \[.*'PECycle'.*\]; got Barter"):
+        save_net(build(CONV, replace(hp_adc_65nm, charges=Barter())), tmp_path / "net.safetensors", {})
+    assert not list(tmp_path.iterdir())
 
 
 # --- what ships -----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from dtsnn_lite.cost import (ExitCheckCost, StepCost, exit_check_cost, inference
                              static_cost, steps_squared_ratio, timestep_cost)
 from dtsnn_lite.floorplan import clock_ns, layer_times_ns, leakage_uw
 from dtsnn_lite.mapping import place
-from dtsnn_lite.networks import NETWORKS, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
+from dtsnn_lite.networks import NETWORKS, conv, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
 from dtsnn_lite.proofs.fit_65nm import conversion_pj, left_out, measured, modelled
 from dtsnn_lite.proofs.published import CONVERTERS, RATIOS, RUNS, SPARSE_RUNS
 from dtsnn_lite.sensitivity import band, tornado
@@ -238,6 +238,20 @@ def test_neurons_scales_and_leakage_are_billed_only_when_asked_for():
     assert timestep_cost(dvsnet(), replace(hp_adc_65nm, scales=True)).parts["scale factors"] == 0      # only 1-bit sums have them
     outputs = sum(place(shape, adc_less_65nm).outputs for shape in dvsnet())
     assert full.parts["neurons"] == pytest.approx(6.0 * outputs)
+
+
+def test_a_scale_factor_is_paid_for_each_conversion_of_scaled_sums():
+    chip = replace(adc_less_65nm, scales=True, first_readout=HPADC(5))
+    shapes = [conv("image", 3, 8, 8), conv("spikes", 16, 8, 8)]           # 144 rows: 3 tiles; 8 outputs in 4 planes; 6 x 6 positions
+    assert timestep_cost(shapes, chip).parts["scale factors"] == pytest.approx(0.35 * 3 * (8 * 4) * 36)
+
+
+def test_pe_cycles_count_channels_out_by_columns_and_channels_in_by_rows():
+    shapes = [conv("wide", 64, 200, 5)]
+    tall, low = (timestep_cost(shapes, replace(spikesim_rram_64, rows=rows, cols=cols, mux=8)) for rows, cols in ((128, 64), (32, 64)))
+    one_cycle_pj = sum(pe_cycle_parts_pj(spikesim_rram_64, spikesim_rram_64.charges, kernel=3).values())
+    assert tall.step_pj == pytest.approx(4 * 1 * 25 * one_cycle_pj)       # ceil(200 / 64) ceil(64 / 128), 5 x 5 positions
+    assert low.step_pj == pytest.approx(4 * 2 * 25 * one_cycle_pj)        # ceil(200 / 64) ceil(64 / 32)
 
 
 @pytest.mark.parametrize("chip, latency_ms, leakage_mj", [(hp_adc_65nm, 4.789, 11.7), (adc_less_65nm, 0.422, 1.05)])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
-from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary
+from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.crossbar import (Arrays, bit_planes, fast_matmul, gentle, is_lossless, largest_weight, lsq, matmul, partial_sums,
                                  place_values, program, read)
 from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, crossbars, fit_scales, put_on, take_off
@@ -18,6 +18,13 @@ from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingConvNet, SpikingResNet, layer_shapes
 from dtsnn_lite.readouts import kernel_of
+
+@pytest.fixture(autouse=True)
+def bytes_are_multiplied(monkeypatch):
+    """As on a processor that has a product of bytes, whether or not this one does."""
+    for module in ("crossbar", "crossbar_layers"):
+        monkeypatch.setattr(f"dtsnn_lite.{module}.has_byte_product", lambda: True)
+
 
 READOUTS = [Ideal(), HPADC(4), HPADC(3), SARADC(5), SenseAmp(), Ternary()]
 TINY = ConvConfig((1, 8, 8), ((4,), (6,)), classes=3)
@@ -133,6 +140,48 @@ def test_bytes_give_the_numbers_of_floats_at_every_step_and_cell(step, flaws):
     assert torch.allclose(fast_matmul(x.to(torch.int8), arrays, HPADC(5), steps), matmul(x, arrays, HPADC(5), steps), atol=1e-3)
 
 
+@pytest.mark.parametrize("rows", [40, 64, 130])
+@pytest.mark.parametrize("readout", [Ideal(), HPADC(5), SenseAmp()], ids=str)
+def test_one_row_reads_alike_in_any_strides(rows, readout):
+    x, q = data(m=1, rows=rows)
+    arrays = program(q, Chip("one row", readout=readout))
+    scales = scales_of(readout, len(arrays.tiles()), arrays.planes.shape[1])
+    by_hand = matmul(x, arrays, readout, scales)
+    many = torch.zeros(rows, 3)
+    many[:, 1] = x[0]
+    plain = x.to(torch.int8)
+    for odd in (many[:, 1:2].T, many.to(torch.int8)[:, 1:2].T, torch.as_strided(plain, (1, rows), (1, 1)),
+                torch.as_strided(plain, (1, rows), (0, 1))):
+        assert torch.equal(fast_matmul(odd, arrays, readout, scales), by_hand)
+    assert torch.equal(read(many[:, 1:2].T, arrays, readout, scales), by_hand)
+
+
+def test_one_sample_out_of_many_reads_alike_with_and_without_gradient():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(64, 10, bias=False))
+    put_on(net, hp_adc_65nm)
+    fit_scales(net, (torch.rand(50, 64) > 0.7).float())
+    x = (torch.rand(64, 3) > 0.7).float()[:, :1].T                           # features by samples: strides (1, 3)
+    with torch.no_grad():
+        found = net(x)
+    assert torch.equal(found, net(x))
+
+
+def test_without_a_product_of_bytes_floats_give_the_same_numbers(monkeypatch):
+    from dtsnn_lite import crossbar
+
+    x, q = data()
+    arrays, steps = program(q, Chip("steps", readout=HPADC(5))), torch.full((3,), 2.0)
+    with_bytes = fast_matmul(x.to(torch.int8), arrays, HPADC(5), steps)
+    monkeypatch.undo()
+    crossbar.has_byte_product.cache_clear()
+    monkeypatch.delattr(torch, "_int_mm")                                   # as before torch 2.4
+    assert not crossbar.has_byte_product()
+    crossbar.has_byte_product.cache_clear()
+    monkeypatch.setattr(crossbar, "has_byte_product", lambda: False)
+    assert torch.equal(fast_matmul(x.to(torch.int8), arrays, HPADC(5), steps), with_bytes)
+
+
 def test_black_and_white_images_are_recognised_as_well_as_grey_ones():
     test, net = digits().test, load_shipped("digits-hp-adc")
     binary = (test.images[:200] > 0.5).float()
@@ -231,6 +280,12 @@ def test_a_finite_on_off_ratio_shrinks_differential_sums_and_moves_nothing_else(
     assert torch.allclose(matmul(x, arrays, Ideal(), torch.ones(3)), 0.9 * (x @ q), atol=1e-3)
 
 
+def test_a_cell_that_is_stuck_off_still_leaks_like_any_off_cell():
+    planes = program(torch.ones(400, 3), Chip("all stuck", weight_bits=2, flaws=Flaws(stuck=1.0, on_off=10))).planes
+    apart = {round(float(current), 5) for current in planes.unique()}
+    assert apart == {round(-(1 - 1 / 10), 5), 0.0, round(1 - 1 / 10, 5)}           # on - off, equal, off - on
+
+
 def test_conductance_variation_has_its_size_and_no_bias():
     ones = torch.full((4000, 1), 1.0)
     planes = program(ones, Chip("varied", weight_bits=2, flaws=Flaws(variation=0.2))).planes
@@ -321,6 +376,142 @@ def test_the_fit_gives_one_bit_its_least_squares_scale():
     fit_scales(layer, x)
     sums = partial_sums(layer.rows_of(x), program(lsq(layer.weight, layer.step, 4).flatten(1).T, layer.chip))
     assert torch.allclose(layer.scales(), sums.abs().mean(1).clamp(min=1e-3), atol=1e-5)
+
+
+def test_a_fit_that_fails_leaves_no_mode_behind():
+    net = SpikingConvNet(TINY, Chip("sa", rows=16, readout=SenseAmp(), first_readout=HPADC(6)))
+    net.currents[0].eval()
+    modes, before = [m.training for m in net.modules()], [layer.scale.clone() for layer in crossbars(net)]
+    with pytest.raises(ValueError, match="input is"):
+        fit_scales(net, torch.rand(2, 3, 1, 9, 9))
+    with pytest.raises(ValueError, match="gain multiplies scales .* got 0"):
+        fit_scales(net, direct(torch.rand(2, 1, 8, 8), 2), gain=0)
+    net(direct(torch.rand(2, 1, 8, 8), 2))
+    assert [m.training for m in net.modules()] == modes
+    assert all(torch.equal(layer.scale, old) for layer, old in zip(crossbars(net), before, strict=True))
+
+
+# --- moving ------------------------------------------------------------------------------
+
+
+FINE = Chip("fine", weight_bits=12, readout=HPADC(16))
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", 1, (2, 1)])
+@pytest.mark.parametrize("kernel", [3, 4, (2, 5)])
+@pytest.mark.parametrize("readout", [HPADC(16), HPADC(12)], ids=["as one product", "tile by tile"])
+def test_a_moved_convolution_keeps_its_padding(padding, kernel, readout):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(5, 7, kernel, padding=padding))
+    x = (torch.rand(2, 5, 8, 9) < 0.5).float()
+    x[0, 0, 0, 0] = 0.5 if readout == HPADC(12) else 0.0                      # no spike: no shortcut
+    digital = net(x)
+    put_on(net, replace(FINE, readout=readout))
+    net[0].scale.fill_(0.5)
+    assert net(x).shape == digital.shape
+    assert torch.allclose(net(x), digital, atol=0.05)
+    assert torch.allclose(net(x[1]), net(x)[1], atol=1e-6)                                  # a single image, as nn.Conv2d takes it
+
+
+def test_a_move_keeps_weights_dtype_modes_hooks_and_what_is_frozen():
+    net = torch.nn.Sequential(torch.nn.Linear(9, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2)).double()
+    net[0].eval().requires_grad_(False)
+    seen, layer, weight = [], net[0], net[0].weight
+    layer.register_forward_hook(lambda *_: seen.append("called"))
+    put_on(net, adc_less_65nm)
+    assert net[0] is layer and layer.weight is weight and weight.dtype == torch.float64
+    assert not layer.training and net[2].training
+    assert {name for name, p in net.named_parameters() if p.requires_grad} == {"1.weight", "1.bias", "2.weight", "2.bias", "2.scale"}
+    assert net(torch.rand(4, 9).double()).dtype == torch.float64 and seen == ["called"]
+
+
+def test_a_move_stays_on_the_layers_device():
+    net = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3, device="meta"), torch.nn.Linear(4, 2, device="meta"))
+    put_on(net, hp_adc_65nm)
+    assert {t.device.type for t in net.state_dict().values()} == {"meta"}
+    assert "0.scale" in net.state_dict() and "1.step" in net.state_dict()
+
+
+@pytest.mark.parametrize("chip", [hp_adc_65nm, adc_less_65nm, Chip("ideal", readout=Ideal())], ids=lambda chip: chip.name)
+def test_a_round_trip_is_the_digital_network_again(chip):
+    torch.manual_seed(0)
+    net, x = SpikingConvNet(TINY).eval(), direct(torch.rand(3, 1, 8, 8), 2)
+    before, weights = net(x), {name: t.clone() for name, t in net.state_dict().items()}
+    net.move_to(chip)
+    assert net.chip == chip and len(crossbars(net)) == 3
+    net.move_to(None)
+    assert net.chip is None and crossbars(net) == []
+    assert list(net.state_dict()) == list(weights) and all(torch.equal(t, weights[name]) for name, t in net.state_dict().items())
+    assert torch.equal(net(x), before) and type(net.head) is torch.nn.Linear
+
+
+def test_from_chip_to_chip_is_by_way_of_the_digital_network():
+    torch.manual_seed(0)
+    net, x = SpikingConvNet(TINY).eval(), direct(torch.rand(3, 1, 8, 8), 2)
+    net.move_to(adc_less_65nm)
+    fit_scales(net, x)
+    net.move_to(hp_adc_65nm)
+    torch.manual_seed(0)
+    straight = SpikingConvNet(TINY).eval()
+    straight.move_to(hp_adc_65nm)
+    for moved in (net, straight):
+        fit_scales(moved, x)
+    assert torch.equal(net(x), straight(x)) and list(net.state_dict()) == list(straight.state_dict())
+
+
+def test_a_layer_alone_is_moved_too():
+    layer = torch.nn.Linear(9, 3)
+    put_on(layer, hp_adc_65nm)
+    assert isinstance(layer, CrossbarLinear) and crossbars(layer) == [layer]
+    take_off(layer)
+    assert type(layer) is torch.nn.Linear
+
+
+def test_a_layer_that_is_used_twice_is_one_set_of_arrays():
+    layer = torch.nn.Linear(9, 9)
+    net = torch.nn.Sequential(layer, torch.nn.ReLU(), layer)
+    put_on(net, hp_adc_65nm)
+    assert net[0] is net[2] and crossbars(net) == [layer] and isinstance(layer, CrossbarLinear)
+
+
+@pytest.mark.parametrize("readout", READOUTS, ids=str)
+def test_weights_that_are_all_zero_give_the_bias(readout):
+    layer = torch.nn.Linear(9, 3)
+    torch.nn.init.zeros_(layer.weight)
+    put_on(layer, Chip("any", readout=readout))
+    y = layer(torch.rand(5, 9))
+    assert torch.isfinite(y).all()
+    if readout != SenseAmp():                                                 # which reads an empty column as -1
+        assert torch.equal(y, layer.bias.expand(5, 3))
+
+
+class OwnLinear(torch.nn.Linear):
+    """A layer whose subclass may compute anything."""
+
+
+@pytest.mark.parametrize("other", [torch.nn.ConvTranspose2d(5, 1, 1), torch.nn.Conv1d(2, 3, 3), torch.nn.Bilinear(2, 3, 4), OwnLinear(3, 3),
+                                   torch.nn.Embedding(4, 3), torch.nn.LSTM(3, 3), torch.nn.LazyLinear(3)], ids=lambda m: type(m).__name__)
+def test_a_layer_that_would_stay_off_the_bill_is_refused_by_name_and_nothing_moves(other):
+    net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3), torch.nn.PReLU(3), torch.nn.LayerNorm((2, 3)), other)
+    with pytest.raises(ValueError, match=rf"4 \({type(other).__name__}\) holds weights that no crossbar takes"):
+        put_on(net, hp_adc_65nm)
+    assert type(net[0]) is torch.nn.Linear
+
+
+@pytest.mark.parametrize("odd, says", [({"groups": 2}, "groups=2"), ({"dilation": 2}, r"dilation=\(2, 2\)")])
+def test_grouped_and_dilated_convolutions_are_refused_by_name(odd, says):
+    with pytest.raises(ValueError, match=rf"no groups, no dilation; the layer \(Conv2d\) has .*{says}"):
+        put_on(torch.nn.Conv2d(2, 4, 3, **odd), hp_adc_65nm)
+
+
+def test_scales_of_files_of_the_first_edition_load_under_their_old_names():
+    for chip, old in ((hp_adc_65nm, "adc_step"), (adc_less_65nm, "alpha")):
+        net = torch.nn.Sequential(torch.nn.Linear(70, 3))
+        put_on(net, chip)
+        saved = {name: 2 * t for name, t in net.state_dict().items()}
+        saved[f"0.{old}"] = saved.pop("0.scale")
+        net.load_state_dict(saved)
+        assert (net[0].scale == 2).all()
 
 
 def test_a_network_on_a_chip_survives_its_file(tmp_path):
