@@ -162,11 +162,11 @@ def put_on(net: nn.Module, chip: Chip) -> None:
     In place: the layers stay the objects that they are, with their weights, hooks and modes, on their device.
     From another chip they come by way of the digital network: steps and scales begin anew.
     """
-    layers = list(_matrices(net))
+    matrices = list(_matrices(net))
     kernel_of(chip.readout), kernel_of(chip.of_layer(0).readout)         # an unknown one is refused before anything moves
     take_off(net)
-    for layer in layers:
-        _become(layer, CrossbarLinear if isinstance(layer, nn.Linear) else CrossbarConv2d)
+    for matrix in matrices:
+        _become(matrix, CrossbarLinear if isinstance(matrix, nn.Linear) else CrossbarConv2d)
     for n, layer in enumerate(crossbars(net)):
         layer.settle(chip.of_layer(n), n)
 

@@ -289,7 +289,7 @@ UNUSUAL = {
 }
 
 
-@pytest.mark.parametrize("chip", [*UNUSUAL.values(), hp_adc_65nm, adc_less_65nm, dtsnn_2023], ids=[*UNUSUAL, "HP-ADC", "ADC-less", "DT-SNN"])
+@pytest.mark.parametrize("chip", [*UNUSUAL.values(), hp_adc_65nm, dtsnn_2023], ids=[*UNUSUAL, "HP-ADC", "DT-SNN"])
 def test_a_saved_chip_comes_back_with_its_flaws_and_prices(tmp_path, chip):
     net = build(CONV, chip).eval()
     save_net(net, tmp_path / "net.safetensors", {})
