@@ -129,7 +129,6 @@ NOT_THE_ONE = "is not the one that its configuration describes"
     (lambda: PolicyNet((1, 8, 8)), "a PolicyNet has no configuration .* save_policy"),
     (lambda: convert(QuantisedANN(AnnConfig((1, 8, 8), ((3,),), 3)), (1, 8, 8)), "a ConvertedNet has no .* as its ANN with save_ann"),
     (lambda: folded(build(CONV)), NOT_THE_ONE), (a_net_of_other_neurons, NOT_THE_ONE), (an_ann_of_other_levels, NOT_THE_ONE),
-    (lambda: build(CONV, replace(hp_adc_65nm, flaws=Flaws(noise=0.1))), "a card keeps no flaws, .* and HP-ADC, 65 nm has others"),
     (lambda: build(CONV).double(), "currents.0.0.weight is float64 and would come back as float32"),
 ])
 def test_a_network_that_no_file_could_give_back_is_refused(tmp_path, net, message):
