@@ -164,11 +164,11 @@ def draw_raster(ax: Axes, spikes: np.ndarray, title: str = "Spikes", neuron: str
     from snntorch import spikeplot
 
     _frame(ax, title, "timestep", neuron)
-    spikes = torch.as_tensor(spikes)
-    dots = spikeplot.raster(spikes, ax, s=12, c=COLOURS[0], marker="|")
+    spikes = np.asarray(spikes)
+    dots = spikeplot.raster(torch.as_tensor(spikes), ax, s=12, c=COLOURS[0], marker="|")
     offsets = np.asarray(dots.get_offsets(), dtype=float).reshape(-1, 2)
     dots.set_offsets(offsets + [1, 0])                      # spikeplot counts timesteps from 0, the book from 1
-    ax.set(xlim=(0.5, len(spikes) + 0.5), ylim=(-0.5, (spikes.shape[1] if spikes.dim() > 1 else 1) - 0.5))
+    ax.set(xlim=(0.5, len(spikes) + 0.5), ylim=(-0.5, (spikes.shape[1] if spikes.ndim > 1 else 1) - 0.5))
     _whole(ax, len(spikes))
 
 
@@ -187,7 +187,7 @@ def draw_images(ax: Axes, images: np.ndarray, captions: Sequence[str], columns: 
         raise ValueError(f"{len(images)} images but {len(captions)} captions")
     ax.set_axis_off()
     ax.set_title(title, loc="left", fontsize=11, color=INK)
-    for n, (image, caption) in enumerate(zip(images, captions)):
+    for n, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(n, columns)
         ax.imshow(image, cmap="gray_r", interpolation="nearest", extent=(column, column + 0.92, -row - 0.78, -row), aspect="auto")
         ax.text(column + 0.46, -row - 0.81, caption, ha="center", va="top", fontsize=8, color=INK)
@@ -247,7 +247,7 @@ def draw_promise(ax: Axes, drop: np.ndarray, epsilon: float, title: str = "A pro
                                               np.ceil((100 * drop.max() - 100 * epsilon) / width) + 1)
     for k, broken in enumerate((False, True)):
         part = 100 * drop[(drop > epsilon) == broken]
-        ax.hist(part, edges, weights=np.full(len(part), 100 / len(drop)), color=COLOURS[k], hatch=HATCHES[k],
+        ax.hist(part, edges.tolist(), weights=np.full(len(part), 100 / len(drop)), color=COLOURS[k], hatch=HATCHES[k],
                 edgecolor="white", label="broken" if broken else "kept")
     ax.axvline(100 * epsilon, color=INK, linewidth=1)
     ax.legend(frameon=False)

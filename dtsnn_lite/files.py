@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 ASSETS = Path(__file__).parent / "assets"
 POLICIES = ASSETS / "policies"
@@ -25,14 +27,14 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def save_arrays(path: str | Path, **arrays: object) -> None:
+def save_arrays(path: str | Path, **arrays: Any) -> None:
     """Named arrays in one .npz file, under exactly this name."""
     with whole_file(path) as part, open(part, "wb") as file:
         np.savez_compressed(file, **arrays)
 
 
 @contextmanager
-def saved_arrays(path: str | Path, what: str, made_by: str) -> Iterator[Mapping[str, np.ndarray]]:
+def saved_arrays(path: str | Path, what: str, made_by: str) -> Iterator[NpzFile]:
     """The arrays of `save_arrays` while they are read; nothing in the file is ever unpickled."""
     if not Path(path).exists():
         raise FileNotFoundError(f"no {what} at {path}; `{made_by}` makes one")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 
 import numpy as np
 
 
 def check_whole(what: str, value: object, least: int = 1, most: int | None = None) -> None:
     """Refuses what is no count."""
-    if not isinstance(value, Integral) or value < least or most is not None and value > most:
+    if not isinstance(value, int | np.integer) or value < least or most is not None and value > most:
         span = f"{least} or more" if most is None else f"{least} to {most}"
         raise ValueError(f"{what} is a whole number, {span}; got {value!r}")
 

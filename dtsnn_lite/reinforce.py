@@ -154,7 +154,8 @@ def learn_logistic(recording: Recording, price: float, steps: int = 400, lr: flo
     w = np.array([-5.0, 0.0, 1.0])                       # begins as: leave when the entropy is below 0.2
     for _ in range(steps):
         w = w + lr * stepwise_gradient(w, x, rewards)[1] / (1 + price)
-    return LogisticExit(tuple(float(v) for v in w), recording.timesteps)
+    E, t, alone = w.tolist()
+    return LogisticExit((E, t, alone), recording.timesteps)
 
 
 # --- what learned policies did -------------------------------------------------------
@@ -188,7 +189,7 @@ class PolicySweep:
 
 def save_sweeps(path: str | Path, sweeps: Mapping[str, PolicySweep]) -> None:
     """Sweeps by name (exact, reinforce, joint, ...) in one .npz file, where prices go by the paper's letter."""
-    arrays = {}
+    arrays: dict[str, np.ndarray | int] = {}
     for name, sweep in sweeps.items():
         arrays |= {f"{name}/betas": sweep.prices, f"{name}/t_hat": sweep.t_hat.astype(np.uint8),
                    f"{name}/correct": np.packbits(sweep.correct, axis=1), f"{name}/timesteps": sweep.timesteps}

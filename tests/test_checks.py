@@ -55,14 +55,25 @@ def test_a_fingerprint_changes_with_every_number_and_with_their_order():
     assert list(numbers([True, np.float32(0.5)])) == [1.0, 0.5]
 
 
-def test_check_raises_what_is_wrong_and_prints_what_is_right(capsys):
-    name = next(iter(sealed_checks()))
-    with pytest.raises(NotYet, match=name):
-        check(name, None)
+def test_check_raises_what_is_wrong_and_prints_what_is_right(capsys, monkeypatch):
+    monkeypatch.setattr("dtsnn_lite.classroom.checks.sealed_checks", lambda: {"steps": STEPS})
+    check("steps", [1, 2, 4])
+    assert capsys.readouterr().out == "steps: right\n"
+    with pytest.raises(NotYet, match="steps: Timesteps count from 1."):
+        check("steps", [0, 1, 3])
+    assert capsys.readouterr().out == ""
     with pytest.raises(KeyError, match="no check"):
         check("lab0.nothing", 1)
     with pytest.raises(NotYet, match="because"):
         expect(False, "because")
+    expect(True, "because")
+
+
+def test_the_checks_that_ship_take_no_nothing_for_an_answer():
+    assert sealed_checks()
+    for name in sealed_checks():
+        with pytest.raises(NotYet, match=f"{name}: .*None"):
+            check(name, None)
 
 
 def test_close_compares_number_by_number():

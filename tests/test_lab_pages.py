@@ -45,7 +45,9 @@ def test_every_launch_button_of_the_built_book_leads_to_the_page_s_own_notebook(
     built = ROOT / "_build" / "html" / "book"
     if not built.is_dir():
         pytest.skip("no built book: make book")
-    for page in built.glob("*.html"):
+    pages = list(built.glob("*.html"))
+    assert pages
+    for page in pages:
         links = re.findall(r'href="https://(?:colab\.research\.google|mybinder)[^"]*/main[^"]*?(book/\w+\.\w+)"', page.read_text("utf8"))
         notebook = ROOT / "book" / f"{page.stem}.ipynb"
         wanted = [f"book/{notebook.name}"] if notebook.exists() else []

@@ -86,9 +86,9 @@ def quotations() -> list[tuple[str, str, str, str]]:
 def test_a_number_quoted_from_the_three_papers_is_a_row_of_what_we_reproduced():
     rows = (*DT_SNN, *SEENN, *ADC_LESS)
     printed = {(row.source, row.where, number) for row in rows for number in row.published}
-    for page, key, place, words in quotations():
-        if key not in {row.source for row in rows} or place.endswith("by subtraction"):
-            continue
+    ours = [quoted for quoted in quotations() if quoted[1] in {row.source for row in rows} and not quoted[2].endswith("by subtraction")]
+    assert ours
+    for page, key, place, words in ours:
         numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", words)]
         assert numbers and all((key, place, number) in printed for number in numbers), (
             f"{page} quotes {words!r} from {key}, {place}: no such row in dtsnn_lite/proofs/papers.py")

@@ -37,7 +37,9 @@ def test_every_command_that_the_readme_names_is_in_the_makefile():
 
 
 def test_every_file_that_the_readme_links_to_exists():
-    for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", README):
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", README)
+    assert links
+    for link in links:
         assert (ROOT / link).exists(), link
 
 

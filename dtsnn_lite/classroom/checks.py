@@ -13,7 +13,7 @@ from functools import cache
 from math import cos, isfinite
 from pathlib import Path
 
-from dtsnn_lite.classroom.seals import Answer, SealedQuestion, Verdict, candidates, seal_question, token
+from dtsnn_lite.classroom.seals import Answer, Kind, SealedQuestion, Verdict, candidates, seal_question, token
 from dtsnn_lite.files import ASSETS
 
 SEALS = ASSETS / "lab_checks.json"
@@ -96,7 +96,8 @@ def sealed_check(name: str, answer: object, wrong: Mapping[str, object], hint: s
     A known mistake that this question cannot tell from the right answer, or from another mistake, is left out.
     """
     spoken = isinstance(answer, str) or (isinstance(answer, (list, tuple)) and all(isinstance(a, str) for a in answer))
-    kind, count = ("order", 0) if spoken else ("number", len(list(numbers(answer))))
+    kind: Kind = "order" if spoken else "number"
+    count = 0 if spoken else len(list(numbers(answer)))
 
     def value(given: object) -> str | float | tuple[str, ...]:
         text = _given(given, count)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from dtsnn_lite.classroom.seals import SealedQuestion
@@ -17,7 +17,7 @@ from dtsnn_lite.files import ASSETS
 FILE = ASSETS / "page_questions.json"
 
 
-@lru_cache(maxsize=None)
+@cache
 def questions(path: Path = FILE) -> dict[str, SealedQuestion]:
     """Every question by page/name, its answers sealed."""
     entries = json.loads(path.read_text("utf8"))

@@ -85,7 +85,7 @@ def seal(salt: str, token: str) -> str:
 def _mask(data: bytes, salt: str, token: str) -> bytes:
     blocks = range(-(-len(data) // 32))
     stream = b"".join(hashlib.sha256(f"{salt}|{token}|{i}".encode()).digest() for i in blocks)
-    return bytes(a ^ b for a, b in zip(data, stream))
+    return bytes(a ^ b for a, b in zip(data, stream[:len(data)], strict=True))
 
 
 def lock(text: str, salt: str, token: str) -> str:
@@ -152,5 +152,5 @@ def seal_question(salt: str, kind: Kind, right: Answer, wrong: Sequence[Answer] 
         raise ValueError(f"{salt}: two of its answers are the same within the tolerance")
     if kind == "number" and any(set(candidates(kind, repr(w.value), width)) & {tokens[0]} for w in wrong):
         raise ValueError(f"{salt}: a wrong answer lies within the tolerance of the right one; make the tolerance smaller")
-    seals = tuple((seal(salt, one), lock(answer.reply, salt, one)) for one, answer in zip(tokens, (right, *wrong)))
+    seals = tuple((seal(salt, one), lock(answer.reply, salt, one)) for one, answer in zip(tokens, (right, *wrong), strict=True))
     return SealedQuestion(salt, kind, width, seals)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost
 from dtsnn_lite.recording import Recording
 
+Choice = TypeVar("Choice")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 
 
@@ -55,7 +57,7 @@ class Variant:
         share = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2 ** 64
         return round(low + (high - low) * share, digits)
 
-    def pick(self, name: str, choices: tuple) -> object:
+    def pick(self, name: str, choices: tuple[Choice, ...]) -> Choice:
         """One of the choices."""
         return choices[min(int(self.draw(name, 0, len(choices), 9)), len(choices) - 1)]
 
