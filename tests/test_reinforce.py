@@ -6,7 +6,8 @@ import pytest
 from dtsnn_lite.exits import EntropyExit, first_right, replay, run_of, trade_off
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import (LogisticExit, PolicySweep, exact_gradient, expected_reward, fastest_row, features, hard_weight,
-                                  learn_logistic, reward, sampled_gradient, stepwise_gradient, stepwise_sample, stop_probabilities)
+                                  learn_logistic, load_sweeps, reward, sampled_gradient, save_sweeps,
+                                  stepwise_gradient, stepwise_sample, stop_probabilities)
 
 T, N = 4, 5
 
@@ -174,3 +175,14 @@ def test_the_fastest_row_is_the_fastest_of_those_that_are_accurate_enough_wherev
     correct = np.array([[1, 1], [0, 0], [1, 0], [1, 1]], dtype=bool)
     sweep = PolicySweep(np.array([9.0, 1.0, 2.0, 4.0]), t_hat, correct, timesteps=4)
     assert [fastest_row(sweep, accuracy) for accuracy in (1.0, 0.5, 0.0)] == [3, 2, 1]
+
+
+def test_sweeps_come_back_from_their_file_as_they_were(tmp_path):
+    correct = np.random.default_rng(0).random((3, 11)) < 0.5            # 11 images: not a whole number of bytes
+    sweep = PolicySweep(np.array([1.0, 2.0, 4.0]), np.arange(33).reshape(3, 11) % 4 + 1, correct, timesteps=4)
+    save_sweeps(tmp_path / "a.npz", {"exact": sweep, "exact/seed 1": sweep})
+    for name, back in load_sweeps(tmp_path / "a.npz").items():
+        assert name in ("exact", "exact/seed 1") and back.timesteps == 4
+        for part in ("betas", "t_hat", "correct"):
+            assert np.array_equal(getattr(back, part), getattr(sweep, part))
+    assert len(load_sweeps(tmp_path / "a.npz")) == 2
