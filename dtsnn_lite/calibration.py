@@ -211,6 +211,12 @@ def risk_controlled(calibration: Recording, policy: type[Rule], epsilon: float, 
     split; it holds for images drawn as those were, and for none that drifted since.
 
     thresholds  (M,), the safest first; `threshold_ladder` where nothing is given
+
+    >>> from dtsnn_lite.exits import EntropyExit
+    >>> from dtsnn_lite.recording import shipped
+    >>> policy = risk_controlled(shipped("digits-hard-calibration"), EntropyExit, epsilon=0.02, delta=0.05)
+    >>> print(f"{policy.theta:.2f}")
+    0.58
     """
     check_threshold(policy)
     _check_promise(calibration, epsilon, delta)

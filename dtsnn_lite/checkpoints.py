@@ -227,7 +227,12 @@ def shipped_policy(name: str = "digits-hard") -> PolicyNet:
 
 
 def load_shipped(name: str) -> SpikingNet:
-    """A network that comes with the package, for example `digits`."""
+    """A network that comes with the package, for example `digits`.
+
+    >>> net = load_shipped("digits")
+    >>> net.in_shape, net.head.out_features
+    ((1, 28, 28), 10)
+    """
     return load_net(shipped_path(name))
 
 

@@ -247,6 +247,10 @@ class Chip:
     charges       the price list; None for a chip that only computes
     exit_unit     the block that decides to stop
     neurons, scales, leakage: also bill LIF updates, scale factors of 1-bit sums, leakage (only 65 nm)
+
+    >>> chip = Chip("mine", rows=128, cols=128, readout=SenseAmp(), charges=Parts65nm())
+    >>> chip.planes, replace(chip, weight_bits=8, cell_bits=2).planes
+    (4, 4)
     """
 
     name: str

@@ -124,6 +124,11 @@ def convert(ann: nn.Sequential, in_shape: tuple[int, int, int]) -> ConvertedNet:
     """The spiking network that a trained QCFS network already is.
 
     Convolution, linear, batch norm, QCFS, average pool, flatten and dropout are understood.
+
+    >>> ann = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), QCFS(levels=4), nn.Flatten(), nn.Linear(128, 10))
+    >>> net = convert(ann, in_shape=(1, 8, 8))
+    >>> net(torch.zeros(4, 1, 1, 8, 8)).shape                       # (T, B, K)
+    torch.Size([4, 1, 10])
     """
     groups: list[list[nn.Module]] = [[]]
     thresholds: list[float] = []

@@ -60,6 +60,11 @@ def inference_cost(t_hat: np.ndarray, step: StepCost, check: ExitCheckCost | Non
     """The bill of a run: t_hat (N,) timesteps each, with the exit check (dynamic) or without (static).
 
     energy = fixed_pj + (step_pj + check_pj) t_hat, and latency alike
+
+    >>> step = StepCost(fixed_pj=10.0, step_pj=5.0, fixed_ns=0.0, step_ns=2.0)
+    >>> bill = inference_cost(np.array([1, 4]), step, ExitCheckCost(energy_pj=1.0, latency_ns=0.5))
+    >>> bill.energy_pj, bill.latency_ns, bill.edp_pj_ns
+    (array([16., 34.]), array([ 2.5, 10. ]), array([ 40., 340.]))
     """
     t = checked_steps(t_hat)
     check_pj, check_ns = (check.energy_pj, check.latency_ns) if check else (0.0, 0.0)
@@ -67,7 +72,11 @@ def inference_cost(t_hat: np.ndarray, step: StepCost, check: ExitCheckCost | Non
 
 
 def static_cost(timesteps: int, step: StepCost) -> Bill:
-    """The bill of one image in the static network: `timesteps` steps and no exit check."""
+    """The bill of one image in the static network: `timesteps` steps and no exit check.
+
+    >>> static_cost(4, StepCost(fixed_pj=10.0, step_pj=5.0, fixed_ns=0.0, step_ns=2.0)).energy_pj
+    array([30.])
+    """
     return inference_cost(np.array([timesteps]), step)
 
 
@@ -103,6 +112,12 @@ def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndar
                  Half of all inputs where nothing is given. Price lists blind to spikes ignore it.
     The 65 nm prices count unpadded positions, as NeuroSim does: a 3 x 3 kernel on a 2 x 2 map has none, so
     VGG-16's last three layers read nothing (`mapping.place` counts both ways).
+
+    >>> from dtsnn_lite.chip import dtsnn_2023
+    >>> from dtsnn_lite.networks import vgg16
+    >>> step = timestep_cost(vgg16(), dtsnn_2023)
+    >>> {part: f"{energy_pj / step.step_pj:.0%}" for part, energy_pj in step.parts.items()}
+    {'digital peripherals': '45%', 'crossbar and ADC': '25%', 'interconnect and neurons': '30%'}
     """
     shapes = tuple(shapes)
     if spike_rates is not None:
@@ -214,6 +229,11 @@ def exit_check_cost(chip: Chip, classes: int = 10) -> ExitCheckCost:
 
     energy_pj  = 2 K (table_read + multiply_add) + compare
     latency_ns = (K cycles_a_class + cycles_to_fill) cycle
+
+    >>> from dtsnn_lite.chip import dtsnn_2023
+    >>> check = exit_check_cost(dtsnn_2023, classes=10)
+    >>> print(f"{check.energy_pj:.0f} pJ, {check.latency_ns:.0f} ns")
+    66 pJ, 112 ns
     """
     check_whole("classes", classes, 2)
     unit = chip.exit_unit

@@ -161,6 +161,12 @@ def put_on(net: nn.Module, chip: Chip) -> None:
 
     In place: the layers stay the objects that they are, with their weights, hooks and modes, on their device.
     From another chip they come by way of the digital network: steps and scales begin anew.
+
+    >>> from dtsnn_lite.chip import hp_adc_65nm
+    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    >>> put_on(net, hp_adc_65nm)
+    >>> [type(layer).__name__ for layer in net]
+    ['CrossbarConv2d', 'Flatten', 'CrossbarLinear']
     """
     matrices = list(_matrices(net))
     kernel_of(chip.readout), kernel_of(chip.of_layer(0).readout)         # an unknown one is refused before anything moves

@@ -27,6 +27,12 @@ def record(net: SpikingNet, images: Tensor, labels: Labels, timesteps: int,
     """Everything an exit can ask of a network: f_t(x) of all images and timesteps.
 
     images  (N, ...) items of the coding: images (C, H, W), or sequences (T, C, H, W) for `events`
+
+    >>> from dtsnn_lite.checkpoints import load_shipped
+    >>> images, labels = torch.zeros(3, 1, 28, 28), torch.tensor([0, 1, 2])
+    >>> seen = record(load_shipped("digits"), images, labels, timesteps=4)
+    >>> seen.f.shape
+    (4, 3, 10)
     """
     truth = _checked_set(net, images, labels, batch)
     device = net.head.weight.device
@@ -45,6 +51,12 @@ def dynamic_inference(net: SpikingNet, images: Tensor, labels: Labels, policy: E
     """Really stop: after each timestep the images that are sure leave; the others wait for a full batch to go on.
 
     Equal to `replay(record(net, ...), policy)`, in about mean(T_hat) / T of the time.
+
+    >>> from dtsnn_lite.checkpoints import load_shipped
+    >>> from dtsnn_lite.exits import EntropyExit
+    >>> images, labels = torch.zeros(3, 1, 28, 28), torch.tensor([0, 1, 2])
+    >>> dynamic_inference(load_shipped("digits"), images, labels, EntropyExit(theta=0.5), timesteps=4).t_hat
+    array([2, 2, 2])
     """
     truth = _checked_set(net, images, labels, batch)
     check_policy(policy)

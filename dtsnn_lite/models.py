@@ -292,7 +292,12 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
 
 @torch.no_grad()
 def layer_shapes(net: SpikingNet) -> tuple[LayerShape, ...]:
-    """Every convolution and linear layer as the crossbar mapper sees it, in the order they run; one that runs twice comes twice."""
+    """Every convolution and linear layer as the crossbar mapper sees it, in the order they run; one that runs twice comes twice.
+
+    >>> net = build(ConvConfig(in_shape=(1, 8, 8), stages=((4,), (8,))))
+    >>> [(shape.name, shape.rows, shape.positions) for shape in layer_shapes(net)]
+    [('currents.0.0', 9, 64), ('currents.1.0', 36, 16), ('head', 32, 1)]
+    """
     shapes: list[LayerShape] = []
     with ExitStack() as block:
         for name, layer in net.named_modules():

@@ -32,6 +32,9 @@ class LIF:
     v_th        threshold, > 0; the neuron fires at h > v_th (strict)
     hard_reset  True: u <- 0 after a spike (the papers); False: u <- u - v_th
     alpha       steepness of the surrogate gradient (snnTorch's ATan)
+
+    >>> LIF(beta=0.9, v_th=0.5)
+    LIF(beta=0.9, v_th=0.5, hard_reset=True, alpha=2.0)
     """
 
     beta: float = 0.5
@@ -57,6 +60,10 @@ def lif_step(i: Tensor, u: Tensor, lif: LIF) -> tuple[Tensor, Tensor]:
     """One timestep: input current i and membrane potential u, same shape -> spikes s, new u.
 
     h = beta u + i;   s = 1[h > v_th];   u = h (1 - s)  or  h - s v_th
+
+    >>> i, u = torch.tensor([0.4, 0.8]), torch.tensor([0.6, 0.6])
+    >>> lif_step(i, u, LIF(beta=0.5, v_th=1.0))                     # h = 0.7 and 1.1
+    (tensor([0., 1.]), tensor([0.7000, 0.0000]))
     """
     if i.shape != u.shape:
         raise ValueError(f"i and u have one shape; got {tuple(i.shape)} and {tuple(u.shape)}")
@@ -90,6 +97,11 @@ def lif_sequence(i: Tensor, lif: LIF, u: Tensor | None = None, compiled: bool = 
     The backward pass computes h again from i and s, which the next layer keeps anyway.
     u and u_T carry no gradient: a sequence is cut where it is split.
     compiled: fuse the loop with torch.compile (needs a C++ compiler or Triton).
+
+    >>> i = torch.full((5, 1), 0.6)                                 # a constant current, T = 5
+    >>> spikes, u = lif_sequence(i, LIF(beta=0.5, v_th=1.0))
+    >>> spikes.flatten(), u
+    (tensor([0., 0., 1., 0., 0.]), tensor([0.9000]))
     """
     if i.dim() < 2 or i.shape[0] < 1:
         raise ValueError(f"i is (T, ...) with T at least 1; got shape {tuple(i.shape)}")
