@@ -20,12 +20,16 @@ LIMITS ?=
 CLASS ?=
 COURSE ?= open
 
+# Any path may hold blanks: quoted for the shell, escaped in the name of a target, and no function of make splits it.
+blank := $(subst ,, )
+MADE := $(subst $(blank),\ ,$(VENV))/.ready
+READY := $(if $(PYTHON_ENV),,$(MADE))
 ENVIRONMENT := $(if $(PYTHON_ENV),$(PYTHON_ENV),$(VENV))
-READY := $(if $(PYTHON_ENV),,$(VENV)/.ready)
-RUN := $(abspath $(ENVIRONMENT))/bin/python
+BIN := $(if $(filter /%,$(firstword $(ENVIRONMENT))),,$(CURDIR)/)$(ENVIRONMENT)/bin
+RUN := "$(BIN)/python"
 
 # nbgrader looks for its tools on PATH; kernels find the package of this tree first.
-export PATH := $(abspath $(ENVIRONMENT))/bin:$(PATH)
+export PATH := $(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 # One thread: the same numbers and timings on every machine, and quicker on a shared one.
 export OMP_NUM_THREADS ?= 1
@@ -37,10 +41,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 book: $(READY) ## the book as HTML: every notebook run, every warning an error
-	@$(RUN) tools/build_book.py
+	@$(RUN) -m tools.build_book
 
 test: $(READY) browser ## the whole suite: package, every notebook, the built book in a browser
-	@$(RUN) tools/build_book.py
+	@$(RUN) -m tools.build_book
 	@STOP_WHEN_SURE_BOOK=built $(RUN) -m pytest $(PYTEST_ARGS)
 
 live: $(READY) ## the notebooks in JupyterLab
@@ -50,7 +54,7 @@ labs: $(READY) ## the labs' editions: labs/student/ to hand out, labs/key/ to ke
 	@$(RUN) -m labs.tools.editions --course $(COURSE)
 
 key: $(READY) ## every student's own answers: make key CLASS=class.csv
-	@$(RUN) -m labs.tools.key $(or $(CLASS),$(error say which class: make key CLASS=class.csv)) labs/key/class.csv --course $(COURSE)
+	@$(RUN) -m labs.tools.key "$(or $(CLASS),$(error say which class: make key CLASS=class.csv))" labs/key/class.csv --course $(COURSE)
 
 grade: $(READY) ## scores.csv and feedback/ of a folder of submissions: make grade SUBMITTED=folder
 	@$(RUN) -m labs.tools.grade "$(or $(SUBMITTED),$(error say which folder: make grade SUBMITTED=folder))" $(LIMITS) \
@@ -63,33 +67,33 @@ bench: $(READY) ## the benchmarks, as a table
 	@$(RUN) -m benchmarks
 
 offline: book ## the built book as one zip that opens from the folder
-	@$(RUN) tools/zip_book.py
+	@$(RUN) -m tools.zip_book
 
 facts: $(READY) ## every number of the prose measured again, every question of the pages sealed again
 	@$(RUN) -m dtsnn_lite facts --json | $(RUN) -m json.tool --indent 1 - book/facts.json
-	@$(RUN) tools/seal_questions.py
+	@$(RUN) -m tools.seal_questions
 
 screenshot: book browser ## the README's picture of the exit explorer, taken from the built page
-	@$(RUN) tools/screenshot.py
+	@$(RUN) -m tools.screenshot
 
 browser: ## Chromium for the browser tests, installed where that needs no password
 	@sh tools/find_browser.sh
 
 constraints: $(READY) ## constraints.txt from the environment as it is
-	@$(RUN) tools/freeze.py
+	@$(RUN) -m tools.freeze
 
 clean: ## nothing but the sources
-	rm -rf _build build dist $(VENV) .pytest_cache .hypothesis *.egg-info
-	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+	rm -rf _build build dist "$(VENV)" .bounds .pytest_cache .hypothesis *.egg-info
+	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # Debian's python3 has no ensurepip without python3-venv: then Debian's own pip installs into the environment.
-$(VENV)/.ready: requirements.txt constraints.txt pyproject.toml
+$(MADE): requirements.txt constraints.txt pyproject.toml
 	@echo "Making $(VENV): about two minutes, most of it downloads."
 	$(if $(TORCH_INDEX),,@echo "Linux without a GPU? The README's TORCH_INDEX saves gigabytes.")
-	@$(PYTHON) -m venv --clear $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
-	@if [ -x $(VENV)/bin/pip ]; then install="$(VENV)/bin/python -m pip"; \
-	else install="$(PYTHON) -m pip --python $(VENV)/bin/python"; fi; \
-	$$install install --disable-pip-version-check -r requirements.txt -c constraints.txt \
+	@$(PYTHON) -m venv --clear "$(VENV)" 2>/dev/null || $(PYTHON) -m venv --clear --without-pip "$(VENV)"
+	@if [ -x "$(VENV)/bin/pip" ]; then pip() { "$(VENV)/bin/python" -m pip "$$@"; }; \
+	else pip() { $(PYTHON) -m pip --python "$(VENV)/bin/python" "$$@"; }; fi; \
+	pip install --disable-pip-version-check -r requirements.txt -c constraints.txt \
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) && \
-	$$install install --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch "$@"

@@ -54,7 +54,8 @@ FLOW = (
 # Folders beside the flow, each in an order of its own: what each may import besides the files above it there.
 CLASSROOM = ("seals", "questions", "checks", "variants", "exam")                # the numpy shore
 PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "stages", "facts")        # the whole flow
-WIDGETS = ("quantities", "explorer", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer", "lif_explorer")   # the numpy shore
+WIDGETS = ("quantities", "explorer", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
+           "lif_explorer")                                                      # the numpy shore
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
 # What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
 TORCH_SHORE = {"data", "drift", "encoding", "neurons", "readouts", "crossbar", "crossbar_layers", "models", "losses", "training", "conversion",
@@ -216,10 +217,13 @@ def test_the_address_of_the_repository_is_the_same_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))
     assert citation["repository-code"] == address
     assert citation["url"] == f"https://{owner}.github.io/{name}/"
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["urls"]
+    assert urls.pop("Book") == citation["url"] and all(url.startswith(address) for url in urls.values())
     readme = (ROOT / "README.md").read_text("utf8")
     assert f"colab.research.google.com/github/{owner}/{name}/blob/main/book/intro.ipynb" in readme
     assert f"mybinder.org/v2/gh/{owner}/{name}/main" in readme
-    texts = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *notebooks, *(ROOT / "book").glob("*.md"), *(ROOT / "labs").glob("*.md")]
+    texts = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *notebooks,
+             *(ROOT / "book").glob("*.md"), *(ROOT / "labs").glob("*.md")]
     for path in texts:
         for found in re.findall(r"github\.com/[\w.-]+/stop-when-sure[\w-]*", path.read_text("utf8")):
             assert found == f"github.com/{owner}/{name}", f"{path.name} names {found}"

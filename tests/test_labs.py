@@ -20,6 +20,7 @@ import tomllib
 from dtsnn_lite.classroom.checks import SEALS, as_json
 from labs.tools.editions import student_edition
 from labs.tools.masters import LABS, Exercise, attempt, closed_regions, code_cells, exercises, key_names, masters, mistakes, solved, states
+from labs.tools.pages import repository
 
 ROOT = LABS.parent
 ALL = [exercise for path in masters() for exercise in exercises(path)]
@@ -94,7 +95,7 @@ def test_a_master_has_stubs_hidden_tests_and_points(path):
 
 @each_master
 def test_a_master_begins_with_the_cell_that_installs_the_package_in_colab(path):
-    assert '%pip install -q "git+https://github.com/stop-when-sure/stop-when-sure"' in code_cells(path)[0]["source"]
+    assert f'%pip install -q "git+https://github.com/{repository()}"' in code_cells(path)[0]["source"]
 
 
 # --- no leak ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -48,6 +49,19 @@ def test_the_wheel_brings_every_file_of_the_package(installed, tmp_path):
     wanted = {p.relative_to(ROOT / "dtsnn_lite") for p in (ROOT / "dtsnn_lite").rglob("*")
               if p.is_file() and "__pycache__" not in p.parts}
     assert wanted <= {p.relative_to(there) for p in there.rglob("*")}
+
+
+def test_the_wheel_says_that_the_package_is_typed(installed, tmp_path):
+    code = "from importlib.resources import files; print(files('dtsnn_lite').joinpath('py.typed').is_file())"
+    assert run_outside(installed, code, tmp_path).split() == ["True"]
+
+
+def test_the_installed_command_is_the_packages_command_line(installed, tmp_path):
+    lent = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
+    command = [installed.with_name("dtsnn-lite"), "cost", "vgg9", "--json"]
+    ran = subprocess.run(command, cwd=tmp_path, env=lent, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["step_pj"] > 0
 
 
 def test_the_installed_package_finds_its_recordings_and_scripts(installed, tmp_path):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "book" / "extensions"))
-
-from stopwhensure.tables import room_for  # noqa: E402
+from book.extensions.stopwhensure.tables import room_for
 
 
-@pytest.mark.parametrize(("text", "room"), [("97.7 %", None), ("EDP saved at 1.46 timesteps", "some-words"), ("a sentence " * 8, "many-words")])
+@pytest.mark.parametrize(("text", "room"), [("97.7 %", None), ("EDP saved at 1.46 timesteps", "some-words"),
+                                            ("a sentence " * 8, "many-words")])
 def test_a_cell_gets_room_for_its_words(text, room):
     assert room_for(text) == room

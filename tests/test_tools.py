@@ -1,14 +1,19 @@
-"""What `make` leans on: finding a browser, zipping the book, reading the table of contents."""
+"""What `make` and the workflows lean on: a browser, the zip, the contents, names with blanks, pins."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tools.bounds import pinned_tools
 from tools.build_book import missing_pages, toc_entries
 from tools.freeze import pin
 from tools.zip_book import zip_book
@@ -61,5 +66,92 @@ def test_an_entry_without_a_page_is_missed(tmp_path):
     assert missing_pages(["a", "b"], tmp_path) == ["b"]
 
 
+def test_the_tools_of_book_and_tests_keep_their_pins_where_the_package_does_not():
+    pins = pinned_tools((ROOT / "requirements.txt").read_text("utf8"))
+    names = {pin.partition("==")[0] for pin in pins}
+    assert {"jupyter-book", "pytest", "setuptools"} <= names and not {"torch", "numpy"} & names
+    with pytest.raises(ValueError, match="# the book"):
+        pinned_tools("numpy==2.4.6\n")
+
+
 def test_a_pin_has_no_local_tag():
     assert pin("torch==2.13.0+cpu") == "torch==2.13.0"
+
+
+# --- make, in folders with blanks ------------------------------------------------------
+
+# A python that says what it is asked, and leaves in a new environment a python that does the same.
+SAYS_ITS_ARGUMENTS = """#!/bin/sh
+printf '%s|' "$(basename "$0")" "$@" >> "$SAID"; echo >> "$SAID"
+if [ "$1 $2" = "-m venv" ]; then mkdir -p "$4/bin" && cp "$0" "$4/bin/python"; fi
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A folder with a blank in its name that holds what make reads, and a python that only listens."""
+    root = tmp_path / "my checkout"
+    (root / "own env" / "bin").mkdir(parents=True)
+    for python in (root / "own env" / "bin" / "python", root / "listener"):
+        python.write_text(SAYS_ITS_ARGUMENTS)
+        python.chmod(0o755)
+    for name in ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, root)
+    return root
+
+
+def make(root: Path, *arguments: str) -> list[list[str]]:
+    """What python was asked for, call by call."""
+    said = root / "said"
+    said.unlink(missing_ok=True)
+    variables = {"PATH": os.environ["PATH"], "SAID": str(said)}
+    ran = subprocess.run(["make", *arguments], cwd=root, env=variables, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return [line.split("|")[1:-1] for line in said.read_text().splitlines()] if said.exists() else []
+
+
+def test_make_hands_over_folders_and_files_whose_names_have_blanks(checkout):
+    assert make(checkout, "book", "PYTHON_ENV=own env") == [["-m", "tools.build_book"]]
+    (graded,) = make(checkout, "grade", "PYTHON_ENV=own env", "SUBMITTED=lab 1/Ada L", "LIMITS=--seconds 9")
+    assert graded[2:] == ["lab 1/Ada L", "--seconds", "9"]
+    (key,) = make(checkout, "key", f"PYTHON_ENV={checkout / 'own env'}", "CLASS=my class.csv")
+    assert key[2] == "my class.csv"
+
+
+def test_make_makes_an_environment_whose_name_has_blanks_once_and_removes_it(checkout):
+    made = make(checkout, "book", "PYTHON=./listener", "VENV=new env")
+    assert made[0] == ["-m", "venv", "--clear", "new env"] and made[-1] == ["-m", "tools.build_book"]
+    assert any("install" in call for call in made) and (checkout / "new env" / ".ready").is_file()
+    assert make(checkout, "book", "PYTHON=./listener", "VENV=new env") == [["-m", "tools.build_book"]]
+    make(checkout, "clean", "VENV=new env")
+    assert not (checkout / "new env").exists() and (checkout / "own env").is_dir()
+
+
+# --- the files beside the code ----------------------------------------------------------
+
+
+def test_every_action_of_a_workflow_is_pinned_to_a_commit_and_may_write_only_in_its_job():
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text("utf8")
+        used = re.findall(r"uses: (\S+)", text)
+        assert used and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used), path.name
+        assert yaml.safe_load(text)["permissions"] == {"contents": "read"}, path.name
+
+
+def test_the_pythons_of_the_tests_are_those_that_the_package_names():
+    tested = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text("utf8"))["jobs"]["test"]["strategy"]["matrix"]["python"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    named = [kind.split(" :: ")[-1] for kind in project["classifiers"] if re.search(r"Python :: 3\.", kind)]
+    assert tested == named and project["requires-python"] == f">={named[0]}"
+    assert f"{named[0]} to {named[-1]}" in (ROOT / "README.md").read_text("utf8")
+
+
+def test_the_hooks_before_a_commit_download_nothing():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf8"))["repos"]
+    assert [repo["repo"] for repo in hooks] == ["local"] and {hook["language"] for hook in hooks[0]["hooks"]} == {"system"}
+
+
+def test_the_first_entry_of_the_changelog_is_the_version_or_what_comes_next():
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "dtsnn_lite" / "__init__.py").read_text("utf8"))[1]
+    entries = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text("utf8"), re.M)
+    assert entries[0] in ("Unreleased", version)

@@ -4,7 +4,7 @@ A number of our own is printed by {fact}, a published one is marked by {paper}, 
 numbers of an exercise, a 95 % interval) by {given}. Equations, code, link targets and the questions of {check} and
 {predict} are no claims; the reading time in a chapter's header strip and the marks of an exercise are allowed.
 
-    python tools/prose.py     every loose number of the book, and the fact that it may be
+    python -m tools.prose     every loose number of the book, and the fact that it may be
 """
 
 from __future__ import annotations

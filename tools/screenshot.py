@@ -7,9 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from tools.chromium import ARGUMENTS, chromium_path  # noqa: E402
+from tools.chromium import ARGUMENTS, chromium_path
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "book" / "assets" / "explorer.png"

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from book.extensions.teaching.answers import sealed
+from book.extensions.teaching.numbers import facts
+from dtsnn_lite.classroom.questions import FILE
+from dtsnn_lite.classroom.seals import SealedQuestion
+from tools.prose import markdown_of, pages
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "book/extensions")]
-
-from teaching.answers import sealed  # noqa: E402
-from teaching.numbers import facts  # noqa: E402
-
-from dtsnn_lite.classroom.questions import FILE  # noqa: E402
-from dtsnn_lite.classroom.seals import SealedQuestion  # noqa: E402
-from tools.prose import markdown_of, pages  # noqa: E402
-
 CHECK = re.compile(r"^ *`{3,}\{check\} (?P<name>[\w-]+)\n(?P<options>(?: *:[\w-]+:.*\n)*)", re.M)
 
 
