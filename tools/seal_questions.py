@@ -7,22 +7,32 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 from book.extensions.teaching.answers import sealed
 from book.extensions.teaching.numbers import facts
 from dtsnn_lite.classroom.questions import FILE
-from dtsnn_lite.classroom.seals import SealedQuestion
+from dtsnn_lite.classroom.seals import Kind, SealedQuestion
 from tools.prose import markdown_of, pages
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECK = re.compile(r"^ *`{3,}\{check\} (?P<name>[\w-]+)\n(?P<options>(?: *:[\w-]+:.*\n)*)", re.M)
 
 
-def asked(text: str) -> Iterator[tuple[str, str]]:
+def asked(text: str) -> Iterator[tuple[str, Kind]]:
     """(name, kind) of every check in a page's Markdown."""
     for found in CHECK.finditer(text):
-        kind = re.search(r":kind: *(\w+)", found["options"])
-        yield found["name"], kind[1] if kind else "number"
+        named = re.search(r":kind: *(\w+)", found["options"])
+        yield found["name"], known_kind(named[1]) if named else "number"
+
+
+def known_kind(word: str) -> Kind:
+    """The kind of that name."""
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    for kind in kinds:
+        if kind == word:
+            return kind
+    raise ValueError(f"a question is one of {', '.join(kinds)}; got {word!r}")
 
 
 def all_questions() -> list[SealedQuestion]:

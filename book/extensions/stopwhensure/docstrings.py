@@ -53,7 +53,8 @@ def is_set(line: str) -> bool:
 
 def take_meanings(lines: list[str]) -> tuple[Meanings, list[str]]:
     """(name, meaning) of a list's lines, and the lines of prose that follow it."""
-    column, found = meaning_column(lines), []
+    column = meaning_column(lines)
+    found: Meanings = []
     for number, line in enumerate(lines):
         if line.startswith(" "):
             found[-1] = (found[-1][0], f"{found[-1][1]} {line.strip()}")
