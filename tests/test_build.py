@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tools import build_book
+
 ROOT = Path(__file__).resolve().parents[1]
+TOC = "format: jb-book\nroot: book/intro\nchapters:\n  - file: book/second\n"
 COPIED = ("requirements.txt", "constraints.txt", "references.bib", "book/assets", "book/extensions", "tools")
 
 
@@ -34,12 +37,17 @@ def page(root: Path) -> str:
 
 
 def ran_a_notebook(done: subprocess.CompletedProcess) -> bool:
-    return "Executing notebook" in done.stdout + done.stderr
+    return "Executing notebook" in done.stdout + done.stderr or ran_beside_each_other(done) > 0
+
+
+def ran_beside_each_other(done: subprocess.CompletedProcess) -> int:
+    """How many notebooks ran before the first page was read."""
+    return len(re.findall(r"\.ipynb: ran in \d+ seconds", done.stdout))
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Path:
-    """A built repository with one page, whose code cell prints a number of the package."""
+    """A built repository with two pages, whose code cells print a number of the package."""
     root = tmp_path_factory.mktemp("book")
     for name in COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -51,11 +59,12 @@ def small(tmp_path_factory) -> Path:
     (root / "dtsnn_lite").mkdir()
     (root / "dtsnn_lite" / "__init__.py").write_text("answer = 'theta is 0.25'\n")
     (root / "book" / "intro.ipynb").write_text(notebook("import dtsnn_lite\n\nprint(dtsnn_lite.answer)"))
-    (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\n")
+    (root / "book" / "second.ipynb").write_text(notebook("import dtsnn_lite", "print(len(dtsnn_lite.answer))"))
+    (root / "_toc.yml").write_text(TOC)
     done = build(root)
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith(str(root / "_build" / "html" / "index.html")), "the last line says what to open"
-    assert "theta is 0.25" in page(root) and ran_a_notebook(done)
+    assert "theta is 0.25" in page(root) and ran_beside_each_other(done) == 2
     return root
 
 
@@ -86,17 +95,19 @@ def test_a_change_of_an_asset_makes_the_pages_again_without_running_them(small):
     assert "writing output" in done.stdout and not ran_a_notebook(done)
 
 
-def test_a_cell_that_fails_fails_the_build_every_time(small):
-    chapter = small / "book" / "intro.ipynb"
-    good = chapter.read_text()
-    chapter.write_text(notebook("1 / 0"))
-    for _ in range(2):
+def test_what_is_broken_fails_the_build_every_time(small):
+    """A cell that raises, beside a notebook that does not, and an entry of the contents without a file."""
+    (small / "book" / "intro.ipynb").write_text(notebook("1 / 0"))
+    (small / "book" / "second.ipynb").write_text(notebook("print('fine')"))
+    (small / "_toc.yml").write_text(TOC + "  - file: book/lost\n")
+    for cells_that_ran in (1, 0):
         done = build(small)
-        assert done.returncode != 0 and "ZeroDivisionError" in done.stdout + done.stderr
-    chapter.write_text(good)
+        assert done.returncode != 0 and "ZeroDivisionError" in done.stdout + done.stderr and "_toc.yml names book/lost" in done.stderr
+        assert ran_beside_each_other(done) == cells_that_ran
 
 
-def test_an_entry_of_the_contents_without_a_file_fails_the_build(small):
-    (small / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n  - file: book/lost\n")
-    done = build(small)
-    assert done.returncode != 0 and "_toc.yml names book/lost" in done.stderr
+def test_an_entry_of_the_contents_without_a_page_is_enough_to_fail(tmp_path, monkeypatch, capsys):
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/lost\n")
+    for name, value in (("ROOT", tmp_path), ("BUILD", tmp_path / "_build"), ("HTML", tmp_path / "_build/html"), ("build", lambda: 0)):
+        monkeypatch.setattr(build_book, name, value)
+    assert build_book.main() != 0 and "_toc.yml names book/lost" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The book's own Sphinx extension, in small parts, one file each.
 
 freshness     what a page was made from; a change makes it stale
+execution     the notebooks that must be run, several at a time
 live_widgets  anywidgets that run on a static page, with a still view for readers without scripts
 stills        that view, drawn by the widget's own script
 offline       mathematics and scripts without the network
@@ -19,11 +20,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import freshness, icons, live_widgets, mentions, offline, pages, pictures, reference, tables
+from . import execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, reference, tables
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (freshness, live_widgets, offline, icons, tables, pictures, pages, reference, mentions):
+    for part in (freshness, execution, live_widgets, offline, icons, tables, pictures, pages, reference, mentions):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,14 +2,18 @@
 
 jupyter-cache keys on a notebook's code cells alone, so an edit of the package would leave old numbers in
 the pages. Two keys mend that: what the code cells see names the cache folder, and everything that shapes a
-page is a configuration value on which Sphinx re-reads all pages.
+page is a configuration value on which Sphinx re-reads all pages. The tests compare the numbers of that folder
+with the stored ones, so that its name says what ran them, too: this Python and these packages.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -37,16 +41,31 @@ def digest(root: Path, names: Iterable[str]) -> str:
     return total.hexdigest()[:16]
 
 
+def installed(name: str) -> str:
+    """The version of a package that is really there."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"
+
+
+def execution_cache(root: Path) -> Path:
+    """The folder of jupyter-cache for what the code cells see, and for what runs them."""
+    names = re.findall(r"^[\w.-]+(?===)", (root / "requirements.txt").read_text("utf8"), re.M)
+    there = f"{sys.version} {[(name, installed(name)) for name in names]}"
+    key = digest(root, EXECUTION_INPUTS) + hashlib.sha256(there.encode()).hexdigest()[:8]
+    return root / "_build" / "jupyter_cache" / key
+
+
 def key_the_build(app: Sphinx, config: Config) -> None:
     """The two keys of this build; caches of other keys are forgotten."""
     root = Path(app.srcdir)
-    caches = Path(app.outdir).parent / "jupyter_cache"
-    cache = caches / digest(root, EXECUTION_INPUTS)
-    for old in caches.glob("*"):
+    cache = execution_cache(root)
+    for old in cache.parent.glob("*"):
         if old != cache:
             shutil.rmtree(old, ignore_errors=True)
     config["nb_execution_cache_path"] = str(cache)
-    config["page_inputs_key"] = digest(root, PAGE_INPUTS)
+    config["page_inputs_key"] = f"{cache.name} {digest(root, PAGE_INPUTS)}"
 
 
 def setup(app: Sphinx) -> None:
