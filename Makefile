@@ -9,12 +9,14 @@
 #   CLASS        a CSV with a column `student`, for `make key` and `make grade`
 #   COURSE       a word that changes every student's constants, for `make labs`, `make key` and `make grade`
 #   PYTEST_ARGS  what to test, and how: make test PYTEST_ARGS="tests/test_exits.py -x"
+#   WORKERS      how many processes test at once; 0 is the one in which a debugger works
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTHON_ENV ?=
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+WORKERS ?= 2
 SUBMITTED ?=
 LIMITS ?=
 CLASS ?=
@@ -45,7 +47,7 @@ book: $(READY) ## the book as HTML: every notebook run, every warning an error
 
 test: $(READY) browser ## the whole suite: package, every notebook, the built book in a browser
 	@$(RUN) -m tools.build_book
-	@STOP_WHEN_SURE_BOOK=built $(RUN) -m pytest $(PYTEST_ARGS)
+	@STOP_WHEN_SURE_BOOK=built $(RUN) -m pytest --numprocesses $(WORKERS) $(PYTEST_ARGS)
 
 live: $(READY) ## the notebooks in JupyterLab
 	@$(RUN) -m jupyterlab book/intro.ipynb
@@ -83,7 +85,7 @@ constraints: $(READY) ## constraints.txt from the environment as it is
 	@$(RUN) -m tools.freeze
 
 clean: ## nothing but the sources
-	rm -rf _build build dist "$(VENV)" .bounds .pytest_cache .hypothesis *.egg-info
+	rm -rf _build build dist "$(VENV)" .bounds .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # Debian's python3 has no ensurepip without python3-venv: then Debian's own pip installs into the environment.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ PATIENT, IMPATIENT = 300, 30
 CLASS = {
     "right": (RIGHT, sum(POINTS.values()), "graded", ""),
     "stub": ({}, 0, "graded", "still to be written"),
-    "endless": (RIGHT | {"neuron": "while True:\n    pass"}, sum(POINTS.values()) - POINTS["neuron"], "graded",
+    "endless": (RIGHT | {"neuron": "import time\nwhile True:\n    time.sleep(1)"}, sum(POINTS.values()) - POINTS["neuron"], "graded",
                 "CellTimeoutError: the cell was stopped: it ran longer than the limit; NameError"),
     "delete": (RIGHT | {"rate_code": HOSTILE["deletes-its-folder"]},
                sum(POINTS.values()) - POINTS["rate_code"], None, ""),
@@ -36,28 +38,41 @@ CLASS = {
 }
 
 
-@pytest.mark.parametrize("student", CLASS)
-def test_a_submission_is_graded_as_what_it_is(student, course, tmp_path):
-    solutions, score, status, said = CLASS[student]
-    limits = Limits(cell_seconds=IMPATIENT if student == "endless" else PATIENT, seconds=900)
-    made = grade(hand_in(Pupil(student, solutions, score), tmp_path), course, limits)
+FOREVER = ("import subprocess, sys, time\n"
+           "subprocess.Popen([sys.executable, '-c', 'import time\\nwhile True: time.sleep(1)'], start_new_session=True)\n"
+           "while True:\n    time.sleep(1)")
+STOPPED = {"forever": ({"by_hand": FOREVER}, 0, f"stopped after {IMPATIENT} seconds", ""),
+           "hoards": (RIGHT, 0, "stopped above 0 GB of memory", "")}
+LIMITS = {"endless": Limits(cell_seconds=IMPATIENT, seconds=900), "forever": Limits(PATIENT, seconds=IMPATIENT),
+          "hoards": Limits(memory_bytes=1)}
+
+
+@pytest.fixture(scope="module")
+def graded(course, tmp_path_factory) -> Iterator[dict[str, Future[Grade]]]:
+    """Every submission on its way, one after the other; those that sleep until a limit stops them sleep meanwhile."""
+    folder, made = tmp_path_factory.mktemp("submitted"), {}
+    with ThreadPoolExecutor(1) as working, ThreadPoolExecutor(2) as sleeping:
+        for student, (solutions, score, _, _) in (CLASS | STOPPED).items():
+            pool = sleeping if student in ("endless", "forever") else working
+            handed_in = hand_in(Pupil(student, solutions, score), folder)
+            made[student] = pool.submit(grade, handed_in, course, LIMITS.get(student, Limits(PATIENT, seconds=900)))
+        yield made
+
+
+@pytest.mark.parametrize("student", CLASS | STOPPED)
+def test_a_submission_is_graded_as_what_it_is(student, graded):
+    _, score, status, said = (CLASS | STOPPED)[student]
+    made = graded[student].result()
     assert made.score == score and made.max_score == sum(POINTS.values()), made
     assert status is None or made.status == status
     assert said in str(made.said)
     assert "BEGIN" not in made.row["feedback"]
 
 
-def test_a_submission_that_never_ends_is_stopped_and_leaves_no_process(course, tmp_path):
-    forever = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'while True: pass'], start_new_session=True)\n"
-    made = grade(hand_in(Pupil("forever", {"by_hand": forever + "while True: pass"}, 0), tmp_path), course, Limits(120, seconds=15))
-    assert (made.score, made.status) == (0.0, "stopped after 15 seconds")
-    marks = [p for p in grading.psutil.process_iter(["pid", "cmdline"]) if "while True: pass" in (p.info["cmdline"] or [])]
-    assert not marks
-
-
-def test_a_submission_that_takes_too_much_memory_is_stopped(course, tmp_path):
-    made = grade(hand_in(Pupil("hoards", RIGHT, 0), tmp_path), course, Limits(memory_bytes=1))
-    assert (made.score, made.status) == (0.0, "stopped above 0 GB of memory")
+def test_a_submission_that_never_ends_leaves_no_process(graded):
+    assert graded["forever"].result().score == 0
+    lines = [" ".join(process.info["cmdline"] or []) for process in grading.psutil.process_iter(["cmdline"])]
+    assert not [line for line in lines if "while True: time.sleep(1)" in line]
 
 
 @pytest.mark.parametrize(("text", "says"), [("{", "not a notebook"), ("", "not a notebook"), ("[]", "not a notebook")])

@@ -1,0 +1,37 @@
+"""Two workers: what stays together on one of them, and what begins first so that both end together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# One Chromium at a time: two of them starve each other, and the tests that wait for a page.
+TOGETHER = "tests/browser"
+# What takes minutes; the rest follows as it is collected. Whoever waits for a limit runs beside the browser, which waits, too.
+FIRST = (TOGETHER, "tests/test_grading.py", "tests/test_labs.py", "tests/test_build.py")
+
+
+def group(nodeid: str) -> str:
+    """What shares a worker with a test: its file, whose fixtures and kernel are made once; for the browser, its folder."""
+    file = nodeid.partition("::")[0]
+    return TOGETHER if file.startswith(f"{TOGETHER}/") else file
+
+
+class Groups(LoadScopeScheduling):
+    """Group after group in the order of the tests, to whichever worker has nothing left."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    config.option.loadscopereorder = False
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests with the longest groups in front."""
+    rank = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(group(item.nodeid), len(FIRST)))
