@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,7 @@ def test_bad_input_to_the_crossbar_explorer_is_refused_with_a_reason(wrong, word
 # --- the design explorer ------------------------------------------------------------------
 
 
+@cache
 def invented_designs(images: int = 60) -> Designs:
     """A network's layers and exit tables, without training."""
     rng = np.random.default_rng(0)

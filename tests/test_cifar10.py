@@ -29,12 +29,13 @@ from dtsnn_lite.reinforce import shipped_sweeps
 
 @pytest.fixture
 def short(home, monkeypatch):
-    """The shipped recipe on a CIFAR-10 of 240 images, an epoch for each of its phases."""
+    """The shipped recipe on a CIFAR-10 of 240 images, an epoch for each of its phases, a quarter of the channels."""
     recipe = RECIPES["cifar10-small"]
     phases = tuple((timesteps, 1) for timesteps, _ in recipe.training.phases)
     legs = tuple((epochs, lr, 2) for epochs, (_, lr, _) in zip((1, 1, 1), recipe.training.legs, strict=True))
     tiny = replace(recipe.training, phases=phases, legs=legs, batch=60)
-    monkeypatch.setitem(recipes.RECIPES, "cifar10-small", replace(recipe, training=tiny))
+    narrow = replace(recipe.net, stages=tuple(tuple(channels // 4 for channels in stage) for stage in recipe.net.stages))
+    monkeypatch.setitem(recipes.RECIPES, "cifar10-small", replace(recipe, net=narrow, training=tiny))
     monkeypatch.setenv("DTSNN_DATA", str(home))
 
 
