@@ -11,7 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ each_exercise = pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.questio
 each_master = pytest.mark.parametrize("path", masters(), ids=lambda p: p.stem)
 
 
-@lru_cache(maxsize=2)
+@cache
 def names_before(lab: str) -> dict[str, dict]:
     """For each exercise of a lab, what its notebook has defined before it."""
     return {exercise.name: names for exercise, names in states(LABS / f"{lab}.ipynb")}
