@@ -26,10 +26,11 @@ MEASURE = """async () => {
   const { exitNumbers, exitTables, positionOf, unpack } = MODULE[0], [set] = unpack(MODELS[0]);
   const T = set.timesteps, N = set.images, chip = set.chips[0], median = (all) => all.sort((a, b) => a - b)[all.length >> 1];
   const timed = (work) => { const start = performance.now(); work(); return performance.now() - start; };
+  const position = (theta) => positionOf(theta, set.rules.entropy, set.positions);
   let tables, sum = 0;
   const build = median(Array.from({ length: 41 }, () => timed(() => { tables = exitTables(set, "entropy"); })));
   const move = median(Array.from({ length: 41 }, () => timed(() => {
-    for (let k = 0; k < 20100; k++) sum += exitNumbers(tables, chip, positionOf((k % 201) / 200, set.rules.entropy, set.positions), T, N).edp_pj_ns;
+    for (let k = 0; k < 20100; k++) sum += exitNumbers(tables, chip, position((k % 201) / 200), T, N).edp_pj_ns;
   }))) / 20100;
   const slider = document.querySelector("#live0 input[type=range]");
   const moved = (k) => { slider.value = (k * 37 % 201) / 200; slider.dispatchEvent(new Event("input", { bubbles: true })); };
