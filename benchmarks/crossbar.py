@@ -46,6 +46,7 @@ def lossless() -> Iterator[Row]:
         layer.settle(LOSSLESS, 0)
     x, images = (torch.rand(IMAGES, ROWS) < SPIKES).float(), (torch.rand(16, 64, 16, 16) < SPIKES).float()
     seconds = interleaved({"linear": lambda: torch.nn.functional.linear(x, linear.weight), "linear on the chip": lambda: linear(x),
-                           "conv": lambda: torch.nn.functional.conv2d(images, conv.weight, padding=1), "conv on the chip": lambda: conv(images)}, 9)
+                           "conv": lambda: torch.nn.functional.conv2d(images, conv.weight, padding=1),
+                           "conv on the chip": lambda: conv(images)}, 9)
     for name in ("linear", "conv"):
         yield at_most("G9", f"{name} layer with a lossless 8-bit ADC / without a chip", seconds[f"{name} on the chip"] / seconds[name], 1.1)

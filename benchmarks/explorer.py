@@ -40,7 +40,9 @@ MEASURE = """async () => {
     await new Promise((done) => setTimeout(done, 5));
     const start = performance.now();
     moved(k);
-    await new Promise((done) => requestAnimationFrame(() => { const port = new MessageChannel(); port.port1.onmessage = done; port.port2.postMessage(0); }));
+    await new Promise((done) => requestAnimationFrame(() => {
+      const port = new MessageChannel(); port.port1.onmessage = done; port.port2.postMessage(0);
+    }));
     paints.push(performance.now() - start);
   }
   paints.sort((a, b) => a - b);

@@ -18,7 +18,7 @@ def linear(name: str, in_channels: int, out_channels: int) -> LayerShape:
 
 def conv_chain(in_channels: int, stages: list[tuple[int, int, int]]) -> list[LayerShape]:
     """3 x 3 convolutions in a row; stages: (layers, channels, output size)."""
-    shapes = []
+    shapes: list[LayerShape] = []
     for count, channels, size in stages:
         for _ in range(count):
             shapes.append(conv(f"conv{len(shapes) + 1}", in_channels, channels, size))

@@ -31,7 +31,8 @@ def printed(text: str) -> nbformat.NotebookNode:
 
 def chapter(name: str, source: str, *stored: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A chapter of one checked cell, with these stored outputs; when it runs, it leaves a file beside it."""
-    return new_notebook(cells=[new_code_cell(SAYS_WHO_RAN.format(name=name) + source, execution_count=1, outputs=list(stored), metadata=CHECKED)])
+    cell = new_code_cell(SAYS_WHO_RAN.format(name=name) + source, execution_count=1, outputs=list(stored), metadata=CHECKED)
+    return new_notebook(cells=[cell])
 
 
 # What is stored in a chapter, and what the build's run of it has said; None where the build has not run it.
@@ -41,7 +42,8 @@ BOOK = {
     "tampered": (chapter("tampered", "print('sure at 0.25')", printed("sure at 0.26\n")), [SURE]),
     "silent": (chapter("silent", "print('sure at 0.25')", SURE), []),
     "raised": (chapter("raised", "print('sure at 0.25'); 1 / 0", SURE), [SURE, RAISED]),
-    "elsewhere": (chapter("elsewhere", "print(object())", printed("<object object at 0x7f0000000001>\n")), [printed("<object object at 0x7f0000000002>\n")]),
+    "elsewhere": (chapter("elsewhere", "print(object())", printed("<object object at 0x7f0000000001>\n")),
+                  [printed("<object object at 0x7f0000000002>\n")]),
     "new": (chapter("new", "print('sure at 0.25')", SURE), None),
     "new-and-tampered": (chapter("new-and-tampered", "print('sure at', 0.25)", printed("sure at 0.26\n")), None),
 }
@@ -69,7 +71,8 @@ def book(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def verdicts(book) -> dict[str, str]:
     """What nbval says of each chapter: `make test`'s own options, in a process of its own."""
-    options = ["--nbval-lax", "--nbval-current-env", "--nbval-sanitize-with=tests/nbval_sanitize.cfg", "-q", "-rA", "-p", "no:cacheprovider"]
+    options = ["--nbval-lax", "--nbval-current-env", "--nbval-sanitize-with=tests/nbval_sanitize.cfg", "-q", "-rA",
+               "-p", "no:cacheprovider"]
     ran = subprocess.run([sys.executable, "-m", "pytest", *options, "book"], cwd=book.parent, capture_output=True, text=True,
                          env={key: value for key, value in os.environ.items() if not key.startswith("PYTEST")})
     return {name: verdict for verdict, name in re.findall(r"^(PASSED|FAILED|ERROR) book/([\w-]+)\.ipynb::Cell 0", ran.stdout, re.M)}

@@ -94,7 +94,8 @@ def test_a_lab_imports_only_what_the_package_brings():
     brought = {re.split(r"[<>=!~ ]", need)[0] for need in project["dependencies"]} | {"dtsnn_lite"} | sys.stdlib_module_names
     for path in masters():
         for cell in code_cells(path):
-            tree = ast.parse("\n".join(line for line in cell["source"].splitlines() if "%pip" not in line) + "\n    pass" * ("%pip" in cell["source"]))
+            lines = [line if "%pip" not in line else "    pass" for line in cell["source"].splitlines()]
+            tree = ast.parse("\n".join(lines))
             for node in ast.walk(tree):
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
                         [node.module] if isinstance(node, ast.ImportFrom) else []

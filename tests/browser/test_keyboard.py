@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def test_every_stop_of_the_tab_key_is_in_sight_and_further_down(chapter):
     assert 60 < len(stops) < MOST_STOPS, "one comes to the end"
     assert [stop for stop in stops if stop["faults"] or not stop["words"]] == []
     text = stops[[stop["words"] for stop in stops].index("Search Ctrl+K") + 2:]
-    assert all(later["y"] > earlier["y"] - 60 for earlier, later in zip(text, text[1:])), "the order is that of the text"
+    assert all(later["y"] > earlier["y"] - 60 for earlier, later in pairwise(text)), "the order is that of the text"
 
 
 def test_the_skip_link_leads_past_the_buttons(chapter):

@@ -183,7 +183,8 @@ def test_answers_are_saved_as_markdown_and_json(visit):
     page.get_by_text("Your answers (1)").click()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save as Markdown").click()
-    assert "| page/edp-growth | By what factor does EDP grow from \\(T = 2\\) to \\(T = 8\\)? | 16 | right | 2 |" in saved.value.path().read_text("utf8")
+    row = "| page/edp-growth | By what factor does EDP grow from \\(T = 2\\) to \\(T = 8\\)? | 16 | right | 2 |"
+    assert row in saved.value.path().read_text("utf8")
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save as JSON").click()
     entry = json.loads(saved.value.path().read_text("utf8"))["answers"]["page/edp-growth"]
@@ -290,7 +291,8 @@ def answered(path: Path) -> list[tuple[str, str, str, bool]]:
     for name, entry in tomllib.loads(path.read_text("utf8")).items():
         said = [(entry["answer"], entry["right"], True), *((each["answer"], each["reply"], False) for each in entry.get("wrong", []))]
         number = "tolerance" in entry
-        rows += [(name, repr(compute(str(given), known)) if number else given.replace(" ", ""), reply, right) for given, reply, right in said]
+        rows += [(name, repr(compute(str(given), known)) if number else given.replace(" ", ""), reply, right)
+                 for given, reply, right in said]
     return rows
 
 

@@ -109,7 +109,8 @@ def figures_of(path: Path) -> list[tuple[str, str]]:
     page = html5lib.parse(path.read_text("utf8"), namespaceHTMLElements=False)
     article = next(node for node in page.iter("article") if "bd-article" in node.get("class", ""))
     drawn = [("img", node.get("alt", "")) for node in article.iter("img") if node.get("class") not in ("ink", "photo")]
-    names = [node for node in article.iter() if isinstance(node.tag, str) and node.tag.endswith("svg") and node.get("aria-hidden") != "true"]
+    names = [node for node in article.iter()
+             if isinstance(node.tag, str) and node.tag.endswith("svg") and node.get("aria-hidden") != "true"]
     return drawn + [("svg", node.get("aria-label", "") if node.get("role") == "img" else "") for node in names]
 
 

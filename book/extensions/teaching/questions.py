@@ -78,7 +78,7 @@ class _Question(SphinxDirective):
             raise ValueError(f"a question of kind {form['kind']} ends with the list of its options")
         form.remove(last)
         made = question_options("", kind=form["kind"])
-        for letter, item in zip(ascii_lowercase, last.children):
+        for letter, item in zip(ascii_lowercase, last.children, strict=False):      # as many letters as items
             words = item.children[0].children if item.children else []
             made += question_option("", *words, letter=letter, kind=form["kind"], name=form["name"])
         form += made
@@ -197,7 +197,8 @@ def visit_option(translator: Any, node: question_option) -> None:
         start += '<span class="question-words">'
     else:
         shape = "radio" if node["kind"] == "choice" else "checkbox"
-        start += f'<label><input type="{shape}" name="{escape(node["name"], quote=True)}" value="{node["letter"]}" {INPUT}> <span class="question-words">'
+        start += (f'<label><input type="{shape}" name="{escape(node["name"], quote=True)}" value="{node["letter"]}" {INPUT}> '
+                  '<span class="question-words">')
     translator.body.append(start)
 
 
@@ -214,7 +215,8 @@ def depart_option(translator: Any, node: question_option) -> None:
 
 
 def visit_reveal(translator: Any, node: reveal) -> None:
-    translator.body.append(f'<details class="question-reveal" data-reveals="predict-{escape(node["name"], quote=True)}"><summary>Reveal</summary>')
+    name = escape(node["name"], quote=True)
+    translator.body.append(f'<details class="question-reveal" data-reveals="predict-{name}"><summary>Reveal</summary>')
 
 
 def depart_reveal(translator: Any, node: reveal) -> None:
