@@ -12,6 +12,6 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize("command", [["mypy"], ["ruff", "check", "."]], ids=lambda command: command[0])
-def test_the_checker_of_the_code_finds_nothing(command):
+def test_the_checker_of_the_code_finds_nothing(command: list[str]) -> None:
     ran = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
