@@ -54,7 +54,7 @@ def policy_rows(beta: float, method: str, rival: str, chip: str, look: bool) -> 
     """The explorer's table: [name, policy, threshold, ratio], from the images' own exits."""
     policies, (step, glance, check) = SWEEPS[method], PRICES[chip]
     k = int(np.abs(np.log(policies.prices / beta)).argmin())
-    right, rule = float(policies.accuracy[k]), THRESHOLD_RULES[rival]
+    right, rule = float(policies.accuracy[k]), THRESHOLD_RULES[rival].policy
     run = replay_rule(SEEN, rival, rule(rival_of(SEEN, rival, right)["threshold"]))
     ours, theirs = chosen_cost(policies.t_hat[k], step, glance if look else None), inference_cost(run.t_hat, step, check)
     costs = [("energy", ours.energy_pj.mean(), theirs.energy_pj.mean(), "pJ"),
