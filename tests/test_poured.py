@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-import types
 from collections.abc import Callable
-from functools import cache
-from unittest import mock
 
-import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
 from dtsnn_lite.classroom import exam
 from labs.tools.editions import student_edition
-from labs.tools.exams import answers_of, by_kind, examined, needed
+from labs.tools.exams import answers_of, by_kind, needed
 from labs.tools.handed_in import Cell, cells_of
 from labs.tools.masters import LABS, code_cells, exercises, masters, replace_solutions, run_cell
 from labs.tools.names import bound, imported, read
 from labs.tools.poured import poured
+from tests import sitting
 
 LAB = LABS / "lab1.ipynb"
 RIGHT = {e.name: e.solution for e in exercises(LAB)}
@@ -28,26 +23,9 @@ STUB = {e.name: e.stub for e in exercises(LAB)}
 TESTS = [f"{name}-test" for name in RIGHT]
 
 
-@cache
-def paper() -> dict[str, str]:
-    """The graded cells of the lab as the grader runs them."""
-    tests = by_kind(examined(nbformat.read(LAB, as_version=4)), "test")
-    return {cell.metadata.nbgrader.grade_id: cell.source for cell in tests}
-
-
 def failed(cells: list[dict], student: str = "ada", course: str = "open") -> dict[str, str]:
-    """What the failed tests of a hand-in say, poured and run as the grader does it, but without a kernel."""
-    main, said = types.ModuleType("__main__"), {}
-    exam.names_of_this_kernel.cache_clear()
-    with mock.patch.dict(sys.modules, {"__main__": main}), mock.patch.dict(os.environ, LAB_STUDENT=student, LAB_COURSE=course):
-        for cell in (c for c in pour(cells, student, course).cells if c.cell_type == "code" and "google.colab" not in c.source):
-            name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
-            try:
-                run_cell(paper().get(name, cell.source), vars(main))
-            except Exception as error:
-                said[name] = f"{type(error).__name__}: {error}"
-    plt.close("all")
-    return {name: words for name, words in said.items() if name in paper()}
+    """What the failed tests of a hand-in say."""
+    return sitting.failed("lab1", pour(cells, student, course), student, course)
 
 
 def sheet() -> nbformat.NotebookNode:

@@ -153,3 +153,10 @@ def close(a: object, b: object, tolerance: float = 1e-6) -> bool:
     """Whether two answers hold the same numbers, each within tolerance (1 + |b|)."""
     x, y = list(numbers(a)), list(numbers(b))
     return len(x) == len(y) and all(abs(p - q) <= tolerance * (1 + abs(q)) for p, q in zip(x, y, strict=True))
+
+
+def as_printed(a: object, b: object) -> bool:
+    """Whether two answers hold the same numbers, a's perhaps as they were printed: within 0.001 (1 + |b|), or b to two decimals."""
+    x, y = list(numbers(a)), list(numbers(b))
+    fits = (close(p, q, 1e-3) or (close(p, round(p, 2)) and abs(p - q) < 0.00501) for p, q in zip(x, y, strict=True))
+    return len(x) == len(y) and all(fits)
