@@ -5,6 +5,7 @@
 #   PYTHON_ENV   an environment that has all of requirements.txt already: nothing is installed then
 #   TORCH_INDEX  an index with PyTorch's CPU build: on Linux a plain torch brings gigabytes of CUDA
 #   SUBMITTED    the folder or zip of submissions that `make grade` grades
+#   FROM, TO     a platform's download and the folder to sort it into, for `make collect`
 #   LIMITS       other limits for it: LIMITS="--cell-seconds 60 --seconds 300 --memory-gb 2"
 #   CLASS        a CSV with a column `student`, for `make key` and `make grade`
 #   COURSE       a word that changes every student's constants, for `make labs`, `make key` and `make grade`
@@ -18,6 +19,8 @@ TORCH_INDEX ?=
 PYTEST_ARGS ?=
 WORKERS ?= 2
 SUBMITTED ?=
+FROM ?=
+TO ?= submitted
 LIMITS ?=
 CLASS ?=
 COURSE ?= open
@@ -36,7 +39,7 @@ export PYTHONPATH := $(CURDIR)
 # One thread: the same numbers and timings on every machine, and quicker on a shared one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test live bench offline facts screenshot browser constraints clean labs key grade rehearse
+.PHONY: help book test live bench offline facts screenshot browser constraints clean labs key collect grade rehearse
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -57,6 +60,10 @@ labs: $(READY) ## the labs' editions: labs/student/ to hand out, labs/key/ to ke
 
 key: $(READY) ## every student's own answers: make key CLASS=class.csv
 	@$(RUN) -m labs.tools.key "$(or $(CLASS),$(error say which class: make key CLASS=class.csv))" labs/key/class.csv --course $(COURSE)
+
+collect: $(READY) ## a platform's download as one folder a student: make collect FROM=download.zip
+	@$(RUN) -m labs.tools.collect "$(or $(FROM),$(error say which download: make collect FROM=download.zip))" "$(TO)" \
+		$(if $(CLASS),--class-list "$(CLASS)")
 
 grade: $(READY) ## scores.csv and feedback/ of a folder of submissions: make grade SUBMITTED=folder
 	@$(RUN) -m labs.tools.grade "$(or $(SUBMITTED),$(error say which folder: make grade SUBMITTED=folder))" $(LIMITS) \

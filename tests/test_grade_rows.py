@@ -79,7 +79,7 @@ def test_the_table_has_a_row_for_every_file_and_every_absent_student(tmp_path, m
         rows = [(row["student"], row["lab"], row["status"][:15], row["file"]) for row in csv.DictReader(file)]
     assert rows == [("ada", LAB, "graded", "ada/lab1/lab1.ipynb"), ("bob", LAB, "graded", "bob/lab1/lab1.ipynb"),
                     ("ada", "", "no notebook (.p", "ada/notes.pdf"), ("zoe", LAB, "nothing handed ", "")]
-    assert summary(made) == "3 files: 2 started, 1 not graded (see their status); 1 hand-ins of the class list are missing"
+    assert summary(made) == "3 files: 2 to grade, 1 not graded (see their status); 1 hand-ins of the class list are missing"
     assert (tmp_path / "feedback" / "zoe" / f"{LAB}.md").is_file()
 
 

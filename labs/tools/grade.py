@@ -286,7 +286,7 @@ def summary(made: Plan) -> str:
     """What became of the files that were there: the numbers add up."""
     causes = sum(bool(one.file) for one in made.ungraded)
     older = made.files - made.passed_over - len(made.graded) - causes
-    parts = {"started": len(made.graded), "older versions": older, "not graded (see their status)": causes,
+    parts = {"to grade": len(made.graded), "older versions": older, "not graded (see their status)": causes,
              "of no person": made.passed_over}
     absent = len(made.ungraded) - causes
     return (f"{made.files} files: " + ", ".join(f"{count} {what}" for what, count in parts.items() if count)
