@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import types
+from collections.abc import Iterator
 from functools import cache
 from unittest import mock
 
@@ -23,11 +25,21 @@ def paper(lab: str) -> dict[str, str]:
     return {cell.metadata.nbgrader.grade_id: cell.source for cell in tests}
 
 
+@contextlib.contextmanager
+def in_place_of_main(module: types.ModuleType) -> Iterator[None]:
+    """The notebook's namespace; modules imported meanwhile stay, unlike with mock.patch.dict."""
+    before, sys.modules["__main__"] = sys.modules["__main__"], module
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before
+
+
 def failed(lab: str, notebook: nbformat.NotebookNode, student: str = "ada", course: str = "open") -> dict[str, str]:
     """The tests that fail, and why; installing and long training are left out."""
     main, said = types.ModuleType("__main__"), {}
     exam.names_of_this_kernel.cache_clear()
-    with mock.patch.dict(sys.modules, {"__main__": main}), mock.patch.dict(os.environ, LAB_STUDENT=student, LAB_COURSE=course):
+    with in_place_of_main(main), mock.patch.dict(os.environ, LAB_STUDENT=student, LAB_COURSE=course):
         for cell in (cell for cell in notebook.cells if cell.cell_type == "code" and not special(cell)):
             name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
             try:
