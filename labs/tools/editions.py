@@ -32,7 +32,8 @@ def settings() -> Config:
 
 def student_edition(master: Path) -> nbformat.NotebookNode:
     """A master as nbgrader releases it: stubs for solutions, no hidden test, no output."""
-    notebook, resources = nbformat.read(master, as_version=4), {}
+    notebook = nbformat.read(master, as_version=4)
+    resources: dict = {}
     for step in STEPS:
         notebook, resources = getattr(preprocessors, step)(config=settings()).preprocess(notebook, resources)
     return notebook
@@ -78,7 +79,10 @@ def write_branch(folder: Path) -> None:
 
 def repository() -> str:
     """The address in _config.yml."""
-    return re.search(r"https://github\.com/[\w.-]+/[\w.-]+", (LABS.parent / "_config.yml").read_text("utf8"))[0]
+    found = re.search(r"https://github\.com/[\w.-]+/[\w.-]+", (LABS.parent / "_config.yml").read_text("utf8"))
+    if found is None:
+        raise ValueError("_config.yml names no repository on GitHub")
+    return found[0]
 
 
 def main() -> None:

@@ -104,7 +104,8 @@ def replace_solutions(source: str, stub: str) -> str:
 
 def closed_regions(path: Path) -> list[list[str]]:
     """The lines that no student may see, region by region: each solution, each block of hidden tests."""
-    regions, inside = [], False
+    regions: list[list[str]] = []
+    inside = False
     for cell in code_cells(path):
         for line in map(str.strip, cell["source"].splitlines()):
             if line in (BEGIN, "### BEGIN HIDDEN TESTS"):
@@ -121,8 +122,8 @@ def mistakes(path: Path) -> dict[str, dict]:
     """What mistakes.toml says of a lab: exercise -> hint, tolerance, mistakes."""
     entries = tomllib.loads((LABS / "mistakes.toml").read_text("utf8")).get(path.stem, {})
     entries.pop("key", None)
-    return {name: {**entry, "mistake": [Mistake(*[m[k] for k in ("old", "new")], m.get("says", ""))
-                                        for m in entry["mistake"]]} for name, entry in entries.items()}
+    return {name: {**entry, "mistake": [Mistake(m["old"], m["new"], m.get("says", "")) for m in entry["mistake"]]}
+            for name, entry in entries.items()}
 
 
 def key_names(path: Path) -> list[str]:
