@@ -183,6 +183,6 @@ def test_sweeps_come_back_from_their_file_as_they_were(tmp_path):
     save_sweeps(tmp_path / "a.npz", {"exact": sweep, "exact/seed 1": sweep})
     for name, back in load_sweeps(tmp_path / "a.npz").items():
         assert name in ("exact", "exact/seed 1") and back.timesteps == 4
-        for part in ("betas", "t_hat", "correct"):
+        for part in ("prices", "t_hat", "correct"):
             assert np.array_equal(getattr(back, part), getattr(sweep, part))
     assert len(load_sweeps(tmp_path / "a.npz")) == 2

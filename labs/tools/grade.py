@@ -263,8 +263,9 @@ def error_of(cell: nbformat.NotebookNode) -> str:
 
 
 def one_line(error: nbformat.NotebookNode) -> str:
-    words = "the cell was stopped: it ran longer than the limit" if error.ename == "CellTimeoutError" else error.evalue
-    return " ".join(f"{error.ename}: {words}".split())[:300]
+    if error.ename in ("CellTimeoutError", "KeyboardInterrupt"):       # the limit's two words; whichever comes first
+        return "CellTimeoutError: the cell was stopped: it ran longer than the limit"
+    return " ".join(f"{error.ename}: {error.evalue}".split())[:300]
 
 
 # --- all of them ------------------------------------------------------------------------------
