@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, exp, lgamma, log, log1p
 
 import numpy as np
 
-from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, Rule, Run, ThresholdPolicy, calibrate,
-                              check_threshold, confidence, exit_curve, replay, softmax, trade_off)
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, Rule, ThresholdPolicy, calibrate, check_threshold,
+                              confidence, evidence, exit_curve, replay, softmax, trade_off)
 from dtsnn_lite.guards import check_whole
 from dtsnn_lite.recording import Recording
 
@@ -32,12 +31,12 @@ def tempered(recording: Recording, temperature: float | np.ndarray) -> Recording
     return replace(recording, f=recording.f / temperature.reshape(-1, 1, 1))
 
 
-def summed(recording: Recording) -> Recording:
-    """The variant of the papers' public code: sum_{s<=t} logits_s = t f_t, that is temperature 1/t.
+def accumulated(recording: Recording, gamma: float = 1.0) -> Recording:
+    """The recording with the evidence z_t = f_t t^gamma in f_t's place, that is temperature t^-gamma; gamma = 1 is the sum.
 
     The predictions are those of the mean, but a threshold of one is no threshold of the other.
     """
-    return tempered(recording, 1 / np.arange(1, recording.timesteps + 1))
+    return replace(recording, f=evidence(recording.f, gamma))
 
 
 def likelihood_slope(f: np.ndarray, labels: np.ndarray, b: float) -> float:
@@ -83,23 +82,14 @@ def _check_split(calibration: Recording, what: str) -> None:
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """A threshold on a score of f_t, or of another function of it that `reads` makes of a recording."""
+    """A threshold on a score of the evidence f_t t^gamma."""
 
     policy: type[ThresholdPolicy]
-    reads: Callable[[Recording], Recording]
+    gamma: float = 0.0
 
 
-def _itself(recording: Recording) -> Recording:
-    return recording
-
-
-THRESHOLD_RULES = {policy.name + of: ThresholdRule(policy, reads) for of, reads in (("", _itself), (" of the sum", summed))
+THRESHOLD_RULES = {policy.name + of: ThresholdRule(policy, gamma) for of, gamma in (("", 0.0), (" of the sum", 1.0))
                    for policy in (ConfidenceExit, EntropyExit, MarginExit)}
-
-
-def as_scored(recording: Recording, rule: str) -> Recording:
-    """What a rule of THRESHOLD_RULES looks at: the mean of logits, or their sum."""
-    return THRESHOLD_RULES[rule].reads(recording)
 
 
 def fastest_as_accurate(recording: Recording, accuracy: float) -> tuple[str, ThresholdPolicy] | None:
@@ -110,23 +100,18 @@ def fastest_as_accurate(recording: Recording, accuracy: float) -> tuple[str, Thr
     """
     found: list[tuple[float, str, ThresholdPolicy]] = []
     for name, rule in THRESHOLD_RULES.items():
-        curve = trade_off(rule.reads(recording), rule.policy)
+        curve = trade_off(recording, rule.policy, rule.gamma)
         good = np.flatnonzero(curve.accuracy >= accuracy - 1e-9)
         if good.size:
-            found.append((curve.mean_timesteps[good[-1]], name, rule.policy(float(curve.thresholds[good[-1]]))))
+            found.append((curve.mean_timesteps[good[-1]], name, rule.policy(float(curve.thresholds[good[-1]]), rule.gamma)))
     return min(found, key=lambda each: each[0])[1:] if found else None
 
 
 def fastest_calibrated(calibration: Recording, max_drop: float = 0.0) -> tuple[str, ThresholdPolicy]:
     """The fastest of the rules on the calibration split, each at its cautious threshold (see `calibrate`)."""
-    chosen = {name: calibrate(rule.reads(calibration), rule.policy, max_drop=max_drop) for name, rule in THRESHOLD_RULES.items()}
-    name = min(chosen, key=lambda name: replay_rule(calibration, name, chosen[name]).mean_timesteps)
+    chosen = {name: calibrate(calibration, rule.policy, max_drop=max_drop, gamma=rule.gamma) for name, rule in THRESHOLD_RULES.items()}
+    name = min(chosen, key=lambda name: replay(calibration, chosen[name]).mean_timesteps)
     return name, chosen[name]
-
-
-def replay_rule(recording: Recording, name: str, policy: ExitPolicy) -> Run:
-    """The run of a threshold of one of the rules."""
-    return replay(as_scored(recording, name), policy)
 
 
 # --- reliability ----------------------------------------------------------------
@@ -184,14 +169,14 @@ def binomial_tail(k: np.ndarray, n: int, p: float) -> np.ndarray:
     return np.minimum(np.exp(log_pmf).cumsum(), 1.0)[k]
 
 
-def lost_images(recording: Recording, policy: type[ThresholdPolicy], thresholds: np.ndarray) -> np.ndarray:
+def lost_images(recording: Recording, policy: type[ThresholdPolicy], thresholds: np.ndarray, gamma: float = 0.0) -> np.ndarray:
     """How many images each threshold loses: right at T, wrong where they leave. (M,) int
 
     accuracy(T) - accuracy(threshold) = (lost - won) / N <= lost / N
     """
     check_threshold(policy)
     lost = recording.correct[-1] & ~recording.correct               # (T, N)
-    v, kept, _ = exit_curve(policy.turned(policy.score(recording.f)), ~lost)
+    v, kept, _ = exit_curve(policy.turned(policy.score(evidence(recording.f, gamma))), ~lost)
     return recording.images - kept[np.searchsorted(v, policy.turned(np.asarray(thresholds)), side="left")]
 
 
@@ -203,7 +188,7 @@ def threshold_ladder(policy: type[ThresholdPolicy], rungs: int = 201) -> np.ndar
 
 
 def risk_controlled(calibration: Recording, policy: type[Rule], epsilon: float, delta: float,
-                    thresholds: np.ndarray | None = None) -> Rule:
+                    thresholds: np.ndarray | None = None, gamma: float = 0.0) -> Rule:
     """The fastest threshold with a promise: P(accuracy drop against full T <= epsilon) >= 1 - delta.
 
     Learn then Test (angelopoulos2021learn), fixed-sequence: climb the ladder from the safest threshold and
@@ -211,6 +196,7 @@ def risk_controlled(calibration: Recording, policy: type[Rule], epsilon: float, 
     split; it holds for images drawn as those were, and for none that drifted since.
 
     thresholds  (M,), the safest first; `threshold_ladder` where nothing is given
+    gamma       of the evidence, fixed before these images were seen
 
     >>> from dtsnn_lite.exits import EntropyExit
     >>> from dtsnn_lite.recording import shipped
@@ -221,10 +207,10 @@ def risk_controlled(calibration: Recording, policy: type[Rule], epsilon: float, 
     check_threshold(policy)
     _check_promise(calibration, epsilon, delta)
     ladder = threshold_ladder(policy) if thresholds is None else np.asarray(thresholds)
-    lost = lost_images(calibration, policy, ladder)
+    lost = lost_images(calibration, policy, ladder, gamma)
     fails = np.flatnonzero(binomial_tail(lost, calibration.images, epsilon) > delta)
     last = (fails[0] if fails.size else len(ladder)) - 1
-    return policy(float(ladder[last]) if last >= 0 else policy.never)
+    return policy(float(ladder[last]) if last >= 0 else policy.never, gamma)
 
 
 def _check_promise(calibration: Recording, epsilon: float, delta: float) -> None:

@@ -1,4 +1,4 @@
-"""When to stop: scores of f_t, exit policies, and the exact trade-off curve.
+"""When to stop: evidence and its scores, exit policies, and the exact trade-off curve.
 
 A policy reads only the running means seen so far, so one object serves a
 recording (`replay`) and a network that really stops (inference.py).
@@ -15,7 +15,19 @@ import numpy as np
 from dtsnn_lite.guards import checked_steps
 from dtsnn_lite.recording import Recording
 
-# --- scores: how sure is f_t? ------------------------------------------------
+# --- evidence: how do looks add up? --------------------------------------------
+
+def evidence(f: np.ndarray, gamma: float) -> np.ndarray:
+    """What an exit reads: z_t = f_t t^gamma, float64, (T, ..., K) -> the same shape.
+
+    gamma = 0 is the running mean (DT-SNN, Eq. 1), gamma = 1 the sum of the logits (the papers' public code: what looks
+    add up to if each is new). The answer does not depend on gamma, a threshold does.
+    """
+    t = np.arange(1.0, len(f) + 1).reshape(-1, *[1] * (np.ndim(f) - 1))
+    return f * t ** gamma
+
+
+# --- scores: how sure is z_t? ------------------------------------------------
 
 def _below_best(f: np.ndarray) -> np.ndarray:
     """z = f - max f, float64, classes first: (..., K) -> (K, ...), so that sums over classes run along memory."""
@@ -65,6 +77,8 @@ def margin(f: np.ndarray) -> np.ndarray:
 
 # --- policies ----------------------------------------------------------------
 
+MOST_GAMMA = 8.0        # by then the second look weighs more than a hundred times the first
+
 Values = TypeVar("Values", float, np.ndarray)
 
 
@@ -97,15 +111,17 @@ def _in_range(name: str, value: float, low: float, high: float, hint: str) -> No
 class ThresholdPolicy(ExitPolicy, Protocol):
     """Stop at the first t whose score is below the threshold, or above it where a sure image scores high.
 
-    turned(score(f_t)) < turned(threshold)
+    turned(score(z_t)) < turned(threshold),   z_t = f_t t^gamma
 
-    score          how sure f_t is, (..., K) -> (...)
+    gamma          how far looks add up, 0 or more (see `evidence`): the policy's second field
+    score          how sure z_t is, (..., K) -> (...)
     falls          whether a sure image has a low score
     never, always  the ends of the legal range: every image runs to T, every image leaves at t = 1
-    name, symbol   what the score and the threshold are called; `symbol` is also the policy's one field
+    name, symbol   what the score and the threshold are called; `symbol` is also the policy's first field
     kind           of number the threshold is
     """
 
+    gamma: float
     falls: ClassVar[bool]
     never: ClassVar[float]
     always: ClassVar[float]
@@ -113,7 +129,7 @@ class ThresholdPolicy(ExitPolicy, Protocol):
     symbol: ClassVar[str]
     kind: ClassVar[str]
 
-    def __init__(self, threshold: float) -> None: ...
+    def __init__(self, threshold: float, gamma: float = 0.0) -> None: ...
 
     @staticmethod
     def score(f: np.ndarray) -> np.ndarray: ...
@@ -121,6 +137,7 @@ class ThresholdPolicy(ExitPolicy, Protocol):
     def __post_init__(self) -> None:
         low, high = sorted((self.never, self.always))
         _in_range(self.symbol, self.threshold, low, high, f"{self.kind}; {self.never:g} never stops early")
+        _in_range("gamma", self.gamma, 0.0, MOST_GAMMA, "how far looks add up; 0 is the mean of the logits, 1 their sum")
 
     @property
     def threshold(self) -> float:
@@ -132,12 +149,12 @@ class ThresholdPolicy(ExitPolicy, Protocol):
         return values if cls.falls else -values
 
     def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
-        return self.turned(self.score(f_seen[-1])) < self.turned(self.threshold)
+        return self.turned(self.score(evidence(f_seen, self.gamma)[-1])) < self.turned(self.threshold)
 
 
 @dataclass(frozen=True)
 class EntropyExit(ThresholdPolicy):
-    """Stop at the first t with E(f_t) < theta (DT-SNN).
+    """Stop at the first t with E(z_t) < theta (DT-SNN).
 
     >>> from dtsnn_lite.recording import shipped
     >>> replay(shipped("digits-test"), EntropyExit(theta=0.1)).histogram
@@ -145,6 +162,7 @@ class EntropyExit(ThresholdPolicy):
     """
 
     theta: float
+    gamma: float = 0.0
     score = staticmethod(entropy)
     falls, never, always = True, 0.0, nextafter(1.0, 2.0)
     name, symbol, kind = "entropy", "theta", "normalised entropy"
@@ -152,7 +170,7 @@ class EntropyExit(ThresholdPolicy):
 
 @dataclass(frozen=True)
 class ConfidenceExit(ThresholdPolicy):
-    """Stop at the first t with max softmax(f_t) > alpha (SEENN-I).
+    """Stop at the first t with max softmax(z_t) > alpha (SEENN-I).
 
     >>> from dtsnn_lite.recording import shipped
     >>> replay(shipped("digits-test"), ConfidenceExit(alpha=0.9)).histogram
@@ -160,6 +178,7 @@ class ConfidenceExit(ThresholdPolicy):
     """
 
     alpha: float
+    gamma: float = 0.0
     score = staticmethod(confidence)
     falls, never, always = False, 1.0, 0.0
     name, symbol, kind = "confidence", "alpha", "a probability"
@@ -175,6 +194,7 @@ class MarginExit(ThresholdPolicy):
     """
 
     gap: float
+    gamma: float = 0.0
     score = staticmethod(margin)
     falls, never, always = False, 1.0, nextafter(0.0, -1.0)
     name, symbol, kind = "margin", "gap", "a difference of probabilities"
@@ -372,8 +392,8 @@ def exit_curve(score: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.n
     return v, right.cumsum(), N * T - np.arange(m.size + 1)
 
 
-def trade_off(recording: Recording, policy: type[ThresholdPolicy]) -> TradeOff:
-    """The exact curve of a threshold policy (EntropyExit, ConfidenceExit or MarginExit).
+def trade_off(recording: Recording, policy: type[ThresholdPolicy], gamma: float = 0.0) -> TradeOff:
+    """The exact curve of a threshold policy (EntropyExit, ConfidenceExit or MarginExit) on the evidence f_t t^gamma.
 
     >>> from dtsnn_lite.recording import shipped
     >>> curve = trade_off(shipped("digits-test"), EntropyExit)
@@ -381,7 +401,7 @@ def trade_off(recording: Recording, policy: type[ThresholdPolicy]) -> TradeOff:
     (array([4., 1.]), array([0.977, 0.969]))
     """
     check_threshold(policy)
-    v, right, steps = exit_curve(policy.turned(policy.score(recording.f)), recording.correct)
+    v, right, steps = exit_curve(policy.turned(policy.score(evidence(recording.f, gamma))), recording.correct)
     last = np.flatnonzero(np.append(v[1:] > v[:-1], True)) if v.size else np.array([], dtype=int)
     # just past breakpoint v: the next float; the first entry never stops early
     past = np.concatenate(([policy.never], policy.turned(np.nextafter(v[last], np.inf))))
@@ -393,19 +413,20 @@ Rule = TypeVar("Rule", bound=ThresholdPolicy)
 
 
 def calibrate(recording: Recording, policy: type[Rule], max_drop: float | None = None,
-              mean_timesteps: float | None = None) -> Rule:
+              mean_timesteps: float | None = None, gamma: float = 0.0) -> Rule:
     """The threshold that a calibration recording asks for, as a policy.
 
     max_drop        walk from the safe end and stop before the accuracy first falls further than this
                     below full T (0.01 = one point): a lucky rise later on is not trusted
     mean_timesteps  the best accuracy that needs at most this many timesteps on average
+    gamma           of the evidence; evidence.py chooses it too
 
     >>> from dtsnn_lite.recording import shipped
     >>> policy = calibrate(shipped("digits-calibration"), EntropyExit, mean_timesteps=1.2)
     >>> print(f"{policy.theta:.2f}")
     0.27
     """
-    curve = trade_off(recording, policy)
+    curve = trade_off(recording, policy, gamma)
     if max_drop is not None and mean_timesteps is None:
         _in_range("max_drop", max_drop, 0.0, 1.0, "a fraction: 0.01 is one point")
         fallen = curve.accuracy < recording.accuracy[-1] - max_drop - 1e-12
@@ -416,7 +437,7 @@ def calibrate(recording: Recording, policy: type[Rule], max_drop: float | None =
         best = np.flatnonzero(allowed)[curve.accuracy[allowed].argmax()]
     else:
         raise ValueError("ask for either max_drop or mean_timesteps")
-    return policy(_midway(curve.thresholds, best, policy))
+    return policy(_midway(curve.thresholds, best, policy), gamma)
 
 
 def _midway(thresholds: np.ndarray, best: int, policy: type[ThresholdPolicy]) -> float:

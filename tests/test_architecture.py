@@ -45,6 +45,7 @@ FLOW = (
     "recording",
     "exits",
     "calibration",
+    "evidence",
     "reinforce",
     "inference",
     "designs",

@@ -1,14 +1,13 @@
 """Temperature, reliability, oracles, and the promise of a risk-controlled threshold."""
 
-from dataclasses import replace
 from math import comb
 
 import numpy as np
 import pytest
 
-from dtsnn_lite.calibration import (THRESHOLD_RULES, ThresholdRule, as_scored, binned, binomial_tail, fastest_as_accurate,
-                                    fastest_calibrated, fit_temperature, likelihood_slope, lost_images, reliability, replay_rule,
-                                    risk_controlled, summed, tempered, threshold_ladder)
+from dtsnn_lite.calibration import (THRESHOLD_RULES, ThresholdRule, accumulated, binned, binomial_tail, fastest_as_accurate,
+                                    fastest_calibrated, fit_temperature, likelihood_slope, lost_images, reliability, risk_controlled,
+                                    tempered, threshold_ladder)
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, best_possible,
                               calibrate, entropy, first_right, replay, right_from_then_on, run_of, softmax, trade_off)
 from dtsnn_lite.recording import Recording, shipped
@@ -84,13 +83,13 @@ def test_a_temperature_changes_scores_and_no_prediction():
 def test_the_sum_of_logits_is_the_mean_at_temperature_one_over_t():
     seen = a_recording()
     steps = np.diff(seen.f * np.arange(1, 5)[:, None, None], axis=0, prepend=0)
-    np.testing.assert_allclose(summed(seen).f, steps.cumsum(axis=0), atol=1e-5)
-    assert (entropy(summed(seen).f).mean(axis=1) < entropy(seen.f).mean(axis=1))[1:].all()
+    np.testing.assert_allclose(accumulated(seen).f, steps.cumsum(axis=0), atol=1e-5)
+    assert (entropy(accumulated(seen).f).mean(axis=1) < entropy(seen.f).mean(axis=1))[1:].all()
 
 
 def test_a_threshold_of_the_sum_is_no_threshold_of_the_mean():
     seen = shipped("digits-test")
-    at = [replay(r, EntropyExit(0.02)).mean_timesteps for r in (seen, summed(seen))]
+    at = [replay(r, EntropyExit(0.02)).mean_timesteps for r in (seen, accumulated(seen))]
     assert at[1] < at[0] - 0.1
 
 
@@ -132,33 +131,31 @@ def test_a_temperature_for_another_number_of_timesteps_is_refused():
 def test_the_fastest_rule_is_found_among_all_scores_of_mean_and_sum():
     seen = a_recording()
     name, policy = fastest_as_accurate(seen, seen.accuracy[-1])
-    run = replay_rule(seen, name, policy)
-    assert run.accuracy >= seen.accuracy[-1] and type(policy) is THRESHOLD_RULES[name].policy
+    run = replay(seen, policy)
+    assert run.accuracy >= seen.accuracy[-1] and (type(policy), policy.gamma) == (THRESHOLD_RULES[name].policy, THRESHOLD_RULES[name].gamma)
     for policy in POLICIES:
-        for variant in (seen, summed(seen)):
-            curve = trade_off(variant, policy)
+        for gamma in (0.0, 1.0):
+            curve = trade_off(seen, policy, gamma)
             assert run.mean_timesteps <= curve.mean_timesteps[curve.accuracy >= seen.accuracy[-1] - 1e-9].min() + 1e-9
     assert fastest_as_accurate(seen, 1.01) is None
 
 
-def test_a_rule_on_another_function_of_the_logits_is_one_entry_of_the_table(monkeypatch):
-    def told(recording: Recording) -> Recording:                # sure where the answer is right, and only there
-        return replace(recording, f=recording.f * np.where(recording.correct, 1e3, 1e-3)[:, :, None])
-
+def test_a_rule_on_other_evidence_is_one_entry_of_the_table(monkeypatch):
     seen = a_recording()
-    monkeypatch.setitem(THRESHOLD_RULES, "confidence when told", ThresholdRule(ConfidenceExit, told))
-    name, policy = fastest_as_accurate(seen, seen.accuracy[-1])
-    assert name == "confidence when told" == fastest_calibrated(seen)[0]
-    assert replay_rule(seen, name, policy).mean_timesteps < run_of(first_right(seen), seen).mean_timesteps + 0.1
+    steps = {gamma: replay(seen, calibrate(seen, EntropyExit, max_drop=0.0, gamma=gamma)).mean_timesteps for gamma in (0.0, 1.0, 2.0)}
+    monkeypatch.setitem(THRESHOLD_RULES, "entropy of more than the sum", ThresholdRule(EntropyExit, 2.0))
+    for rule in [name for name in THRESHOLD_RULES if not name.startswith("entropy")]:
+        monkeypatch.delitem(THRESHOLD_RULES, rule)
+    name, policy = fastest_calibrated(seen)
+    assert (THRESHOLD_RULES[name].gamma, policy.gamma) == (min(steps, key=steps.__getitem__),) * 2
 
 
 def test_a_rule_chosen_on_the_calibration_split_is_the_fastest_there():
     calibration = a_recording(seed=1)
     name, chosen = fastest_calibrated(calibration, max_drop=0.01)
-    assert chosen == calibrate(as_scored(calibration, name), THRESHOLD_RULES[name].policy, max_drop=0.01)
-    steps = [replay(rule.reads(calibration), calibrate(rule.reads(calibration), rule.policy, max_drop=0.01)).mean_timesteps
-             for rule in THRESHOLD_RULES.values()]
-    assert replay_rule(calibration, name, chosen).mean_timesteps == min(steps)
+    policies = {of: calibrate(calibration, rule.policy, max_drop=0.01, gamma=rule.gamma) for of, rule in THRESHOLD_RULES.items()}
+    assert chosen == policies[name]
+    assert replay(calibration, chosen).mean_timesteps == min(replay(calibration, policy).mean_timesteps for policy in policies.values())
 
 
 # --- reliability ----------------------------------------------------------------------

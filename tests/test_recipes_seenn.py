@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, fit_temperature, replay_rule, tempered
+from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, fit_temperature, tempered
 from dtsnn_lite.checkpoints import card_of, load_ann, load_policy, load_shipped, shipped_ann, shipped_policy
 from dtsnn_lite.chip import spikesim_rram_64
 from dtsnn_lite.conversion import QCFS, AnnConfig, QuantisedANN, convert
@@ -174,7 +174,7 @@ def energy_ratio(t_hat, rival) -> float:
 def test_with_its_own_cost_in_the_bill_a_policy_beats_the_strongest_threshold_in_a_middle_range_of_prices(name):
     seen, sweep = shipped("digits-hard-test"), shipped_sweeps()[name]
     rivals = [fastest_as_accurate(seen, accuracy) for accuracy in sweep.accuracy]
-    ratios = [energy_ratio(t_hat, replay_rule(seen, *rival)) for t_hat, rival in zip(sweep.t_hat, rivals, strict=True) if rival]
+    ratios = [energy_ratio(t_hat, replay(seen, rival[1])) for t_hat, rival in zip(sweep.t_hat, rivals, strict=True) if rival]
     assert min(ratios) < 0.9 and ratios[0] > 1 and ratios[-1] > 1   # where errors are cheap or dear it looks in vain
 
 
@@ -182,8 +182,8 @@ def test_with_its_own_cost_in_the_bill_a_policy_beats_the_strongest_threshold_in
 def test_chosen_on_the_calibration_split_a_policy_is_cheaper_than_a_cautious_threshold_and_dearer_than_a_greedy_one(name):
     calibration, seen, sweep = shipped("digits-hard-calibration"), shipped("digits-hard-test"), shipped_sweeps()[name]
     k = fastest_row(shipped_sweeps(split="calibration")[name], calibration.accuracy[-1])
-    cautious = replay_rule(seen, *fastest_calibrated(calibration))
-    greedy = replay_rule(seen, *fastest_as_accurate(calibration, calibration.accuracy[-1]))
+    cautious = replay(seen, fastest_calibrated(calibration)[1])
+    greedy = replay(seen, fastest_as_accurate(calibration, calibration.accuracy[-1])[1])
     assert energy_ratio(sweep.t_hat[k], cautious) < 0.9 and cautious.accuracy - sweep.accuracy[k] < 0.01
     assert energy_ratio(sweep.t_hat[k], greedy) > 1 and greedy.accuracy < sweep.accuracy[k]
 

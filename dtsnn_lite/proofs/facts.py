@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, replay_rule
+from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated
 from dtsnn_lite.checkpoints import card_of, load_shipped, shipped_policy
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import chosen_cost, exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
@@ -188,7 +188,7 @@ def _hard_policy() -> Iterator[Fact]:
     cautious, greedy = fastest_calibrated(calibration), fastest_as_accurate(calibration, calibration.accuracy[-1])
     if cautious is None or greedy is None:
         raise ValueError("no threshold on the hard digits is as accurate as all timesteps on the calibration split")
-    rivals = {"threshold": replay_rule(seen, *cautious), "greedy_threshold": replay_rule(seen, *greedy)}
+    rivals = {"threshold": replay(seen, cautious[1]), "greedy_threshold": replay(seen, greedy[1])}
     said = {"policy": f"policy of beta = {sweep.prices[k]:g}", "threshold": f"cautious threshold on the {cautious[0]}",
             "greedy_threshold": f"fastest threshold that loses nothing there, on the {greedy[0]}"}
     for what, run in {"policy": run_of(sweep.t_hat[k], seen), **rivals}.items():

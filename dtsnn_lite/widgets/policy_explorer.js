@@ -60,13 +60,12 @@ function policyPython(data, state, { policy, rule }) {
   const { step, check, look } = data.chips.find(({ name }) => name === state.chip).prices;
   const call = (name, values) => `${name}(${Object.entries(values).map(([key, value]) => `${key}=${value}`).join(", ")})`;
   return [
-    ...(rule.summed ? ["from dtsnn_lite.calibration import summed"] : []),
     "from dtsnn_lite.cost import ExitCheckCost, StepCost, chosen_cost, inference_cost",
     `from dtsnn_lite.exits import ${rule.policy}, replay`,
     ...data.python.imports, "",
     `seen, sweep = ${data.python.recording}, ${data.python.sweeps}["${state.method}"]`,
     `row = list(sweep.prices).index(${policy.beta})`,
-    `rival = replay(${rule.summed ? "summed(seen)" : "seen"}, ${rule.policy}(${rule.threshold}))`,
+    `rival = replay(seen, ${rule.policy}(${rule.threshold}${rule.gamma ? `, gamma=${rule.gamma}` : ""}))`,
     `step = ${call("StepCost", step)}`,
     `look = ${state.look ? call("StepCost", look) : "None"}`,
     `check = ${call("ExitCheckCost", check)}   # ${state.chip}`,

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import traitlets
 
-from dtsnn_lite.calibration import THRESHOLD_RULES, summed
+from dtsnn_lite.calibration import THRESHOLD_RULES, accumulated
 from dtsnn_lite.cost import Bill, ExitCheckCost, StepCost, inference_cost
 from dtsnn_lite.exits import Run, first_right, replay, right_from_then_on, run_of, trade_off
 from dtsnn_lite.recording import Recording
@@ -30,14 +30,13 @@ def summary(run: Run) -> dict:
 
 def rival_of(recording: Recording, rule: str, accuracy: float) -> dict:
     """The fastest threshold of a rule that is at least this accurate; where there is none, the most accurate."""
-    reads, policy = THRESHOLD_RULES[rule].reads, THRESHOLD_RULES[rule].policy
-    scored = reads(recording)
-    curve = trade_off(scored, policy)
+    policy, gamma = THRESHOLD_RULES[rule].policy, THRESHOLD_RULES[rule].gamma
+    curve = trade_off(recording, policy, gamma)
     wanted = min(accuracy, float(curve.accuracy.max()))
     best = np.flatnonzero(curve.accuracy >= wanted - 1e-9)[-1]
     threshold = float(curve.thresholds[best])
-    return {**summary(replay(scored, policy(threshold))), "threshold": threshold, "policy": policy.__name__,
-            "summed": reads is summed, "as_good": bool(wanted == accuracy)}
+    return {**summary(replay(recording, policy(threshold, gamma))), "threshold": threshold, "policy": policy.__name__,
+            "gamma": gamma, "as_good": bool(wanted == accuracy)}
 
 
 def billed_by_step(bill: Bill) -> dict:
@@ -69,7 +68,7 @@ def pack(recording: Recording, sweeps: Mapping[str, PolicySweep], cost_models: M
          images: np.ndarray | None, code: Mapping) -> tuple[dict, bytes]:
     """The two traits of the explorer, `data` and `bytes`."""
     index = choose_shown(sweeps) if images is not None else np.array([], dtype=int)
-    curves = {name: thin_curve(rule.reads(recording), rule.policy) for name, rule in THRESHOLD_RULES.items()}
+    curves = {name: thin_curve(accumulated(recording, rule.gamma), rule.policy) for name, rule in THRESHOLD_RULES.items()}
     oracles = [{"name": name, "dy": dy, **summary(run_of(t_hat, recording))} for name, dy, t_hat in
                (("first right", -9, first_right(recording)), ("right from then on", -37, right_from_then_on(recording)))]
     methods = {name: [_policy(recording, sweep, k, index) for k in range(len(sweep.prices))] for name, sweep in sweeps.items()}

@@ -7,9 +7,9 @@ import random
 import numpy as np
 import pytest
 
-from dtsnn_lite.calibration import THRESHOLD_RULES, replay_rule
+from dtsnn_lite.calibration import THRESHOLD_RULES
 from dtsnn_lite.cost import chosen_cost, inference_cost
-from dtsnn_lite.exits import run_of
+from dtsnn_lite.exits import replay, run_of
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
 from dtsnn_lite.widgets.policy_explorer import PolicyExplorer, rival_of
@@ -54,8 +54,8 @@ def policy_rows(beta: float, method: str, rival: str, chip: str, look: bool) -> 
     """The explorer's table: [name, policy, threshold, ratio], from the images' own exits."""
     policies, (step, glance, check) = SWEEPS[method], PRICES[chip]
     k = int(np.abs(np.log(policies.prices / beta)).argmin())
-    right, rule = float(policies.accuracy[k]), THRESHOLD_RULES[rival].policy
-    run = replay_rule(SEEN, rival, rule(rival_of(SEEN, rival, right)["threshold"]))
+    right, rule = float(policies.accuracy[k]), THRESHOLD_RULES[rival]
+    run = replay(SEEN, rule.policy(rival_of(SEEN, rival, right)["threshold"], rule.gamma))
     ours, theirs = chosen_cost(policies.t_hat[k], step, glance if look else None), inference_cost(run.t_hat, step, check)
     costs = [("energy", ours.energy_pj.mean(), theirs.energy_pj.mean(), "pJ"),
              ("delay", ours.latency_ns.mean(), theirs.latency_ns.mean(), "ns"),
