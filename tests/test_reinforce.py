@@ -18,6 +18,16 @@ def a_table(seed=0, price=0.7):
     return dice.normal(size=(N, T)), reward(dice.random((T, N)) < 0.6, price)
 
 
+class Loaded:
+    """Dice that always show the numbers that they were given."""
+
+    def __init__(self, shows):
+        self.shows = shows
+
+    def random(self, shape):
+        return np.broadcast_to(self.shows, shape)
+
+
 def difference(function, at, h=1e-6):
     """The central difference of a scalar function of an array."""
     slope = np.zeros_like(at)
@@ -52,6 +62,15 @@ def test_the_exact_gradient_is_the_finite_difference():
     logits, rewards = a_table()
     found = difference(lambda z: expected_reward(z, rewards).sum(), logits)
     np.testing.assert_allclose(exact_gradient(logits, rewards), found, atol=1e-8)
+
+
+@pytest.mark.parametrize("baseline", [0.0, 5.0])
+def test_every_action_weighed_by_its_chance_is_the_exact_gradient(baseline):
+    logits, rewards = a_table()
+    v = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    middle = v.cumsum(axis=1) - v / 2                                   # dice that show this choose this action
+    total = sum(v[:, [a]] * sampled_gradient(logits, rewards, Loaded(middle[:, [a]]), baseline) for a in range(T))
+    np.testing.assert_allclose(total, exact_gradient(logits, rewards), atol=1e-12)
 
 
 @pytest.mark.parametrize("baseline", ["none", "expected reward", "far off"])
@@ -126,6 +145,17 @@ def test_the_gradient_by_hand_is_the_finite_difference():
 
 
 @pytest.mark.parametrize("baseline", [0.0, 0.4])
+def test_every_walk_weighed_by_its_chance_is_the_gradient_by_hand(baseline):
+    w, x, rewards = a_walk()
+    chance, total = stop_probabilities(w, x), 0.0
+    for leaves in range(T):
+        shows = np.full((T, 1), 0.999)                                  # higher than any chance to leave but the last
+        shows[leaves] = 0.0
+        total = total + chance[leaves][:, None] * stepwise_sample(w, x, rewards, Loaded(shows), baseline)
+    np.testing.assert_allclose(total.mean(axis=0), stepwise_gradient(w, x, rewards)[1], atol=1e-12)
+
+
+@pytest.mark.parametrize("baseline", [0.0, 0.4])
 def test_the_mean_of_the_sampled_walks_is_the_gradient_by_hand(baseline):
     w, x, rewards = a_walk()
     dice = np.random.default_rng(5)
@@ -152,6 +182,18 @@ def test_learning_raises_the_reward_and_stays_near_the_thresholds():
     assert run.accuracy >= rival - 0.01
 
 
+def test_learning_begins_where_the_entropy_is_below_a_fifth():
+    seen = shipped("digits-test")
+    assert (replay(seen, learn_logistic(seen, price=1.0, steps=0)).t_hat == replay(seen, EntropyExit(0.2)).t_hat).all()
+
+
+def test_one_step_of_learning_follows_the_gradient_and_a_dearer_mistake_does_not_lengthen_it():
+    seen = shipped("digits-calibration")
+    start = learn_logistic(seen, price=5.0, steps=0).w
+    slope = stepwise_gradient(np.array(start), features(seen.f), reward(seen.correct, 5.0))[1]
+    np.testing.assert_allclose(learn_logistic(seen, price=5.0, steps=1, lr=2.0).w, start + 2.0 * slope / (1 + 5.0))
+
+
 def test_the_stepwise_exit_refuses_another_number_of_timesteps():
     seen = shipped("digits-test")
     with pytest.raises(ValueError, match="learned for T = 2"):
@@ -175,6 +217,12 @@ def test_the_fastest_row_is_the_fastest_of_those_that_are_accurate_enough_wherev
     correct = np.array([[1, 1], [0, 0], [1, 0], [1, 1]], dtype=bool)
     sweep = PolicySweep(np.array([9.0, 1.0, 2.0, 4.0]), t_hat, correct, timesteps=4)
     assert [fastest_row(sweep, accuracy) for accuracy in (1.0, 0.5, 0.0)] == [3, 2, 1]
+
+
+def test_an_accuracy_that_no_policy_reaches_is_refused_with_the_best_there_is():
+    sweep = PolicySweep(np.array([9.0, 1.0]), np.array([[1, 2], [1, 1]]), np.array([[1, 0], [0, 0]], dtype=bool), timesteps=2)
+    with pytest.raises(ValueError, match=r"right on 75\.0 %; the best on 50\.0 %"):
+        fastest_row(sweep, 0.75)
 
 
 def test_sweeps_come_back_from_their_file_as_they_were(tmp_path):
