@@ -6,7 +6,7 @@ import pytest
 from dtsnn_lite.exits import EntropyExit, first_right, replay, run_of, trade_off
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import (LogisticExit, PolicySweep, exact_gradient, expected_reward, fastest_row, features, hard_weight,
-                                  learn_logistic, load_sweeps, reward, sampled_gradient, save_sweeps,
+                                  learn_logistic, load_sweeps, reward, sampled_gradient, save_sweeps, shipped_sweeps,
                                   stepwise_gradient, stepwise_sample, stop_probabilities)
 
 T, N = 4, 5
@@ -73,6 +73,13 @@ def test_every_action_weighed_by_its_chance_is_the_exact_gradient(baseline):
     np.testing.assert_allclose(total, exact_gradient(logits, rewards), atol=1e-12)
 
 
+def test_the_highest_roll_chooses_the_last_action_though_rounded_chances_add_up_to_less():
+    equal, rewards = np.zeros((1, 7)), np.arange(7.0)[:, None]         # in floats, seven sevenths are less than the roll
+    assert np.full(7, 1 / 7).sum() < np.nextafter(1.0, 0.0)
+    last = 6.0 * (np.eye(7)[[6]] - 1 / 7)
+    np.testing.assert_allclose(sampled_gradient(equal, rewards, Loaded(np.nextafter(1.0, 0.0))), last)
+
+
 @pytest.mark.parametrize("baseline", ["none", "expected reward", "far off"])
 def test_the_mean_of_the_sampled_gradient_is_the_exact_gradient(baseline):
     logits, rewards = a_table()
@@ -99,15 +106,22 @@ def test_images_that_step_1_gets_wrong_weigh_as_much_as_the_rest():
     assert weight[correct[0]].sum() == weight[~correct[0]].sum()
 
 
-def test_a_network_that_never_errs_teaches_a_policy_nothing():
-    with pytest.raises(ValueError, match="100 % of the images.*has not seen"):
-        hard_weight(np.ones((T, N), dtype=bool))
+def test_many_hard_images_weigh_less_than_the_few_easy_ones():
+    assert hard_weight(np.array([[1, 0, 0, 0, 0]], dtype=bool)).tolist() == [1] + [0.2 / 0.8] * 4
+
+
+@pytest.mark.parametrize("right, share", [(True, "100 %"), (False, "is right on 0 %")])
+def test_a_network_that_always_or_never_errs_teaches_a_policy_nothing(right, share):
+    with pytest.raises(ValueError, match=f"{share} of the images.*has not seen"):
+        hard_weight(np.full((T, N), right))
 
 
 def test_a_policy_for_another_number_of_timesteps_is_refused():
     logits, rewards = a_table()
     with pytest.raises(ValueError, match="among T = 3 timesteps.*for T = 4"):
         expected_reward(logits[:, :3], rewards)
+    with pytest.raises(ValueError, match="the policy chooses among"):
+        expected_reward(logits[0], rewards[:, 0])
 
 
 @pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
@@ -164,6 +178,27 @@ def test_the_mean_of_the_sampled_walks_is_the_gradient_by_hand(baseline):
     assert (np.abs(samples.mean(axis=0) - stepwise_gradient(w, x, rewards)[1]) < 5 * error).all()
 
 
+def test_a_chance_of_zero_is_never_taken_even_at_the_lowest_roll():
+    _, x, rewards = a_walk()
+    never = np.array([0.0, 0.0, -1e4])
+    walks = stepwise_sample(never, x, rewards, Loaded(0.0))
+    np.testing.assert_allclose(walks, 0.0, atol=1e-12)                  # q = 0 before T, 1 at T: nothing to learn from
+    assert stop_probabilities(never, x).tolist() == [[0.0] * N] * (T - 1) + [[1.0] * N]
+
+
+def test_with_one_timestep_there_is_nothing_to_choose():
+    w, x, rewards = a_walk()
+    value, slope = stepwise_gradient(w, x[:1], rewards[:1])
+    assert value == pytest.approx(rewards[0].mean()) and slope.tolist() == [0.0] * 3
+
+
+def test_a_logistic_exit_that_looks_at_time_alone_leaves_at_a_fixed_step():
+    seen = shipped("digits-test")
+    for step in (1, 2, 3, 4):
+        later_than = (step - 0.5) / seen.timesteps
+        assert set(replay(seen, LogisticExit((0.0, 1.0, -later_than), seen.timesteps)).t_hat) == {step}
+
+
 def test_a_logistic_exit_that_ignores_time_is_an_entropy_threshold():
     seen = shipped("digits-test")
     theta = 0.07
@@ -217,6 +252,21 @@ def test_the_fastest_row_is_the_fastest_of_those_that_are_accurate_enough_wherev
     correct = np.array([[1, 1], [0, 0], [1, 0], [1, 1]], dtype=bool)
     sweep = PolicySweep(np.array([9.0, 1.0, 2.0, 4.0]), t_hat, correct, timesteps=4)
     assert [fastest_row(sweep, accuracy) for accuracy in (1.0, 0.5, 0.0)] == [3, 2, 1]
+
+
+@pytest.mark.parametrize("split", ["test", "calibration"])
+def test_shipped_policies_are_of_the_images_of_the_recording_they_are_named_after(split):
+    seen = shipped(f"digits-hard-{split}")
+    for name, sweep in shipped_sweeps("digits-hard", split).items():
+        if name.startswith("joint"):                                    # its network has moved on from the recorded one
+            continue
+        for t_hat, correct in zip(sweep.t_hat, sweep.correct, strict=True):
+            assert (run_of(t_hat, seen).correct == correct).all()
+
+
+def test_policies_that_do_not_ship_are_refused_with_those_that_do():
+    with pytest.raises(FileNotFoundError, match="no shipped policies for 'digits'; there are .*'digits-hard-test'"):
+        shipped_sweeps("digits")
 
 
 def test_an_accuracy_that_no_policy_reaches_is_refused_with_the_best_there_is():

@@ -20,7 +20,6 @@ import random
 import resource
 import shlex
 import sys
-import time
 from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
