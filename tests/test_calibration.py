@@ -9,7 +9,7 @@ from dtsnn_lite.calibration import (THRESHOLD_RULES, ThresholdRule, accumulated,
                                     fastest_calibrated, fit_temperature, likelihood_slope, lost_images, reliability, risk_controlled,
                                     tempered, threshold_ladder)
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, best_possible,
-                              calibrate, entropy, first_right, replay, right_from_then_on, run_of, softmax, trade_off)
+                              calibrate, confidence, entropy, first_right, replay, right_from_then_on, run_of, softmax, trade_off)
 from dtsnn_lite.recording import Recording, shipped
 
 POLICIES = (EntropyExit, ConfidenceExit, MarginExit)
@@ -163,6 +163,7 @@ def test_a_rule_chosen_on_the_calibration_split_is_the_fastest_there():
 def test_reliability_by_hand():
     diagram = binned(np.array([0.55, 0.59, 0.95, 1.0]), np.array([1, 0, 1, 1], bool))
     assert diagram.count.tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 2]
+    assert diagram.edges == pytest.approx(np.arange(11) / 10)
     assert diagram.confidence[[5, 9]] == pytest.approx([(0.55 + 0.59) / 2, (0.95 + 1.0) / 2])
     assert diagram.accuracy[[5, 9]].tolist() == [1 / 2, 1.0]
     assert diagram.error == pytest.approx((abs(0.5 - 0.57) + abs(1.0 - 0.975)) / 2)
@@ -175,6 +176,13 @@ def test_a_reliability_diagram_counts_every_image_once():
     full = diagram.count > 0
     assert (diagram.accuracy[full] * diagram.count[full]).sum() == pytest.approx(seen.correct[1].sum())
     assert ((diagram.edges[:-1] - 1e-9 <= diagram.confidence) & (diagram.confidence <= diagram.edges[1:] + 1e-9))[full].all()
+
+
+def test_a_reliability_diagram_has_ten_bins_as_the_bins_of_its_confidences():
+    seen = a_recording()
+    diagram, by_hand = reliability(seen, t=3), binned(confidence(seen.f[2]), seen.correct[2], bins=10)
+    for part in ("edges", "confidence", "accuracy", "count"):
+        assert np.array_equal(getattr(diagram, part), getattr(by_hand, part), equal_nan=True)
 
 
 def test_labels_drawn_from_the_probabilities_leave_no_calibration_error():
@@ -312,7 +320,15 @@ def test_ten_images_prove_nothing_and_the_error_says_so():
         risk_controlled(a_recording(images=100), EntropyExit, 0.01, 0.1)
 
 
-def test_a_calibration_split_of_one_class_is_refused():
+def test_the_fewest_images_that_can_prove_a_promise_are_enough():
+    assert 0.95 ** 59 <= 0.05 < 0.95 ** 58                          # none of them lost: how surprising that is
+    assert risk_controlled(a_recording(images=59, scale=9.0), EntropyExit, 0.05, 0.05).theta > 0
+    with pytest.raises(ValueError, match="58 images cannot prove .* it takes 59"):
+        risk_controlled(a_recording(images=58, scale=9.0), EntropyExit, 0.05, 0.05)
+
+
+def test_a_calibration_split_of_one_class_is_refused_and_of_two_is_not():
+    assert fit_temperature(a_recording(K=2)).shape == (4,)
     seen = a_recording()
     one = seen.subset(np.flatnonzero(seen.labels == 2))
     with pytest.raises(ValueError, match="all .* are of class 2"):

@@ -10,8 +10,8 @@ from dtsnn_lite import floorplan
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.chip import HPADC, SARADC, Chip, SenseAmp, adc_less_65nm, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
 from dtsnn_lite.components import Parts65nm
-from dtsnn_lite.cost import (ExitCheckCost, StepCost, exit_check_cost, inference_cost, input_densities, pe_cycle_parts_pj,
-                             static_cost, steps_squared_ratio, timestep_cost)
+from dtsnn_lite.cost import (ExitCheckCost, StepCost, chosen_cost, exit_check_cost, inference_cost, input_densities,
+                             pe_cycle_parts_pj, static_cost, steps_squared_ratio, three_ratios, timestep_cost)
 from dtsnn_lite.floorplan import clock_ns, layer_times_ns, leakage_uw
 from dtsnn_lite.mapping import place
 from dtsnn_lite.networks import NETWORKS, conv, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
@@ -110,6 +110,21 @@ def test_a_dynamic_run_pays_for_each_check_and_a_static_one_for_none():
     assert bill.energy_pj.tolist() == [3 + 5.25, 3 + 3 * 5.25]
     assert bill.latency_ns.tolist() == [7 + 11.5, 7 + 3 * 11.5]
     assert static_cost(3, step).energy_pj[0] == 3 + 3 * 5
+
+
+def test_the_three_ratios_of_two_images_by_hand():
+    step = StepCost(fixed_pj=3.0, step_pj=5.0, fixed_ns=7.0, step_ns=11.0)
+    t_hat = np.array([1, 3])                                            # energies 8 and 18, delays 18 and 40; full T: 23 and 51
+    assert three_ratios(inference_cost(t_hat, step), t_hat, step, timesteps=4) == pytest.approx(
+        {"mean_of_products": (8 * 18 + 18 * 40) / 2 / (23 * 51), "product_of_means": 13 * 29 / (23 * 51), "steps_squared": (2 / 4) ** 2})
+
+
+def test_a_look_at_the_image_is_paid_once_an_image_and_left_out_where_nobody_looks():
+    step = StepCost(fixed_pj=3.0, step_pj=5.0, fixed_ns=7.0, step_ns=11.0)
+    look = StepCost(fixed_pj=0.5, step_pj=0.25, fixed_ns=2.0, step_ns=4.0)
+    bill, free = (chosen_cost(np.array([1, 3]), step, policy) for policy in (look, None))
+    assert (free.energy_pj.tolist(), free.latency_ns.tolist()) == ([8, 18], [18, 40])
+    assert (bill.energy_pj.tolist(), bill.latency_ns.tolist()) == ([8.75, 18.75], [24, 46])
 
 
 def test_bad_bills_are_refused_with_the_reason():
@@ -246,6 +261,26 @@ def test_a_scale_factor_is_paid_for_each_conversion_of_scaled_sums():
     assert timestep_cost(shapes, chip).parts["scale factors"] == pytest.approx(0.35 * 3 * (8 * 4) * 36)
 
 
+def test_idle_layers_leak_for_a_timestep_and_the_merge_is_paid_an_output():
+    step = timestep_cost(dvsnet(), replace(adc_less_65nm, leakage=True))
+    prices = adc_less_65nm.charges
+    assert step.parts["leakage"] == pytest.approx(leakage_uw(dvsnet(), adc_less_65nm, prices) * step.step_ns * 1e-3)   # uW ns = fJ
+    outputs = sum(place(shape, adc_less_65nm).outputs for shape in dvsnet())
+    assert step.fixed_pj == pytest.approx(outputs * prices.final_merge.value)
+
+
+def test_a_timestep_costs_the_mean_of_the_timesteps_that_were_recorded():
+    busy = np.array([np.full(12, 0.1), np.full(12, 0.1), np.full(12, 0.4)])
+    one, two, three = (timestep_cost(dvsnet(), hp_adc_65nm, density).step_pj for density in busy)
+    assert timestep_cost(dvsnet(), hp_adc_65nm, busy).step_pj == pytest.approx((one + two + three) / 3)
+
+
+def test_a_layer_starts_when_a_part_of_the_one_before_has_passed():
+    first, last = conv("a", 3, 8, 6), conv("b", 8, 16, 6)
+    alone, then, both = (timestep_cost(shapes, spikesim_rram_64).step_ns for shapes in ([first], [last], [first, last]))
+    assert both == pytest.approx(spikesim_rram_64.charges.overlap.value * alone + then)
+
+
 def test_pe_cycles_count_channels_out_by_columns_and_channels_in_by_rows():
     shapes = [conv("wide", 64, 200, 5)]
     tall, low = (timestep_cost(shapes, replace(spikesim_rram_64, rows=rows, cols=cols, mux=8)) for rows, cols in ((128, 64), (32, 64)))
@@ -262,8 +297,15 @@ def test_idle_linear_layers_of_vgg16_leak_more_than_its_convolutions_compute(chi
 
 def test_recorded_spike_rates_price_the_image_as_the_first_input():
     assert input_densities(np.array([[.1, .2], [.3, .4]]), 3).tolist() == [[1, .1, .2], [1, .3, .4]]
-    with pytest.raises(ValueError, match="share of spikes"):
-        input_densities(np.array([0.5, 1.5]), 2)
+    assert input_densities(np.array([.1, .2]), 2).tolist() == [[.1, .2]]
+    assert input_densities(None, 3).tolist() == [[0.5, 0.5, 0.5]]
+    assert input_densities(np.array([0.0, 1 + 5e-7]), 2).tolist() == [[0.0, 1.0]]           # a mean of ones may round up
+    for rates in ([0.5, 1.5], [-0.1, 0.5], [0.5, 1 + 2e-6]):
+        with pytest.raises(ValueError, match="share of spikes"):
+            input_densities(np.array(rates), 2)
+    for shape in ((0, 3), (1, 2, 3), (4,), (1,)):
+        with pytest.raises(ValueError, match=r"spike_rates holds 3 densities \(or 2\) a timestep; got"):
+            input_densities(np.full(shape, 0.1), 3)
     with pytest.raises(ValueError, match="12 densities"):
         timestep_cost(dvsnet(), hp_adc_65nm, np.full(5, 0.1))
 
