@@ -57,6 +57,9 @@ def test_no_threshold_is_more_accurate_than_first_right_or_as_accurate_and_faste
 def test_the_best_possible_runs_by_hand():
     timesteps, accuracy = best_possible(by_hand())          # first right at 2, 1, 1 and never
     assert timesteps.tolist() == [1, 5 / 4, 5 / 4, 5 / 4] and accuracy.tolist() == [2 / 4, 3 / 4, 3 / 4, 3 / 4]
+    right = np.array([[0, 1], [0, 0], [1, 0]])                                      # first right at 3 and 1
+    timesteps, accuracy = best_possible(Recording(np.stack([1.0 - right, right], axis=2), np.ones(2, int), np.zeros((3, 1))))
+    assert timesteps.tolist() == [1, 1, (3 + 1) / 2] and accuracy.tolist() == [1 / 2, 1 / 2, 1]
 
 
 def test_no_run_lies_above_the_best_possible_and_first_right_is_as_accurate_as_its_end():

@@ -360,6 +360,12 @@ def test_calibration_reaches_one_timestep_even_when_no_image_is_ever_surer(polic
 
 
 @pytest.mark.parametrize("policy", THRESHOLDED)
+def test_where_every_exit_loses_the_calibrated_threshold_is_exactly_the_one_that_never_stops(policy):
+    seen = of([[[0.0, 2.0], [0.0, 1.0]], [SURE, SURE]], labels=[0, 0])
+    assert calibrate(seen, policy, max_drop=0.0) == policy(policy.never)
+
+
+@pytest.mark.parametrize("policy", THRESHOLDED)
 @pytest.mark.parametrize("leave", [1, 2, 3])
 def test_a_calibrated_threshold_lies_in_the_middle_between_the_last_that_leaves_and_the_first_that_stays(policy, leave):
     seen = of([[[3.0, 0.0], [2.0, 0.0], [1.0, 0.0]], [[9.0, 0.0]] * 3], labels=[0, 0, 0])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtsnn_lite import neurons
-from dtsnn_lite.neurons import LIF, lif_loop, lif_sequence, lif_step
+from dtsnn_lite.neurons import LIF, lif_loop, lif_sequence, lif_step, rectified
 
 HARD, SOFT = LIF(beta=0.7, v_th=0.9, alpha=3.0), LIF(beta=0.7, v_th=0.9, hard_reset=False, alpha=3.0)
 compiler = pytest.mark.skipif(shutil.which("c++") is None and shutil.which("g++") is None,
@@ -83,6 +83,13 @@ def test_the_surrogate_gradient_at_the_threshold_is_half_alpha():
     i = torch.tensor([1.0], requires_grad=True)
     lif_step(i, torch.zeros(1), LIF(alpha=3.0))[0].sum().backward()
     assert i.grad.item() == pytest.approx(3.0 / 2)
+
+
+def test_where_no_time_passes_a_neuron_passes_on_its_current_from_0_to_3_thresholds():
+    i = torch.tensor([-1.0, 0.0, 0.5, 2.0, 5.9, 6.1])
+    assert rectified(i, LIF(v_th=2.0)).tolist() == pytest.approx([0.0, 0.0, 0.5, 2.0, 5.9, 3 * 2.0])
+    fires = lif_step(i, torch.zeros_like(i), LIF(v_th=2.0))[0]
+    assert torch.equal(rectified(i, LIF(v_th=2.0)) > 2.0, fires.bool())
 
 
 # --- two ways agree ----------------------------------------------------------------------
@@ -287,12 +294,13 @@ def test_the_future_does_not_change_the_past():
 
 @pytest.mark.parametrize("constants, message", [
     (dict(beta=2.0), r"beta is the fraction of u kept each step, in \[0, 1\]; got 2.0; a time constant tau = 2 is beta = 0.5"),
-    (dict(beta=-0.1), "got -0.1"),
+    (dict(beta=-0.1), "got -0.1$"),
     (dict(beta=float("nan")), "got nan"),
     (dict(v_th=0.0), "v_th is a finite threshold above 0; got 0.0"),
     (dict(v_th=float("nan")), "v_th is a finite threshold above 0; got nan"),
     (dict(v_th=float("inf")), "v_th is a finite threshold above 0; got inf"),
     (dict(alpha=0.0), "alpha is a finite steepness above 0; got 0.0"),
+    (dict(alpha=float("inf")), "alpha is a finite steepness above 0; got inf"),
 ])
 def test_constants_outside_their_range_are_refused(constants, message):
     with pytest.raises(ValueError, match=message):
