@@ -112,6 +112,11 @@ def test_a_dynamic_run_pays_for_each_check_and_a_static_one_for_none():
     assert static_cost(3, step).energy_pj[0] == 3 + 3 * 5
 
 
+def test_bills_can_be_told_apart_and_kept_in_a_set():
+    one, two = (static_cost(4, StepCost(3.0, 5.0, 7.0, 11.0)) for _ in range(2))
+    assert one != two and len({one, two, one}) == 2
+
+
 def test_the_three_ratios_of_two_images_by_hand():
     step = StepCost(fixed_pj=3.0, step_pj=5.0, fixed_ns=7.0, step_ns=11.0)
     t_hat = np.array([1, 3])                                            # energies 8 and 18, delays 18 and 40; full T: 23 and 51
@@ -303,7 +308,7 @@ def test_recorded_spike_rates_price_the_image_as_the_first_input():
     for rates in ([0.5, 1.5], [-0.1, 0.5], [0.5, 1 + 2e-6]):
         with pytest.raises(ValueError, match="share of spikes"):
             input_densities(np.array(rates), 2)
-    for shape in ((0, 3), (1, 2, 3), (4,), (1,)):
+    for shape in ((0, 3), (1, 2, 3), (1, 3, 2), (4,), (1,)):
         with pytest.raises(ValueError, match=r"spike_rates holds 3 densities \(or 2\) a timestep; got"):
             input_densities(np.full(shape, 0.1), 3)
     with pytest.raises(ValueError, match="12 densities"):
