@@ -106,6 +106,19 @@ def test_a_converter_of_few_bits_finds_steps_up_to_two_thousand():
     assert kernel_of(HPADC(3)).fitted(sums).item() == 2048
 
 
+def test_a_step_below_one_is_for_sums_that_are_not_whole():
+    sums, converter = 2.0 ** -10 * torch.arange(-4, 4), kernel_of(HPADC(3))
+    assert (converter.fitted(sums).item(), converter.fitted(sums, whole=False).item()) == (1, 2.0 ** -10)
+    assert converter.fitted(sums / 4, whole=False).item() == 2.0 ** -12
+
+
+@pytest.mark.parametrize("readout", [SenseAmp(), Ternary()], ids=str)
+def test_a_columns_first_scale_is_its_mean_size_and_never_nothing(readout):
+    ps = torch.tensor([[-3.0, 0.0], [1.0, 0.0]])                # the second column is always empty
+    assert kernel_of(readout).fitted(ps).tolist() == pytest.approx([(3 + 1) / 2, 1e-3])
+    assert kernel_of(readout).fitted(ps, gain=2.0).tolist() == pytest.approx([3 + 1, 1e-3])
+
+
 def test_codes_and_names_are_the_bits():
     assert HPADC(4).codes == SARADC(4).codes == (-8, 7)
     assert (HPADC(4).name, HPADC(4).comparators, SARADC(4).comparators, SenseAmp().bits, Ternary().bits) == ("4-bit ADC", 15, 1, 1, 2)
