@@ -1,5 +1,7 @@
 """The learned exits: rewards by hand, exact gradients by difference, sampled gradients by their mean."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 
@@ -252,6 +254,12 @@ def test_the_fastest_row_is_the_fastest_of_those_that_are_accurate_enough_wherev
     correct = np.array([[1, 1], [0, 0], [1, 0], [1, 1]], dtype=bool)
     sweep = PolicySweep(np.array([9.0, 1.0, 2.0, 4.0]), t_hat, correct, timesteps=4)
     assert [fastest_row(sweep, accuracy) for accuracy in (1.0, 0.5, 0.0)] == [3, 2, 1]
+
+
+def test_what_policies_did_cannot_be_changed_afterwards():
+    sweep = PolicySweep(np.array([1.0]), np.array([[1, 2]]), np.array([[True, False]]), timesteps=2)
+    with pytest.raises(FrozenInstanceError):
+        sweep.timesteps = 3
 
 
 @pytest.mark.parametrize("split", ["test", "calibration"])
