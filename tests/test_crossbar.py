@@ -312,6 +312,15 @@ def test_read_noise_is_new_at_each_read_and_reproducible():
     assert torch.equal(matmul(x, arrays, Ideal(), torch.ones(3), noise=0.5), once)
 
 
+def test_read_noise_has_its_size_and_no_bias_whatever_is_read():
+    dice = torch.Generator().manual_seed(0)
+    arrays = program(data()[1], Chip("noisy"))                              # 150 rows: 3 tiles
+    for x in (torch.zeros(400, 150), torch.ones(400, 150)):
+        off = partial_sums(x, arrays, noise=0.5, dice=dice) - partial_sums(x, arrays)
+        assert off.mean().item() == pytest.approx(0.0, abs=5 * 0.5 / off.numel() ** 0.5)
+        assert off.std().item() == pytest.approx(0.5, rel=0.05)
+
+
 def test_bad_flaws_are_refused_with_the_reason():
     with pytest.raises(ValueError, match="on_off > 1; got 0.5"):
         Flaws(on_off=0.5)
