@@ -248,6 +248,16 @@ def test_gradients_computed_again_equal_autograd_of_the_surrogate(readout):
         assert torch.allclose(surrogate, ours, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("learns", ["inputs", "weights"])
+def test_a_gradient_is_the_same_where_only_the_inputs_or_only_the_weights_learn(learns):
+    x, q = data()
+    of, chip, found = {"inputs": x, "weights": q}[learns].requires_grad_(), Chip("grad", readout=HPADC(3)), []
+    for product in (matmul, read):
+        y = product(x, program(q, chip), HPADC(3), torch.full((3,), 2.0))
+        found += torch.autograd.grad((y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum(), of)
+    assert torch.allclose(*found, rtol=1e-4, atol=1e-4) and (found[0] != 0).any()
+
+
 def test_a_sense_amplifier_has_two_levels_and_reads_an_empty_column_as_the_lower():
     ps, alpha = torch.tensor([[-3.0], [0.0], [0.5]]), torch.tensor([2.0])
     assert kernel_of(SenseAmp())(ps, alpha).flatten().tolist() == [-2, -2, 2]
@@ -274,6 +284,12 @@ def test_a_flaw_belongs_to_the_chip_and_its_seed(flaws):
     assert not torch.equal(output(flaws), output(Flaws()))
     if flaws.on_off == float("inf"):
         assert not torch.equal(output(flaws), output(replace(flaws, seed=1)))
+
+
+@pytest.mark.parametrize("rows, tiles", [(150, 1), (64, 3), (50, 3), (49, 4)])
+def test_every_column_of_every_tile_has_a_zero_point_of_its_own(rows, tiles):
+    offset = program(data()[1], Chip("offset", rows=rows, flaws=Flaws(offset=2.0))).offset          # 150 rows, 3 planes of 7
+    assert offset.shape == (tiles, 3 * 7) and len(offset.unique()) == offset.numel()
 
 
 def test_flaws_are_off_by_default_and_vanish_with_their_size():
