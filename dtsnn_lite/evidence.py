@@ -2,9 +2,9 @@
 
 z_t = f_t t^gamma                                                     (`exits.evidence`)
 
-Logits of independent looks are log-odds up to scale, so their sum is accumulated evidence, and a fixed bar on it is
-Wald's sequential probability ratio test (wald1945sequential). The mean of the logits (gamma = 0) forgets how many looks
-stand behind it, their sum (gamma = 1) believes that every look is new; which of them holds, calibration images say.
+Logits of independent looks are log-odds up to scale, so their sum is accumulated evidence, and for two classes a fixed
+bar on it is Wald's sequential probability ratio test (wald1945sequential). On the sum's scale the bar goes as t^(1 - gamma):
+it rises for the mean (gamma = 0), is flat for the sum (gamma = 1) and falls beyond. Calibration images choose it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def promised_pair(calibration: Recording, policy: type[Rule], epsilon: float, de
     return risk_controlled(second, policy, epsilon, delta, gamma=gamma)
 
 
-# --- what no rule on (score, t) can beat ---------------------------------------------
+# --- a bar of its own at every timestep ------------------------------------------------
 
 @dataclass(frozen=True, eq=False)
 class Foresight:
@@ -64,8 +64,8 @@ class Foresight:
     V_T(s) = P(right | s, T)
     V_t(s) = max( P(right | s, t),  E[V_{t+1} | s, t] - price )
 
-    What a threshold that may differ at each t, and need not be one, would do if the calibration images were all there are.
-    It is learned from them, a bin of the score at a time: between a threshold and an oracle.
+    The best rule if the score and t were all that the future depends on, learned a bin of the score at a time: a yardstick
+    for a threshold, which has one bar for all t.
 
     score   the policy whose score is read, at this gamma
     edges   (T, B - 1) of the bins at each timestep
@@ -150,7 +150,7 @@ class Coin:
         return ceil(log((1 - error) / error) / self.look - 1e-9)
 
     def best_bar(self, price: float) -> int:
-        """The bar with the least error + price x looks: no rule at all does better (wald1948optimum)."""
+        """The bar with the least error + price x looks, both sides equally likely at first: no rule does better (wald1948optimum)."""
         if not 0 < price < 1:
             raise ValueError(f"price is what a look costs in wrong answers, in (0, 1); got {price!r}")
         bars = range(ceil(1 / price) + 1)

@@ -21,7 +21,7 @@ def evidence(f: np.ndarray, gamma: float) -> np.ndarray:
     """What an exit reads: z_t = f_t t^gamma, float64, (T, ..., K) -> the same shape.
 
     gamma = 0 is the running mean (DT-SNN, Eq. 1), gamma = 1 the sum of the logits (the papers' public code: what looks
-    add up to if each is new). The answer does not depend on gamma, a threshold does.
+    add up to if each is new). The answer does not depend on gamma; a threshold does, and how the bar moves with t.
     """
     t = np.arange(1.0, len(f) + 1).reshape(-1, *[1] * (np.ndim(f) - 1))
     return f * t ** gamma
@@ -77,7 +77,7 @@ def margin(f: np.ndarray) -> np.ndarray:
 
 # --- policies ----------------------------------------------------------------
 
-MOST_GAMMA = 8.0        # by then the second look weighs more than a hundred times the first
+MOST_GAMMA = 8.0        # by then nearly everybody leaves at the second look
 
 Values = TypeVar("Values", float, np.ndarray)
 
