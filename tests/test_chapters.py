@@ -14,11 +14,9 @@ import pytest
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from stopwhensure import freshness
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "extensions"))
-
-from stopwhensure import freshness  # noqa: E402
 
 COPIED = ("book/conftest.py", "book/extensions/stopwhensure", "requirements.txt", "constraints.txt", "tests/nbval_sanitize.cfg")
 CHECKED = {"tags": ["nbval-check-output"]}

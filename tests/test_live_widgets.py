@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from base64 import b64decode, b64encode
 from io import BytesIO
 from pathlib import Path
@@ -11,11 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+from stopwhensure import freshness, live_widgets, stills
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "extensions"))
-
-from stopwhensure import freshness, live_widgets, stills  # noqa: E402
 
 SCRIPT = """
 export default { render({ model, el }) {

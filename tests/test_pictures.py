@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image, ImageChops
+from stopwhensure.pictures import lighten
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "extensions"))
-
-from stopwhensure.pictures import lighten  # noqa: E402
 
 
 def drawing(path: Path, **options: object) -> Path:

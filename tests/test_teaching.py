@@ -5,21 +5,18 @@ from __future__ import annotations
 import html
 import json
 import re
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
+from teaching.answers import compute
+from teaching.numbers import Fact, make_fact_id, sources, who
 
 from dtsnn_lite.proofs.facts import facts as measured
 from tests.small_book import ANSWERS, FACTS, build, write
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book/extensions"))
-
-from teaching.answers import compute  # noqa: E402
-from teaching.numbers import Fact, make_fact_id, sources, who  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -57,8 +57,8 @@ def round_width(tolerance: float) -> float:
 def token(kind: Kind, answer: float | str | Sequence[str], width: float = 0.0) -> str:
     """An answer as text that is the same in every language."""
     if kind == "number":
-        return f"number:{bucket(float(answer), width)}"  # type: ignore[arg-type]
-    letters = [answer] if isinstance(answer, str) else list(answer)  # type: ignore[arg-type]
+        return f"number:{bucket(float(answer), width)}"  # type: ignore[arg-type]  # the answer to a number is one
+    letters = [answer] if isinstance(answer, str) else list(answer)  # type: ignore[arg-type]  # and here it is letters
     return f"{kind}:{','.join(sorted(letters) if kind == 'several' else letters)}"
 
 

@@ -9,7 +9,7 @@ import pytest
 from dtsnn_lite.widgets.crossbar_explorer import CrossbarExplorer
 from dtsnn_lite.widgets.design_explorer import DesignExplorer
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer
-from tests.browser.test_explorers import assert_still_is_live, cells, field, stage  # noqa: F401
+from tests.browser.test_explorers import assert_still_is_live, cells, field, stage
 from tests.browser.test_policy_explorer import policy_explorer
 from tests.test_chip_explorers import invented_designs, some_states
 
@@ -17,11 +17,11 @@ STATES = [{}, {"readout": "sa", "rows": "16", "density": 0.6, "input": 7, "colum
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_the_still_crossbar_is_the_live_one_and_as_tall(stage, state):  # noqa: F811
+def test_the_still_crossbar_is_the_live_one_and_as_tall(stage, state):
     assert_still_is_live(stage(CrossbarExplorer(**state), still=True))
 
 
-def test_every_read_out_can_be_chosen_and_prints_numbers(stage):  # noqa: F811
+def test_every_read_out_can_be_chosen_and_prints_numbers(stage):
     page = stage(CrossbarExplorer())
     for value in ("ideal", "6", "2", "ternary", "sa"):
         field(page, "readout").select_option(value)
@@ -32,11 +32,11 @@ def test_every_read_out_can_be_chosen_and_prints_numbers(stage):  # noqa: F811
 
 
 @pytest.mark.parametrize("state", [{}, {"converter": "flash6", "rows": "128", "mux": "8", "theta": 0.3, "leakage": True}])
-def test_the_still_design_is_the_live_one_and_as_tall(stage, state):  # noqa: F811
+def test_the_still_design_is_the_live_one_and_as_tall(stage, state):
     assert_still_is_live(stage(DesignExplorer(**state), still=True))
 
 
-def test_a_new_converter_brings_its_own_sharing_of_columns(stage):  # noqa: F811
+def test_a_new_converter_brings_its_own_sharing_of_columns(stage):
     page = stage(DesignExplorer())
     field(page, "converter").select_option("flash5")
     assert page.evaluate("MODELS[0].get('mux')") == "8"
@@ -62,7 +62,7 @@ def copied_in(page, state: dict) -> tuple[list[str], list[str]]:
     return printed(page.evaluate("copied.pop()")), rows
 
 
-def test_the_copied_python_of_the_crossbar_explorer_prints_its_table(stage):  # noqa: F811
+def test_the_copied_python_of_the_crossbar_explorer_prints_its_table(stage):
     page, dice = stage(CrossbarExplorer()), random.Random(4)
     for _ in range(10):
         lines, rows = copied_in(page, {
@@ -71,19 +71,19 @@ def test_the_copied_python_of_the_crossbar_explorer_prints_its_table(stage):  # 
         assert lines == rows
 
 
-def test_the_copied_python_of_the_design_explorer_prints_its_table(stage):  # noqa: F811
+def test_the_copied_python_of_the_design_explorer_prints_its_table(stage):
     page = stage(DesignExplorer())
     for state in some_states(10):
         lines, rows = copied_in(page, state)
         assert lines == rows
 
 
-def test_designs_that_no_line_can_make_have_nothing_to_copy(stage):  # noqa: F811
+def test_designs_that_no_line_can_make_have_nothing_to_copy(stage):
     assert stage(DesignExplorer(invented_designs())).get_by_text("Copy as Python").count() == 0
 
 
 @pytest.mark.parametrize("state", [{}, {"theta": 0.25, "leakage": True}])
-def test_the_bars_of_a_chip_add_up_to_its_energy(stage, state):  # noqa: F811
+def test_the_bars_of_a_chip_add_up_to_its_energy(stage, state):
     page = stage(DesignExplorer(**state))
     places = "bars => bars.map(bar => [+bar.getAttribute('x'), +bar.getAttribute('height')])"
     heights = page.eval_on_selector_all("#live0 .panel:first-child .bar", places)
@@ -101,7 +101,7 @@ HOSTILE = ["NaN", "1e308", "-5", "99999999999999999999", "0x10", "", "__proto__"
 
 
 @pytest.mark.parametrize("make", EXPLORERS)
-def test_hostile_links_leave_every_control_within_its_range(stage, make):  # noqa: F811
+def test_hostile_links_leave_every_control_within_its_range(stage, make):
     page, dice = stage(make()), random.Random(6)
     page.on("dialog", lambda dialog: pytest.fail("a link ran a script"))
     key = page.evaluate("MODELS[0].get('hash_key')")

@@ -6,12 +6,12 @@ import io
 import json
 import random
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ipywidgets.embed import embed_data
+from stopwhensure import live_widgets
 
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets import explorer
@@ -20,9 +20,6 @@ from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
 from tests.test_widgets import AFFINE, CHIPS, RECORDINGS, drawings, golden, recording
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "book" / "extensions"))
-
-from stopwhensure import live_widgets  # noqa: E402
 
 STAGE = (Path(__file__).parent / "stage.js").read_text("utf8")
 OWN = ("_", "layout", "tabbable", "tooltip", "comm")
@@ -253,7 +250,7 @@ def test_a_slider_says_its_value_and_the_result_with_units(stage):
 
 def test_changing_the_score_keeps_the_mean_timesteps_near(stage):
     page = stage(exit_explorer(theta=0.3))
-    mean = lambda: float(page.locator("#live0 .numbers tbody tr:nth-child(2) td").first.text_content())  # noqa: E731
+    mean = lambda: float(page.locator("#live0 .numbers tbody tr:nth-child(2) td").first.text_content())
     before = mean()
     field(page, "score").select_option("confidence")
     assert abs(mean() - before) < 0.1

@@ -14,7 +14,7 @@ from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
 from dtsnn_lite.widgets.policy_explorer import PolicyExplorer, rival_of
 from dtsnn_lite.widgets.quantities import quantity, ratio, signed
-from tests.browser.test_explorers import assert_still_is_live, cells, field, stage  # noqa: F401
+from tests.browser.test_explorers import assert_still_is_live, cells, field, stage
 from tests.test_widgets import AFFINE, PROPORTIONAL, recording
 
 SEEN = recording(160)
@@ -46,7 +46,7 @@ def states(count: int) -> list[dict]:
 
 
 @pytest.mark.parametrize("state", [{}, {"beta": 1}, {"beta": 50, "rival": "entropy of the sum", "look": False, "method": "reinforce"}])
-def test_the_still_view_is_the_live_one_and_as_tall(stage, state):  # noqa: F811
+def test_the_still_view_is_the_live_one_and_as_tall(stage, state):
     assert_still_is_live(stage(policy_explorer(**state), still=True))
 
 
@@ -66,7 +66,7 @@ def policy_rows(beta: float, method: str, rival: str, chip: str, look: bool) -> 
             *([name, quantity(a, unit, b), quantity(b, unit), ratio(a / b)] for name, a, b, unit in costs)]
 
 
-def test_the_browser_prints_pythons_table_in_every_state(stage):  # noqa: F811
+def test_the_browser_prints_pythons_table_in_every_state(stage):
     wanted = [[state, policy_rows(**state)] for state in states(300)]
     page = stage(policy_explorer())
     assert page.evaluate("""(cases) => cases.filter(([state, rows]) => {
@@ -75,7 +75,7 @@ def test_the_browser_prints_pythons_table_in_every_state(stage):  # noqa: F811
     }).slice(0, 2)""", wanted) == []
 
 
-def test_the_copied_python_prints_the_tables_numbers(stage):  # noqa: F811
+def test_the_copied_python_prints_the_tables_numbers(stage):
     page = stage(policy_explorer())
     for state in states(6):
         page.evaluate("state => Object.entries(state).forEach(([name, value]) => MODELS[0].set(name, value))", state)
@@ -92,7 +92,7 @@ def test_the_copied_python_prints_the_tables_numbers(stage):  # noqa: F811
         assert printed.getvalue().splitlines() == wanted
 
 
-def test_leaving_the_look_out_of_the_bill_makes_the_policy_cheaper(stage):  # noqa: F811
+def test_leaving_the_look_out_of_the_bill_makes_the_policy_cheaper(stage):
     page = stage(policy_explorer())
     before = cells(page, "live0")
     field(page, "look").uncheck()
@@ -102,7 +102,7 @@ def test_leaving_the_look_out_of_the_bill_makes_the_policy_cheaper(stage):  # no
     assert page.evaluate("MODELS[0].get('look')") is False
 
 
-def test_a_phrase_sets_price_and_bill(stage):  # noqa: F811
+def test_a_phrase_sets_price_and_bill(stage):
     page = stage(policy_explorer(), text='<p><a id="a" href="#policy?v=1&beta=50&look=0">a</a></p>')
     page.click("#a")
     assert page.evaluate("[MODELS[0].get('beta'), MODELS[0].get('look')]") == [50, False]
@@ -111,7 +111,7 @@ def test_a_phrase_sets_price_and_bill(stage):  # noqa: F811
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_explorer_is_accessible_and_fits_the_window(stage, theme, width):  # noqa: F811
+def test_the_explorer_is_accessible_and_fits_the_window(stage, theme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = stage(policy_explorer(), theme=theme, width=width)
     for fold in page.locator("#live0 summary").all():
@@ -121,7 +121,7 @@ def test_the_explorer_is_accessible_and_fits_the_window(stage, theme, width):  #
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_every_control_is_driven_to_both_ends_by_keyboard_and_the_page_answers(stage):  # noqa: F811
+def test_every_control_is_driven_to_both_ends_by_keyboard_and_the_page_answers(stage):
     page = stage(policy_explorer())
     page.locator("#live0 details.fold:not(.lesson) > summary").first.press("Enter")
     view = "() => document.querySelector('#live0 .view').innerHTML"

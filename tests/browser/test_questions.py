@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,16 +11,14 @@ import pytest
 import tomllib
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
+from teaching.answers import compute
+from teaching.numbers import facts
 
 from tests.small_book import build, write
 from tests.test_seals import golden
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = sorted((ROOT / "book/answers").glob("*.toml"))
-sys.path.insert(0, str(ROOT / "book/extensions"))
-
-from teaching.answers import compute  # noqa: E402
-from teaching.numbers import facts  # noqa: E402
 
 STORE = "stop-when-sure/answers"
 REFUSE = """
