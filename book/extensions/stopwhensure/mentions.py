@@ -1,4 +1,4 @@
-"""The first mention of a name in a chapter is a link to its reference, and so is each name that its code imports.
+"""The first mention of a name in a chapter is a link to its reference.
 
 A name is `replay`, a call such as `replay(seen, policy)`, or a member such as `Recording.halved`.
 What the page's own code imports decides which one is meant; a name that it does not import is linked
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -19,10 +18,6 @@ from .reference import PACKAGE
 
 IMPORT = re.compile(rf"^from ({PACKAGE}[\w.]*) import (?:\(([^)]*)\)|(.*))", re.M)
 MENTION = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(?:\(.*\))?", re.S)
-# The same in a page, as the highlighter writes it.
-IMPORT_AS_SHOWN = re.compile(rf'<span class="nn">({PACKAGE}[\w.]*)</span>(?:<span class="w"> </span>| )<span class="kn">import</span>'
-                             r'((?:[^(\n]|\((?=</span>)[^)]*)*)')
-NAME_AS_SHOWN = re.compile(r'<span class="n">(\w+)</span>')
 NO_WORD = re.compile(r"[A-Z_]")
 # A link in a link, a heading or the label of an answer would be one too many; the reference has its own.
 NO_PLACE = {"reference", "title", "question", "desc_signature", "desc_content"}
@@ -88,22 +83,5 @@ class LinkFirstMentions(SphinxPostTransform):
             literal.replace_self(nodes.reference("", "", literal.deepcopy(), internal=True, refuri=f"{uri}#{objects[full].node_id}"))
 
 
-def link_imports(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    """Names in import lines, as links."""
-    objects = app.env.domaindata["py"]["objects"]
-
-    def linked(line: re.Match) -> str:
-        def name(found: re.Match) -> str:
-            it = objects.get(f"{line[1]}.{found[1]}")
-            return f'<a class="n" href="{context["pathto"](it.docname)}#{it.node_id}">{found[1]}</a>' if it else found[0]
-
-        return line[0][: line.start(2) - line.start()] + NAME_AS_SHOWN.sub(name, line[2])
-
-    if doctree is not None and PACKAGE in context.get("body", ""):
-        context["body"] = IMPORT_AS_SHOWN.sub(linked, context["body"])
-
-
 def setup(app: Sphinx) -> None:
-    """Prose while the page is resolved, code when it has been highlighted."""
     app.add_post_transform(LinkFirstMentions)
-    app.connect("html-page-context", link_imports)
