@@ -32,6 +32,7 @@ def calibrate_pair(calibration: Recording, policy: type[Rule], max_drop: float |
     mean_timesteps  the pair that is most often right
     Of equals, the smallest gamma.
 
+    >>> from dtsnn_lite.exits import EntropyExit
     >>> from dtsnn_lite.recording import shipped
     >>> calibrate_pair(shipped("digits-hard-calibration"), EntropyExit, max_drop=0.0).gamma
     1.25
