@@ -11,20 +11,26 @@ import numpy as np
 import pytest
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost, steps_squared_ratio
+from dtsnn_lite.evidence import GAMMAS
 from dtsnn_lite.exits import THRESHOLD_POLICIES as POLICIES
 from dtsnn_lite.exits import Run, replay, trade_off
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.widgets import explorer
 from dtsnn_lite.widgets.exit_explorer import (
+    COLUMNS,
     POSITIONS,
     THRESHOLDS,
     ExitData,
     ExitExplorer,
     choose_images,
+    exact_curve,
     exit_codes,
+    exit_counts,
     on_grid,
     pack,
+    surest,
     thin_curve,
+    thinned,
 )
 from dtsnn_lite.widgets.explorer import module
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
@@ -56,40 +62,71 @@ RECORDINGS = [recording(), recording(97, 2, 3, seed=1), recording(31, 1, 10, see
 
 # --- what is shipped ---------------------------------------------------------------
 
+def codes_of(seen: Recording, score: str, gamma: float) -> np.ndarray:
+    return exit_codes(surest(seen, POLICIES[score], gamma), POLICIES[score])
+
+
+def position_of(i: int, score: str) -> int:
+    """Slider position of the i-th threshold."""
+    return i if POLICIES[score].falls else POSITIONS - 1 - i
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.25, 1.0, 2.0])
 @pytest.mark.parametrize("score", POLICIES)
 @pytest.mark.parametrize("seen", RECORDINGS)
-def test_comparing_a_code_with_the_slider_equals_replaying_the_threshold(seen, score):
-    codes = exit_codes(seen, POLICIES[score])
-    for i, theta in enumerate(THRESHOLDS):
-        j = i if POLICIES[score].falls else POSITIONS - 1 - i
+def test_comparing_a_code_with_the_slider_equals_replaying_the_threshold(seen, score, gamma):
+    codes = codes_of(seen, score, gamma)
+    gone = exit_counts(codes, seen.correct).cumsum(axis=1)
+    for i in range(0, POSITIONS, 1 if gamma == 0 else 5):
+        j, run = position_of(i, score), replay(seen, POLICIES[score](float(THRESHOLDS[i]), gamma))
         leaves = np.vstack([codes <= j, np.ones((1, seen.images), bool)])
-        assert np.array_equal(leaves.argmax(axis=0) + 1, replay(seen, POLICIES[score](float(theta))).t_hat)
+        assert np.array_equal(leaves.argmax(axis=0) + 1, run.t_hat)
+        assert [*gone[:-1, j], seen.images] == run.histogram.cumsum().tolist()
+        assert seen.correct[-1].sum() + gone[-1, j] == run.correct.sum()
 
 
 def test_a_score_that_equals_a_threshold_stays_since_the_comparison_is_strict():
     half = Recording(np.zeros((2, 1, 10)), [0], np.zeros((2, 1)))        # entropy is exactly 1
-    assert exit_codes(half, POLICIES["entropy"]).tolist() == [[POSITIONS]]         # never: 1 < theta has no theta on the grid
-    assert exit_codes(half, POLICIES["margin"]).tolist() == [[POSITIONS]]          # 0 > 0 is false
+    assert codes_of(half, "entropy", 0).tolist() == [[POSITIONS]]         # never: 1 < theta has no theta on the grid
+    assert codes_of(half, "margin", 0).tolist() == [[POSITIONS]]          # 0 > 0 is false
 
 
+@pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("score", POLICIES)
-def test_the_thinned_curve_keeps_the_ends_and_every_point_is_on_the_exact_curve(score):
+@pytest.mark.parametrize("seen", RECORDINGS)
+def test_the_pages_exact_curve_is_the_packages(seen, score, gamma):
+    ours = exact_curve(surest(seen, POLICIES[score], gamma), seen.correct) / seen.images
+    theirs = trade_off(seen, POLICIES[score], gamma)
+    assert np.array_equal(ours, np.stack([theirs.mean_timesteps, theirs.accuracy], axis=1))
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0, 1.75])
+@pytest.mark.parametrize("score", POLICIES)
+def test_the_thinned_curve_looks_like_the_exact_one(score, gamma):
     seen = recording(2000)
-    exact = trade_off(seen, POLICIES[score])
-    points = {(round(m * 2000), round(a * 2000)) for m, a in zip(exact.mean_timesteps, exact.accuracy, strict=True)}
-    thin = thin_curve(seen, POLICIES[score])
-    assert {tuple(point) for point in thin} <= points
-    assert thin[0] == [8000, int(seen.correct[-1].sum())]
-    assert thin[-1][0] == round(exact.mean_timesteps[-1] * 2000)
-    assert len(thin) <= 4 * 287
+    exact = exact_curve(surest(seen, POLICIES[score], gamma), seen.correct)
+    thin = np.array(thin_curve(seen, POLICIES[score], gamma))
+    assert {*map(tuple, thin)} <= {*map(tuple, exact)}
+    assert np.array_equal(thin[[0, -1]], exact[[0, -1]])
+    assert 4 * (COLUMNS + 1) >= len(thin) < len(exact)
+    steps, column = exact[::-1, 0], (exact[::-1, 0] - 2000) * COLUMNS // (3 * 2000)
+    between = np.interp(steps, thin[::-1, 0], thin[::-1, 1])             # the line that is drawn
+    for here in np.unique(column):
+        drawn, found = between[column == here], exact[::-1, 1][column == here]
+        assert drawn.min() == found.min() and drawn.max() == found.max()
 
 
-def test_ten_thousand_images_and_four_steps_travel_in_less_than_100_kilobytes():
+def test_a_curve_by_hand_keeps_its_corners_only():
+    flat = np.array([[80, 5], [70, 5], [60, 5], [59, 6], [50, 6], [41, 6], [40, 4]])      # 20 images, 4 steps
+    assert thinned(flat, 4).tolist() == [[80, 5], [60, 5], [59, 6], [41, 6], [40, 4]]
+
+
+def test_ten_thousand_images_three_scores_and_nine_gammas_travel_in_less_than_60_kilobytes():
     import gzip
     from base64 import b64encode
 
     data, raw = pack({"many": ExitData(recording(10_000), CHIPS)})
-    assert len(gzip.compress(b64encode(raw))) + len(gzip.compress(json.dumps(data).encode())) < 100_000
+    assert len(gzip.compress(b64encode(raw))) + len(gzip.compress(json.dumps(data).encode())) < 60_000
 
 
 def test_chosen_images_hold_the_hardest_and_are_never_more_than_asked_for():
@@ -103,8 +140,8 @@ def test_chosen_images_hold_the_hardest_and_are_never_more_than_asked_for():
 # --- the widget ----------------------------------------------------------------------
 
 def test_an_explorer_has_a_trait_for_each_control():
-    shown = ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), theta=0.2, score="margin", chip="proportional")
-    assert (shown.theta, shown.score, shown.chip) == (0.2, "margin", "proportional")
+    shown = ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), theta=0.2, gamma=1.25, score="margin", chip="proportional")
+    assert (shown.theta, shown.gamma, shown.score, shown.chip) == (0.2, 1.25, "margin", "proportional")
 
 
 def displayed(shown, monkeypatch) -> dict[str, str]:
@@ -125,7 +162,7 @@ def test_where_nothing_draws_an_explorer_it_names_itself_and_its_controls(monkey
     assert re.match(r"LIFExplorer\(.*current=0\.4, .*spikes=\[3\]", said) and repr(shown).startswith(said)
     assert re.fullmatch(r"LIFExplorer\(.*\)", repr(shown))
     said = repr(ExitExplorer(RECORDINGS[0], CHIPS, drawings(120), theta=0.2))
-    assert said == "ExitExplorer(chip='affine', recording='recording, 120 images', score='entropy', theta=0.2)"
+    assert said == "ExitExplorer(chip='affine', gamma=0.0, recording='recording, 120 images', score='entropy', theta=0.2)"
 
 
 def test_several_recordings_share_one_explorer():
@@ -140,6 +177,8 @@ def test_several_recordings_share_one_explorer():
     ({"images": np.zeros((120, 28, 28), np.float32)}, "uint8"),
     ({"images": np.zeros((7, 28, 28), np.uint8)}, "7 images for 120 places"),
     ({"theta": 1.5}, "theta lies in"),
+    ({"gamma": 2.5}, "gamma lies in"),
+    ({"gamma": float("nan")}, "gamma lies in"),
     ({"score": "luck"}, "score is one of"),
     ({"chip": "abacus"}, "chip is one of"),
 ])
@@ -162,6 +201,7 @@ def test_an_explorer_of_nothing_is_refused():
 
 def test_a_threshold_moves_to_the_nearest_place_of_the_slider():
     assert on_grid(0.3512) == 0.35 and on_grid(1.0) == 1.0
+    assert ExitExplorer(RECORDINGS[0], CHIPS, gamma=1.2).gamma == 1.25
 
 
 def test_explorers_need_no_torch():
@@ -274,18 +314,22 @@ def edp_ratios(run: Run, seen: Recording, step: StepCost, check: ExitCheckCost) 
             ratio(steps_squared_ratio(run.t_hat, seen.timesteps))]
 
 
-def golden(thresholds: np.ndarray = THRESHOLDS) -> list[dict]:
-    """What Python says at every slider position, score and chip, with the bytes the page gets."""
+def golden() -> list[dict]:
+    """What Python says at every slider position, score and chip, and at every gamma, with the bytes the page gets."""
     cases = []
     for seen in RECORDINGS:
         data, raw = pack({"it": ExitData(seen, CHIPS)})
-        expected = []
+        expected, curves = [], []
         for score, policy in POLICIES.items():
-            for i, theta in enumerate(thresholds):
-                run, chip = replay(seen, policy(float(theta))), list(CHIPS)[i % 2]
-                expected.append({"score": score, "theta": float(theta), "chip": chip, "left": run.histogram.tolist(),
-                                 "rows": exit_rows(run, seen, *CHIPS[chip]), "edp": edp_ratios(run, seen, *CHIPS[chip])})
-        cases.append({"data": data, "bytes": raw.hex(), "expected": expected})
+            for k, gamma in enumerate(GAMMAS):
+                for i in range(0 if gamma in (0, 1) else k, POSITIONS, 1 if gamma in (0, 1) else 9):
+                    run, chip = replay(seen, policy(float(THRESHOLDS[i]), gamma)), list(CHIPS)[i % 2]
+                    expected.append({"score": score, "gamma": gamma, "theta": float(THRESHOLDS[i]), "chip": chip,
+                                     "left": run.histogram.tolist(), "rows": exit_rows(run, seen, *CHIPS[chip]),
+                                     "edp": edp_ratios(run, seen, *CHIPS[chip])})
+                shown = np.array(thin_curve(seen, policy, gamma)) / seen.images
+                curves.append({"score": score, "gamma": gamma, "points": shown.tolist()})
+        cases.append({"data": data, "bytes": raw.hex(), "expected": expected, "curves": curves})
     return cases
 
 
@@ -295,7 +339,15 @@ def test_the_pages_numbers_equal_pythons_at_every_slider_position(tmp_path):
     (tmp_path / "golden.json").write_text(json.dumps(golden()), "utf8")
     done = subprocess.run(["node", JS / "exit_golden.mjs", tmp_path], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["compared"] == len(RECORDINGS) * len(POLICIES) * POSITIONS
+    said = json.loads(done.stdout)
+    assert said["compared"] > len(RECORDINGS) * len(POLICIES) * (2 * POSITIONS + 7 * (POSITIONS // 9))
+    assert said["curves"] == len(RECORDINGS) * len(POLICIES) * len(GAMMAS)
+
+
+@needs_node
+def test_a_curve_is_thinned_to_the_pixels_that_a_plot_has(tmp_path):
+    script = (explorer.HERE / "core.js").read_text("utf8")
+    assert run_node(tmp_path, f"{script}\nconsole.log(WIDTH - MARGIN.left - MARGIN.right);") == COLUMNS
 
 
 def run_node(folder: Path, script: str) -> object:

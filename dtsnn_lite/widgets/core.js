@@ -186,7 +186,8 @@ function numberTable(caption, heads, rows) {
 
 // --- fields: what a control may hold --------------------------------------------
 //
-// { kind: "number", label, low, high, step }   a slider
+// { kind: "number", label, low, high, step, say?, short? }   a slider; `say(value)` is its value in words,
+//                                and a short one shares a row with the control before it, where that has half of one
 // { kind: "choice", label, options: (state) => [[value, words], ...] }   a list
 // { kind: "flag", label }                                  a check box
 // { kind: "marks", label, length, row? }   whole numbers below length; the explorer draws them, in the element `row`
@@ -267,7 +268,7 @@ function control(fieldName, field, changed) {
   if (field.kind === "flag") furnish(input, { type: "checkbox" }, []);
   const read = { number: () => Number(input.value), choice: () => input.value, flag: () => input.checked }[field.kind];
   input.addEventListener("input", () => changed(read()));
-  const row = html("label", { class: `control ${field.kind}`, "data-field": fieldName },
+  const row = html("label", { class: `control ${field.kind}${field.short ? " short" : ""}`, "data-field": fieldName },
     field.kind === "flag" ? [input, name] : [name, input, field.kind === "number" ? value : null]);
   let listed = "", held = false;
   const show = (now, at, spoken) => {
@@ -283,9 +284,9 @@ function control(fieldName, field, changed) {
       input.value = at;
     }
     if (field.kind === "number") {
-      value.textContent = fixed(at, digitsOf(field.step));
+      value.textContent = field.say ? field.say(at) : fixed(at, digitsOf(field.step));
       if (input.value !== String(at)) input.value = at;
-      input.setAttribute("aria-valuetext", `${at}, ${spoken}`);
+      input.setAttribute("aria-valuetext", `${field.say ? field.say(at) : at}, ${spoken}`);
     }
   };
   const lock = (fixedNow, hidden) => { held = fixedNow; input.disabled = fixedNow; row.hidden = hidden; };
@@ -360,7 +361,8 @@ function inBook() {
 //   python(state)   optional: lines that print the same numbers
 //   row(state)      optional: [heads, cells] of the state as a table row
 //   adjust(name, value, state)   optional: a patch to make when a reader moves one control
-function explorer({ model, el, title, fields, view, draw, python, row, adjust }) {
+//   complete(patch)  optional: what a link means by what it leaves out
+function explorer({ model, el, title, fields, view, draw, python, row, adjust, complete = (patch) => patch }) {
   const key = model.get("hash_key"), names = Object.keys(fields), start = {};
   const state = {};
   let lesson = NO_LESSON, timer = 0, moved = false;
@@ -403,7 +405,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
   function settle(said) {
     if (said) sentence.textContent = said.sentence;
     for (const link of phrases()) {
-      const { patch } = readHash(link.getAttribute("href"), key, fields) ?? { patch: null };
+      const found = readHash(link.getAttribute("href"), key, fields), patch = found && complete(found.patch);
       const same = patch && Object.keys(patch).length > 0 && names.every((name) => !(name in patch)
         || toText(fields[name], clean(fields[name], patch[name], state)) === toText(fields[name], state[name]));
       link.classList.add("dtsnn-phrase");
@@ -446,7 +448,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust })
     const found = readHash(hash, key, fields);
     if (!found) return false;
     if (found.lesson.hide.length || found.lesson.fix.length || found.lesson.question) teach(found.lesson);
-    set(found.patch);
+    set(complete(found.patch));
     return true;
   }
 

@@ -1,8 +1,8 @@
-// Stop when sure: what an exit threshold does to accuracy, timesteps, energy, delay and EDP.
+// Stop when sure: what an exit threshold does to accuracy, timesteps, energy, delay and EDP, and how far looks add up.
 //
-// Python ships, for each score, image and t < T, one byte: the first slider position at
-// which the image has left by step t. So whether an image leaves is decided by
-// comparing two whole numbers, and the page and Python can never disagree.
+// Python ships, for each score and each gamma, what every step of the slider changes: how many images have left by
+// each t < T, and how many answers are right. All are whole numbers, so the page and Python can never disagree,
+// and ten thousand images weigh no more than a thousand.
 
 import {
   bytesOf, change, dot, explorer, fixed, furnish, html, line, numberTable, plot,
@@ -11,31 +11,21 @@ import {
 
 // --- arithmetic -----------------------------------------------------------------
 
-// left[j * T + t] images leave at step t + 1 when the slider stands at j; right[...] of them are right.
-function exitTables(set, score) {
-  const { right, timesteps: T, images: N, positions } = set, codes = set.codes[score];
-  const gone = new Int32Array(T * (positions + 1)), goneRight = new Int32Array(gone.length), late = new Int32Array(gone.length);
-  for (let t = 0; t < T; t++) {
-    const now = t * (positions + 1), code = t * N, before = code - N;
-    for (let n = 0; n < N; n++) {
-      const hit = right[code + n];
-      if (t < T - 1) { gone[now + codes[code + n]]++; goneRight[now + codes[code + n]] += hit; }
-      if (t > 0) late[now + codes[before + n]] += hit;      // right at t, but gone before
-    }
-  }
-  const left = new Int32Array(positions * T), leftRight = new Int32Array(positions * T);
-  for (let t = 0, before = new Int32Array(positions); t < T; t++) {
-    let out = 0, outRight = 0, gaveUp = 0;
-    const hits = t === T - 1 ? right.subarray(t * N).reduce((a, b) => a + b, 0) : 0;
-    for (let j = 0; j < positions; j++) {
-      const at = t * (positions + 1) + j;
-      out += gone[at]; outRight += goneRight[at]; gaveUp += late[at];
-      left[j * T + t] = (t === T - 1 ? N : out) - before[j];
-      leftRight[j * T + t] = (t === T - 1 ? hits : outRight) - gaveUp;
-      before[j] = t === T - 1 ? N : out;
-    }
-  }
-  return { left, right: leftRight };
+// left[j * T + t] images leave at step t + 1 when the slider stands at j, and right[j] are right in all.
+function exitTables(set, score, gamma) {
+  const { timesteps: T, images: N, positions } = set, counts = wholeNumbers(set.bytes, set.counts[score][set.gammas.indexOf(gamma)]);
+  const sums = (row, start) => counts.slice(row * (positions + 1), row * (positions + 1) + positions).map((each) => (start += each));
+  const gone = [new Int32Array(positions), ...set.steps.slice(1).map((_, t) => sums(t, 0)), new Int32Array(positions).fill(N)];
+  const left = new Int32Array(positions * T);
+  for (let t = 0; t < T; t++) for (let j = 0; j < positions; j++) left[j * T + t] = gone[t + 1][j] - gone[t][j];
+  return { left, right: sums(T - 1, set.right[T - 1]) };
+}
+
+// The exact curve, from never to always, thinned to what a plot can show: [mean timesteps, share of images right].
+function curveOf(set, score, gamma) {
+  const moves = wholeNumbers(set.bytes, set.curves[score][set.gammas.indexOf(gamma)]), M = moves.length / 2;
+  let steps = set.timesteps * set.images, right = set.right[set.timesteps - 1];
+  return Array.from({ length: M }, (_, k) => [(steps += moves[k]) / set.images, (right += moves[M + k]) / set.images]);
 }
 
 // Slider position of a threshold: more images leave as it rises, whether a sure image has a low score or a high one.
@@ -46,48 +36,60 @@ function positionOf(theta, { falls }, positions) {
 
 // The whole move of a slider: T multiplications a number.
 function exitNumbers(tables, chip, j, T, N) {
-  let right = 0, steps = 0, energy = 0, delay = 0, edp = 0;
+  let steps = 0, energy = 0, delay = 0, edp = 0;
   for (let t = 0; t < T; t++) {
     const n = tables.left[j * T + t];
-    right += tables.right[j * T + t];
     steps += n * (t + 1);
     energy += n * chip.energy_pj[t];
     delay += n * chip.latency_ns[t];
     edp += n * chip.edp_pj_ns[t];
   }
-  return { accuracy: right / N, timesteps: steps / N, energy_pj: energy / N, latency_ns: delay / N, edp_pj_ns: edp / N };
+  return { accuracy: tables.right[j] / N, timesteps: steps / N, energy_pj: energy / N, latency_ns: delay / N, edp_pj_ns: edp / N };
 }
 
-function unpackBits(bytes, count) {
-  const bits = new Uint8Array(count);
-  for (let i = 0; i < count; i++) bits[i] = (bytes[i >> 3] >> (i & 7)) & 1;
-  return bits;
+// Signed whole numbers, the low bytes of all before the next bytes.
+function wholeNumbers(bytes, [from, count, width]) {
+  const spare = 32 - 8 * width;
+  return Int32Array.from({ length: count }, (_, i) => {
+    let number = 0;
+    for (let k = 0; k < width; k++) number |= bytes[from + k * count + i] << (8 * k);
+    return (number << spare) >> spare;
+  });
 }
 
 function unpack(model) {
   const bytes = bytesOf(model.get("bytes"));
-  const cut = ([from, size]) => bytes.subarray(from, from + size);
-  return model.get("data").sets.map((set) => ({
-    ...set,
-    right: unpackBits(cut(set.right), set.timesteps * set.images),
-    codes: Object.fromEntries(Object.entries(set.codes).map(([score, where]) => [score, cut(where)])),
-    pixels: set.pictures && cut(set.pictures.pixels),
-    tables: {},
-  }));
+  return model.get("data").sets.map((set) => ({ ...set, bytes, accuracy: set.right.at(-1) / set.images, tables: {} }));
 }
 
-function tablesOf(set, score) {
-  return set.tables[score] ??= exitTables(set, score);
+function tablesOf(set, score, gamma) {
+  return set.tables[`${score} ${gamma}`] ??= exitTables(set, score, gamma);
 }
 
-// Exit step, 1-based, of one image.
-function exitStep(set, score, j, n) {
-  const codes = set.codes[score];
-  for (let t = 0; t < set.timesteps - 1; t++) if (codes[t * set.images + n] <= j) return t + 1;
+// Exit step, 1-based, of one of the images kept in the page.
+function exitStep(set, { score, gamma }, j, m) {
+  const [from] = set.pictures.codes[score][set.gammas.indexOf(gamma)];
+  for (let t = 0; t < set.timesteps - 1; t++) if (set.bytes[from + t * set.pictures.count + m] <= j) return t + 1;
   return set.timesteps;
 }
 
 // --- words ------------------------------------------------------------------------
+
+// What an exit reads: z_t = f_t t^gamma.
+function evidenceWords(gamma) {
+  return gamma === 0 ? "the mean" : gamma === 1 ? "the sum" : `mean \u00d7 t^${gamma}`;
+}
+
+// The answer to "do looks add up?".
+function addingUp(gamma) {
+  const words = gamma === 0 ? "mean" : gamma === 1 ? "sum" : gamma < 1 ? "between mean and sum" : "more than the sum";
+  return `${words}, \u03b3 = ${gamma}`;
+}
+
+function thresholdWords({ falls, name, letter }, gamma) {
+  const when = `${name} of ${evidenceWords(gamma)} ${falls ? "<" : ">"}`;
+  return letter ? `threshold ${letter}: leave when ${when} ${letter}` : `threshold: leave when the ${when} it`;
+}
 
 function percent(fraction, images) {
   return `${fixed(100 * fraction, images > 2000 ? 2 : 1)} %`;
@@ -127,7 +129,7 @@ function exitPython(set, chip, state, now) {
     `from dtsnn_lite.exits import ${policy}, replay`,
     ...set.python.imports, "",
     `seen = ${set.python.recording}`,
-    `run = replay(seen, ${policy}(${symbol}=${state.theta}))`,
+    `run = replay(seen, ${policy}(${symbol}=${state.theta}, gamma=${state.gamma}))`,
     `step = StepCost(fixed_pj=${step.fixed_pj}, step_pj=${step.step_pj}, fixed_ns=${step.fixed_ns}, step_ns=${step.step_ns})`,
     `check = ExitCheckCost(energy_pj=${check.energy_pj}, latency_ns=${check.latency_ns})   # ${chip.name}`,
     "bill = inference_cost(run.t_hat, step, check)",
@@ -142,45 +144,63 @@ function exitPython(set, chip, state, now) {
 
 // --- pictures ---------------------------------------------------------------------
 
-// The exact curve, the static network at fixed numbers of steps, and a point that moves.
-// Where the curve is flat from early on, the axis ends early and the point waits at its end.
+// The exact curve, that of another gamma as its shadow, the static network at fixed numbers of steps, and a point that moves.
+// Where the curves are flat from early on, the axis ends early and the point waits at its end.
 function curvePanel() {
   const root = html("div", { class: "panel" });
   let shown = "", picture, point, tag;
-  return { root, draw(set, score, now) {
-    if (shown !== `${set.name} ${score}`) {
-      shown = `${set.name} ${score}`;
+  return { root, draw(set, { score, gamma }, now) {
+    const end = set.xticks.at(-1);
+    if (shown !== `${set.name} ${score} ${gamma}`) {
+      shown = `${set.name} ${score} ${gamma}`;
       const [low, high] = [set.ticks[0], set.ticks.at(-1)];
       picture = plot({ title: "Accuracy against mean timesteps", label: "",
-        x: { low: 1, high: set.xticks.at(-1), ticks: set.xticks, label: `mean timesteps, of at most ${set.timesteps}` },
+        x: { low: 1, high: end, ticks: set.xticks, label: `mean timesteps, of at most ${set.timesteps}` },
         y: { low, high, ticks: set.ticks, label: "images right (%); grey: without stopping early" } });
-      const inside = ([steps]) => steps <= set.xticks.at(-1);
-      const pairs = set.curves[score].map(([steps, right]) => [steps / set.images, (100 * right) / set.images]).filter(inside);
-      const still = set.static.map((a, t) => [t + 1, 100 * a]).filter(inside), at = 100 * set.accuracy;
-      picture.under.append(line(picture, [[1, at], [set.xticks.at(-1), at]], { class: "line other" }), line(picture, pairs),
+      const drawn = (at) => upTo(end, curveOf(set, score, at).map(([steps, right]) => [steps, 100 * right]));
+      const still = set.right.map((right, t) => [t + 1, (100 * right) / set.images]).filter(([t]) => t <= end), at = 100 * set.accuracy;
+      picture.under.append(line(picture, [[1, at], [end, at]], { class: "line other" }),
+        line(picture, drawn(shadowOf(gamma)), { class: "line shadow" }), line(picture, drawn(gamma)),
         ...still.map(([t, a]) => dot(picture, t, a, { class: "dot other", r: 3.5 })));
       point = dot(picture, 1, low, { class: "dot now" });
       tag = text(0, 0, "", { class: "note now", "text-anchor": "middle" });
-      picture.over.append(point, tag);
+      picture.over.append(...curveKey(picture, gamma), point, tag);
       root.replaceChildren(picture.root);
     }
-    const beyond = now.timesteps > set.xticks.at(-1), x = picture.x(beyond ? set.xticks.at(-1) : now.timesteps), y = picture.y(100 * now.accuracy), { right, bottom } = picture.box;
+    const beyond = now.timesteps > end, x = picture.x(beyond ? end : now.timesteps), y = picture.y(100 * now.accuracy), { right, bottom } = picture.box;
     furnish(point, { cx: fixed(x, 1), cy: fixed(y, 1) }, []);
     const below = y + 34 < bottom;      // below the point, or beside it where it lies low
     furnish(tag, { x: fixed(Math.min(right - 66, x + (below ? 64 : 74)), 1), y: fixed(below ? y + 34 : y + 4, 1) }, []);
     tag.textContent = `${fixed(now.timesteps, 2)} steps, ${percent(now.accuracy, set.images)}${beyond ? " \u2192" : ""}`;
-    picture.root.setAttribute("aria-label", curveWords(set, now));
+    picture.root.setAttribute("aria-label", curveWords(set, gamma, now));
   } };
 }
 
-function curveWords(set, now) {
-  return `Accuracy against mean timesteps. The point stands at ${fixed(now.timesteps, 2)} timesteps and `
-    + `${percent(now.accuracy, set.images)}; the static network needs ${set.timesteps} for ${percent(set.accuracy, set.images)}.`;
+// The part of a falling row of points at or below `end`, cut there.
+function upTo(end, pairs) {
+  const k = pairs.findIndex(([x]) => x <= end);
+  if (k < 1) return pairs;
+  const [[x0, y0], [x1, y1]] = [pairs[k - 1], pairs[k]];
+  return [[end, y1 + ((y0 - y1) * (end - x1)) / (x0 - x1)], ...pairs.slice(k)];
 }
 
-// 1..T, or 1, every fourth and T where there are many.
-function stepTicks(T) {
-  return Array.from({ length: T }, (_, t) => t + 1).filter((t) => T <= 8 || t === 1 || t === T || (t % 4 === 0 && T - t > 1));
+// The mean stands behind every other gamma, and the sum behind the mean.
+function shadowOf(gamma) {
+  return gamma === 0 ? 1 : 0;
+}
+
+// Which line is which, in the corner where no curve that rises and levels off can be.
+function curveKey({ box: { right, bottom } }, gamma) {
+  const name = (at) => (at === 0 ? "mean" : at === 1 ? "sum" : `\u03b3 = ${at}`);
+  const entry = (y, at, kind) => [svg("line", { class: `line ${kind}`, x1: right - 78, x2: right - 58, y1: y - 4, y2: y - 4 }),
+    text(right - 53, y, name(at), { class: `note ${kind}` })];
+  return [...entry(bottom - 24, gamma, "accent"), ...entry(bottom - 8, shadowOf(gamma), "shadow")];
+}
+
+function curveWords(set, gamma, now) {
+  return `Accuracy against mean timesteps, reading ${evidenceWords(gamma)}; its shadow reads ${evidenceWords(shadowOf(gamma))}. `
+    + `The point stands at ${fixed(now.timesteps, 2)} timesteps and ${percent(now.accuracy, set.images)}; `
+    + `the static network needs ${set.timesteps} for ${percent(set.accuracy, set.images)}.`;
 }
 
 // How many images leave at each step, and how many of them are right.
@@ -192,7 +212,7 @@ function exitsPanel() {
     if (shown !== set.name) {
       shown = set.name;
       picture = plot({ title: "When images leave", label: "",
-        x: { low: 0.5, high: T + 0.5, ticks: stepTicks(T), label: "timestep" },
+        x: { low: 0.5, high: T + 0.5, ticks: set.stepticks, label: "timestep" },
         y: { low: 0, high: 112, ticks: [0, 25, 50, 75, 100], label: "images that leave (%)" } });
       bars = set.steps.map((t) => [svg("rect", { class: "bar" }), text(picture.x(t), 0, "", { class: T > 8 ? "note small" : "note", "text-anchor": "middle" })]);
       picture.over.append(...bars.flat());
@@ -214,10 +234,10 @@ function exitsPanel() {
 function picturesPanel(limit = 8) {
   const root = html("div", { class: "pictures" });
   let shown = "";
-  return { root, draw(set, score, tables, j) {
+  return { root, draw(set, state, tables, j) {
     root.hidden = !set.pictures;
     if (!set.pictures) return;
-    const exits = set.pictures.index.map((n) => exitStep(set, score, j, n));
+    const exits = set.pictures.label.map((_, m) => exitStep(set, state, j, m));
     const used = set.steps.filter((t) => tables.left[j * set.timesteps + t - 1] > 0);
     const ends = [...new Set([used[0], used.at(-1)])];
     const rows = ends.map((t) => exits.flatMap((at, m) => (at === t ? [m] : [])).slice(0, limit));
@@ -240,13 +260,13 @@ function pictureRow(set, row, step, head) {
 }
 
 function tile(set, m, words) {
-  const { height, width, channels } = set.pictures, size = height * width;
+  const { height, width, channels, pixels: [first] } = set.pictures, size = height * width, pixels = set.bytes.subarray(first);
   const canvas = html("canvas", { width, height, role: "img", "aria-label": words, class: channels === 1 ? "ink" : "photo" });
   const context = canvas.getContext("2d"), image = context.createImageData(width, height);
   for (let i = 0; i < size; i++) {
     const from = (m * size + i) * channels;
-    if (channels === 1) image.data[4 * i + 3] = set.pixels[from];       // ink: black, as opaque as the pen pressed
-    else image.data.set([set.pixels[from], set.pixels[from + 1], set.pixels[from + 2], 255], 4 * i);
+    if (channels === 1) image.data[4 * i + 3] = pixels[from];       // ink: black, as opaque as the pen pressed
+    else image.data.set([pixels[from], pixels[from + 1], pixels[from + 2], 255], 4 * i);
   }
   context.putImageData(image, 0, 0);
   return html("span", { class: "frame" }, canvas);
@@ -255,40 +275,50 @@ function tile(set, m, words) {
 // --- the view -----------------------------------------------------------------------
 
 function fieldsOf(sets) {
-  const named = (state) => sets.find((set) => set.name === state.recording) ?? sets[0];
+  const named = (state) => sets.find((set) => set.name === state.recording) ?? sets[0], { gammas, positions } = sets[0];
   const fields = {
     recording: { kind: "choice", label: "network and images", options: () => sets.map((set) => [set.name, set.name]) },
-    score: { kind: "choice", label: "how sure?", options: (state) => Object.keys(named(state).codes).map((score) => [score, score]) },
+    score: { kind: "choice", label: "how sure?", options: (state) => Object.keys(named(state).rules).map((score) => [score, score]) },
     chip: { kind: "choice", label: "hardware", options: (state) => named(state).chips.map((chip) => [chip.name, chip.name]) },
-    theta: { kind: "number", label: (state) => named(state).rules[state.score].label, low: 0, high: 1, step: 1 / (sets[0].positions - 1) },
+    gamma: { kind: "number", label: "do looks add up?", low: gammas[0], high: gammas.at(-1), step: gammas[1] - gammas[0],
+      short: true, say: addingUp },
+    theta: { kind: "number", label: (state) => thresholdWords(named(state).rules[state.score], state.gamma), low: 0, high: 1, step: 1 / (positions - 1) },
   };
   if (sets.length === 1) delete fields.recording;
   return { fields, named };
 }
 
-// Changing the score keeps the mean timesteps as near as a threshold can.
-function sameTimesteps(set, chip, state, score) {
-  const { timesteps: T, images: N, positions } = set;
-  const wanted = exitNumbers(tablesOf(set, state.score), chip, positionOf(state.theta, set.rules[state.score], positions), T, N).timesteps;
-  let best = 0, gap = Infinity;
-  for (let i = 0; i < positions; i++) {
-    const theta = i / (positions - 1), j = positionOf(theta, set.rules[score], positions);
-    const off = Math.abs(exitNumbers(tablesOf(set, score), chip, j, T, N).timesteps - wanted);
-    if (off < gap) { gap = off; best = theta; }
-  }
-  return { score, theta: best };
+// A threshold belongs to its score and its gamma: where one of these changes, the mean timesteps stay as near as a threshold can.
+// Moves that follow each other aim at the timesteps from which the first set out, so that going back leads back.
+function timestepsKeeper(at) {
+  let last = {}, wanted = 0;
+  return (patch, state) => {
+    const { set, now } = at(state), next = { ...state, ...patch };
+    if (Object.keys(state).some((name) => state[name] !== last[name])) wanted = now.timesteps;
+    let gap = Infinity;
+    for (let i = 0; i < set.positions; i++) {
+      const theta = i / (set.positions - 1), off = Math.abs(at({ ...next, theta }).now.timesteps - wanted);
+      if (off < gap) { gap = off; last = { ...next, theta }; }
+    }
+    return { ...patch, theta: last.theta };
+  };
+}
+
+// A link that names a threshold and no gamma is from before there was one: it reads the mean.
+function withGamma(patch) {
+  return "theta" in patch && !("gamma" in patch) ? { ...patch, gamma: 0 } : patch;
 }
 
 function render({ model, el }) {
   const sets = unpack(model), { fields, named } = fieldsOf(sets);
   const at = (state) => {
     const set = named(state), chip = set.chips.find(({ name }) => name === state.chip) ?? set.chips[0];
-    const tables = tablesOf(set, state.score), j = positionOf(state.theta, set.rules[state.score], set.positions);
+    const tables = tablesOf(set, state.score, state.gamma), j = positionOf(state.theta, set.rules[state.score], set.positions);
     return { set, chip, tables, j, now: exitNumbers(tables, chip, j, set.timesteps, set.images) };
   };
   const curve = curvePanel(), exits = exitsPanel(), pictures = picturesPanel();
   const numbers = html("div", { class: "numbers" }), edp = html("div", {});
-  const view = html("div", { class: "view" }, numbers, html("div", { class: "panels" }, curve.root, exits.root),
+  const view = html("div", { class: "view" }, html("div", { class: "panels" }, curve.root, exits.root), numbers,
     html("details", { class: "fold" }, html("summary", {}, "EDP in three ways"), edp), pictures.root);
   let shown = "", table, ways;
 
@@ -303,26 +333,26 @@ function render({ model, el }) {
     }
     table.set(rows);
     ways.set(ways3);
-    curve.draw(set, state.score, now);
+    curve.draw(set, state, now);
     exits.draw(set, tables, j);
-    pictures.draw(set, state.score, tables, j);
+    pictures.draw(set, state, tables, j);
     const brief = `accuracy ${fixed(100 * now.accuracy, 1)} percent, ${fixed(now.timesteps, 2)} timesteps`;
-    return { brief, sentence: `Stopping when sure answers ${rows[0][1]} right in ${fixed(now.timesteps, 2)} timesteps on average, with `
+    return { brief, sentence: `Reading ${evidenceWords(state.gamma)} (\u03b3 = ${state.gamma}), stopping when sure answers ${rows[0][1]} right in ${fixed(now.timesteps, 2)} timesteps on average, with `
       + `${change(now.energy_pj / chip.static.energy_pj)} energy and ${change(now.edp_pj_ns / chip.static.edp_pj_ns)} EDP than always running ${set.timesteps}.` };
   }
 
   const row = (state) => {
     const { set, chip, now } = at(state), rows = exitRows(set, chip, now);
-    return [["images", "score", "threshold", "hardware", ...rows.map(([head]) => head), "EDP ratio"],
-      [set.name, state.score, state.theta, chip.name, ...rows.map((cells) => cells[1]), rows[4][3]]];
+    return [["images", "score", "gamma", "threshold", "hardware", ...rows.map(([head]) => head), "EDP ratio"],
+      [set.name, state.score, state.gamma, state.theta, chip.name, ...rows.map((cells) => cells[1]), rows[4][3]]];
   };
-  const adjust = (name, value, state) =>
-    (name === "score" ? sameTimesteps(at(state).set, at(state).chip, state, value) : { [name]: value });
+  const keepTimesteps = timestepsKeeper(at);
+  const adjust = (name, value, state) => (name === "score" || name === "gamma" ? keepTimesteps({ [name]: value }, state) : { [name]: value });
   const python = (state) => { const { set, chip, now } = at(state); return exitPython(set, chip, state, now); };
-  const shownExplorer = explorer({ model, el, title: model.get("heading"), fields, view, draw, row, adjust,
+  const shownExplorer = explorer({ model, el, title: model.get("heading"), fields, view, draw, row, adjust, complete: withGamma,
     python: sets.every((set) => set.python.recording) ? python : undefined });
   return shownExplorer.close;
 }
 
-export { edpRows, exitNumbers, exitRows, exitTables, positionOf, unpack };
+export { curveOf, edpRows, exitNumbers, exitRows, exitTables, positionOf, unpack };
 export default { render };

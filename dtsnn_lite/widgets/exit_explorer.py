@@ -1,4 +1,4 @@
-"""The exit explorer: what a threshold does to accuracy, timesteps, energy, delay and EDP."""
+"""The exit explorer: what a threshold does to accuracy, timesteps, energy, delay and EDP, and how far looks add up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 import traitlets
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost
-from dtsnn_lite.exits import THRESHOLD_POLICIES, ThresholdPolicy, entropy, trade_off
+from dtsnn_lite.evidence import GAMMAS
+from dtsnn_lite.exits import THRESHOLD_POLICIES, ThresholdPolicy, entropy, evidence, exit_curve
 from dtsnn_lite.files import ASSETS
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
@@ -20,6 +21,7 @@ from dtsnn_lite.widgets.quantities import ticks
 LETTERS = {"theta": "\u03b8", "alpha": "\u03b1"}       # the page writes Greek
 POSITIONS = 201
 THRESHOLDS = np.arange(POSITIONS) / (POSITIONS - 1)     # 0, 0.005, ..., 1: every place the slider can stand
+COLUMNS = 286                                           # pixels that core.js gives to the x axis of a plot
 GREY_IMAGES, COLOUR_IMAGES = 96, 32                     # kept in the page: colour hardly compresses
 
 
@@ -48,9 +50,14 @@ class ExitData:
     class_names: tuple[str, ...] = ()
 
     @cached_property
-    def curves(self) -> dict[str, list[list[int]]]:
-        """The thinned curve of each threshold policy."""
-        return {score: thin_curve(self.recording, policy) for score, policy in THRESHOLD_POLICIES.items()}
+    def leaving(self) -> dict[str, list[Leaving]]:
+        """What each score's thresholds do, one entry for each of GAMMAS."""
+        return {score: [leaving(self.recording, policy, gamma) for gamma in GAMMAS] for score, policy in THRESHOLD_POLICIES.items()}
+
+    @property
+    def curves(self) -> list[np.ndarray]:
+        """The thinned curves of all scores and gammas."""
+        return [each.curve for at in self.leaving.values() for each in at]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", self.code or shipped_code(self.recording))
@@ -79,33 +86,77 @@ def _check_images(images: np.ndarray, wanted: int) -> None:
 
 def rule_of(policy: type[ThresholdPolicy]) -> dict:
     """What the page must know of a threshold policy: its direction and its names."""
-    sign, letter = "<" if policy.falls else ">", LETTERS.get(policy.symbol)
-    when = f" {letter}: leave when {policy.name} {sign} {letter}" if letter else f": leave when the {policy.name} {sign} it"
-    return {"falls": policy.falls, "label": f"threshold{when}", "policy": policy.__name__, "symbol": policy.symbol}
+    return {"falls": policy.falls, "name": policy.name, "letter": LETTERS.get(policy.symbol, ""), "policy": policy.__name__,
+            "symbol": policy.symbol}
 
 
-def exit_codes(recording: Recording, policy: type[ThresholdPolicy]) -> np.ndarray:
+def surest(recording: Recording, policy: type[ThresholdPolicy], gamma: float = 0.0) -> np.ndarray:
+    """min_{s<=t} turned(score(z_s)) for t < T, (T-1, N): image n has left by t exactly if this is below the turned threshold."""
+    first, later = recording.f[:-1][:1], evidence(recording.f, gamma)[1:-1]         # z_1 = f_1 whatever gamma is
+    sure = policy.turned(np.concatenate([policy.score(first), policy.score(later)]))
+    for t in range(1, len(sure)):       # a loop over rows beats minimum.accumulate along them
+        np.minimum(sure[t - 1], sure[t], out=sure[t])
+    return sure
+
+
+def exit_codes(sure: np.ndarray, policy: type[ThresholdPolicy]) -> np.ndarray:
     """First slider position at which image n has left by step t, (T-1, N) uint8; POSITIONS is never.
 
     position j = 0..200 stands for theta_j, or theta_{200-j} where a sure image scores high, so that more images leave as j rises
-    code = #{turned(theta_j) <= min_{s<=t} turned(score_s)}
+    code = #{turned(theta_j) <= sure_t}
     so 'the image has left by t' is code <= j, with no floating point left.
     """
-    positions, values = np.sort(policy.turned(THRESHOLDS)), policy.turned(policy.score(recording.f[:-1]))
-    return np.searchsorted(positions, np.minimum.accumulate(values, axis=0), side="right").astype(np.uint8)
+    return np.searchsorted(np.sort(policy.turned(THRESHOLDS)), sure, side="right").astype(np.uint8)
 
 
-def thin_curve(recording: Recording, policy: type[ThresholdPolicy], columns: int = 286) -> list[list[int]]:
-    """The exact curve as [total timesteps, images right], thinned to what `columns` pixels can show."""
-    curve = trade_off(recording, policy)
-    N, T = recording.images, recording.timesteps
-    steps, right = np.rint(curve.mean_timesteps * N).astype(int), np.rint(curve.accuracy * N).astype(int)
-    column = ((steps - N) * columns) // max(1, N * (T - 1))
-    keep: list[int] = []
-    for group in np.split(np.arange(len(steps)), np.flatnonzero(np.diff(column)) + 1):
-        highest, lowest = group[right[group].argmax()], group[right[group].argmin()]
-        keep += sorted({int(group[0]), int(highest), int(lowest), int(group[-1])})
-    return [[int(steps[k]), int(right[k])] for k in keep]
+def exit_counts(codes: np.ndarray, correct: np.ndarray) -> np.ndarray:
+    """What a step of the slider changes: images gone by t = 1, ..., T-1, and right answers, (T, POSITIONS + 1) int.
+
+    Sums up to position j say how many have left by t, and how many more are right than after T steps.
+    """
+    def count(code: np.ndarray, each: np.ndarray | None = None) -> np.ndarray:
+        return np.rint(np.bincount(code.ravel(), each, POSITIONS + 1)).astype(int)
+
+    won = correct[:-1].astype(int) - correct[1:]          # by leaving at t and not at t + 1
+    return np.stack([*(count(code) for code in codes), count(codes, won.ravel())])
+
+
+def exact_curve(sure: np.ndarray, correct: np.ndarray) -> np.ndarray:
+    """Total timesteps and right answers at every threshold that makes a difference, from never to always, (M, 2) int."""
+    v, right, steps = exit_curve(np.concatenate([sure, np.zeros((1, sure.shape[1]))]), correct)      # nobody asks at step T
+    last = np.flatnonzero(np.append(v[1:] > v[:-1], True))[:v.size]             # of images that leave together
+    ends = np.concatenate(([0], last + 1))
+    return np.stack([steps[ends], right[ends]], axis=1)
+
+
+def thinned(curve: np.ndarray, timesteps: int, columns: int = COLUMNS) -> np.ndarray:
+    """The corners of an exact curve; of those in one column of pixels the first, the highest, the lowest and the last."""
+    steps, right = curve.T
+    moves = np.flatnonzero(right[1:] != right[:-1])
+    corners = np.unique(np.concatenate(([0], moves, moves + 1, [len(steps) - 1])))
+    images = steps[0] // timesteps
+    column = (steps[corners] - images) * columns // max(1, images * (timesteps - 1))
+    shown = [group[[0, right[group].argmax(), right[group].argmin(), -1]]
+             for group in np.split(corners, np.flatnonzero(np.diff(column)) + 1)]
+    return curve[np.unique(np.concatenate(shown))]
+
+
+def thin_curve(recording: Recording, policy: type[ThresholdPolicy], gamma: float = 0.0) -> list[list[int]]:
+    """The exact curve as [total timesteps, images right], thinned to what a plot can show."""
+    return thinned(exact_curve(surest(recording, policy, gamma), recording.correct), recording.timesteps).tolist()
+
+
+@dataclass(frozen=True, eq=False)
+class Leaving:
+    """What the thresholds of one score do at one gamma: slider positions (T-1, N) at which images leave, and the thinned curve (M, 2)."""
+
+    codes: np.ndarray
+    curve: np.ndarray
+
+
+def leaving(recording: Recording, policy: type[ThresholdPolicy], gamma: float) -> Leaving:
+    sure = surest(recording, policy, gamma)
+    return Leaving(exit_codes(sure, policy), thinned(exact_curve(sure, recording.correct), recording.timesteps))
 
 
 def choose_images(recording: Recording, count: int = GREY_IMAGES) -> np.ndarray:
@@ -140,6 +191,12 @@ class _Shelf:
         self.parts.append(np.ascontiguousarray(array).tobytes())
         return [start, len(self.parts[-1])]
 
+    def put_whole(self, numbers: np.ndarray) -> list[int]:
+        """Signed whole numbers, the low bytes of all before the next bytes: [start, how many, bytes of each]."""
+        small = np.result_type(np.int8, *map(np.min_scalar_type, (numbers.min(), -1 - numbers.max())))
+        planes = numbers.astype(small.newbyteorder("<")).reshape(-1, 1).view(np.uint8)
+        return [self.put(planes.T)[0], len(planes), small.itemsize]
+
 
 def pack(sets: Mapping[str, ExitData]) -> tuple[dict, bytes]:
     """The two traits of the explorer, `data` and `bytes`."""
@@ -149,14 +206,14 @@ def pack(sets: Mapping[str, ExitData]) -> tuple[dict, bytes]:
 
 def _packed(name: str, data: ExitData, shelf: _Shelf) -> dict:
     seen = data.recording
+    moved = {score: [np.diff(each.curve, axis=0, prepend=each.curve[:1]) for each in at] for score, at in data.leaving.items()}
     return {
         "name": name, "images": seen.images, "timesteps": seen.timesteps, "caption": data.caption or caption_of(data),
-        "steps": list(range(1, seen.timesteps + 1)), "ticks": accuracy_ticks(data), "xticks": timestep_ticks(data),
-        "accuracy": float(seen.accuracy[-1]), "static": seen.accuracy.tolist(), "positions": POSITIONS,
+        "steps": list(range(1, seen.timesteps + 1)), "stepticks": step_ticks(seen.timesteps), "ticks": accuracy_ticks(data),
+        "xticks": timestep_ticks(data), "right": seen.correct.sum(axis=1).tolist(), "positions": POSITIONS, "gammas": list(GAMMAS),
         "rules": {score: rule_of(policy) for score, policy in THRESHOLD_POLICIES.items()},
-        "codes": {score: shelf.put(exit_codes(seen, policy)) for score, policy in THRESHOLD_POLICIES.items()},
-        "right": shelf.put(np.packbits(seen.correct, bitorder="little")),
-        "curves": data.curves,
+        "counts": {score: [shelf.put_whole(exit_counts(each.codes, seen.correct)) for each in at] for score, at in data.leaving.items()},
+        "curves": {score: [shelf.put_whole(each.T) for each in at] for score, at in moved.items()},
         "chips": [chip_bill(chip, *costs, seen.timesteps) for chip, costs in data.cost_models.items()],
         "python": {"recording": data.code, "imports": list(data.imports)},
         "pictures": _packed_images(data, shelf),
@@ -168,7 +225,8 @@ def _packed_images(data: ExitData, shelf: _Shelf) -> dict | None:
         return None
     index, images = _shown_images(data, data.images)
     return {"pixels": shelf.put(images), "height": images.shape[1], "width": images.shape[2],
-            "channels": 1 if images.ndim == 3 else 3, "index": index.tolist(), "names": list(data.class_names),
+            "channels": 1 if images.ndim == 3 else 3, "count": len(index), "names": list(data.class_names),
+            "codes": {score: [shelf.put(each.codes[:, index]) for each in at] for score, at in data.leaving.items()},
             "label": data.recording.labels[index].tolist(), "said": data.recording.predictions[:, index].T.tolist()}
 
 
@@ -188,9 +246,8 @@ def caption_of(data: ExitData) -> str:
 def accuracy_ticks(data: ExitData) -> list[float]:
     """Ticks, in percent, that hold every point of every curve."""
     seen = data.recording
-    right = [right for curve in data.curves.values() for _, right in curve]
-    low = min(min(right) / seen.images, seen.accuracy.min())
-    high = max(max(right) / seen.images, seen.accuracy.max())
+    low = min(*(curve[:, 1].min() / seen.images for curve in data.curves), seen.accuracy.min())
+    high = max(*(curve[:, 1].max() / seen.images for curve in data.curves), seen.accuracy.max())
     marks = ticks(100 * low, 100 * high, 6)
     return marks if len(marks) > 1 else [marks[0] - 1, marks[0] + 1]
 
@@ -199,7 +256,7 @@ def timestep_ticks(data: ExitData) -> Sequence[float]:
     """The whole range 1..T, or its first part where every curve is as good as all T steps that early."""
     seen, T = data.recording, data.recording.timesteps
     early, full = 1 + (T - 1) / 3, seen.correct[-1].sum()
-    settled = max(min(steps for steps, right in curve if right >= full) for curve in data.curves.values())
+    settled = max(steps[right >= full].min() for steps, right in (curve.T for curve in data.curves))
     return ticks(1, early, 5) if T > 2 and settled / seen.images <= 1 + (early - 1) / 2 else step_ticks(max(T, 2))
 
 
@@ -216,6 +273,7 @@ class ExitExplorer(Explorer):
     ExitExplorer(recording, cost_models, images=test_images)
     ExitExplorer({"digits": ExitData(...), "CIFAR-10": ExitData(...)})
     theta       the threshold, on a grid of 0.005
+    gamma       how far looks add up, one of GAMMAS: 0 reads the mean of the logits, 1 their sum
     score       entropy, confidence or margin
     chip        a key of cost_models
     recording   which data, when there are several
@@ -226,13 +284,14 @@ class ExitExplorer(Explorer):
     bytes = traitlets.Bytes(b"").tag(sync=True)
     recording = traitlets.Unicode("").tag(sync=True)
     theta = traitlets.Float(0.35).tag(sync=True)
+    gamma = traitlets.Float(0.0).tag(sync=True)
     score = traitlets.Unicode("entropy").tag(sync=True)
     chip = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, recording: Recording | Mapping[str, ExitData],
                  cost_models: Mapping[str, tuple[StepCost, ExitCheckCost]] | None = None,
                  images: np.ndarray | None = None, index: np.ndarray | None = None, *,
-                 theta: float = 0.35, score: str = "entropy", chip: str | None = None,
+                 theta: float = 0.35, gamma: float = 0.0, score: str = "entropy", chip: str | None = None,
                  heading: str = "Exit explorer", hash_key: str = "exit", **more: Any) -> None:
         if isinstance(recording, Recording):
             name = f"{recording.about.get('dataset', 'recording')}, {recording.images:,} images"
@@ -243,9 +302,8 @@ class ExitExplorer(Explorer):
         checked_choice("score", score, tuple(THRESHOLD_POLICIES))
         chip = checked_choice("chip", chip or next(iter(first.cost_models)), tuple(first.cost_models))
         data, raw = pack(recording)
-        theta = on_grid(theta)
-        super().__init__(data=data, bytes=raw, recording=name, theta=theta, score=score, chip=chip, heading=heading,
-                         hash_key=hash_key, **more)
+        super().__init__(data=data, bytes=raw, recording=name, theta=on_grid(theta), gamma=nearest_gamma(gamma), score=score,
+                         chip=chip, heading=heading, hash_key=hash_key, **more)
 
 
 def on_grid(theta: float) -> float:
@@ -253,3 +311,11 @@ def on_grid(theta: float) -> float:
     if not 0 <= theta <= 1:
         raise ValueError(f"theta lies in [0, 1], where every score lives; got {theta!r}")
     return float(THRESHOLDS[round(theta * (POSITIONS - 1))])
+
+
+def nearest_gamma(gamma: float) -> float:
+    """The place of the other slider nearest to a gamma."""
+    if not GAMMAS[0] <= gamma <= GAMMAS[-1]:
+        raise ValueError(f"gamma lies in [{GAMMAS[0]:g}, {GAMMAS[-1]:g}] in this picture (0 is the mean of the logits, 1 their sum); "
+                         f"got {gamma!r}")
+    return min(GAMMAS, key=lambda each: abs(each - gamma))

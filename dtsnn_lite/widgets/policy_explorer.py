@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import traitlets
 
-from dtsnn_lite.calibration import THRESHOLD_RULES, accumulated
+from dtsnn_lite.calibration import THRESHOLD_RULES
 from dtsnn_lite.cost import Bill, ExitCheckCost, StepCost, inference_cost
 from dtsnn_lite.exits import Run, first_right, replay, right_from_then_on, run_of, trade_off
 from dtsnn_lite.recording import Recording
@@ -68,7 +68,7 @@ def pack(recording: Recording, sweeps: Mapping[str, PolicySweep], cost_models: M
          images: np.ndarray | None, code: Mapping) -> tuple[dict, bytes]:
     """The two traits of the explorer, `data` and `bytes`."""
     index = choose_shown(sweeps) if images is not None else np.array([], dtype=int)
-    curves = {name: thin_curve(accumulated(recording, rule.gamma), rule.policy) for name, rule in THRESHOLD_RULES.items()}
+    curves = {name: thin_curve(recording, rule.policy, rule.gamma) for name, rule in THRESHOLD_RULES.items()}
     oracles = [{"name": name, "dy": dy, **summary(run_of(t_hat, recording))} for name, dy, t_hat in
                (("first right", -9, first_right(recording)), ("right from then on", -37, right_from_then_on(recording)))]
     methods = {name: [_policy(recording, sweep, k, index) for k in range(len(sweep.prices))] for name, sweep in sweeps.items()}
