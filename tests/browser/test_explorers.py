@@ -13,6 +13,8 @@ import pytest
 from ipywidgets.embed import embed_data
 from stopwhensure import live_widgets
 
+from dtsnn_lite.evidence import GAMMAS
+from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets import explorer
 from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer
@@ -163,13 +165,13 @@ def test_the_browser_computes_pythons_numbers_at_every_slider_position(stage):
       for (const { data, bytes, expected } of golden) {
         const raw = Uint8Array.from(bytes.match(/../g), (pair) => parseInt(pair, 16));
         const [set] = unpack({ get: (name) => (name === "data" ? data : new DataView(raw.buffer)) });
-        for (const { score, theta, chip: name, rows, left, edp } of expected) {
+        for (const { score, gamma, theta, chip: name, rows, left, edp } of expected) {
           const T = set.timesteps, chip = set.chips.find((each) => each.name === name);
           const j = positionOf(theta, set.rules[score], set.positions);
-          const tables = set.tables[score] ??= exitTables(set, score), now = exitNumbers(tables, chip, j, T, set.images);
+          const tables = set.tables[`${score} ${gamma}`] ??= exitTables(set, score, gamma), now = exitNumbers(tables, chip, j, T, set.images);
           const ways = edpRows(set, chip, now).map(([, value]) => value);
           const found = [exitRows(set, chip, now), ways, [...tables.left.slice(j * T, j * T + T)]];
-          if (JSON.stringify(found) !== JSON.stringify([rows, edp, left])) faults.push([score, theta, found, rows, edp, left]);
+          if (JSON.stringify(found) !== JSON.stringify([rows, edp, left])) faults.push([score, gamma, theta, found, rows, edp, left]);
         }
       }
       return faults.slice(0, 3);
@@ -196,7 +198,7 @@ def test_the_browsers_neuron_equals_pythons_to_the_last_bit(stage):
 def test_every_control_moves_the_numbers_and_tells_the_model(stage):
     page = stage(exit_explorer(theta=0.3))
     before = cells(page, "live0")
-    slider = page.locator("#live0 input[type=range]")
+    slider = field(page, "theta")
     seen = set()
     for key in ("Home", "PageUp", "ArrowRight", "End"):
         slider.press(key)
@@ -243,24 +245,67 @@ def test_colour_images_and_class_names_stand_below_their_pictures(stage):
 def test_a_slider_says_its_value_and_the_result_with_units(stage):
     page = stage(exit_explorer(theta=0.35))
     slide(page, 0.5)
-    spoken = page.locator("#live0 input[type=range]").get_attribute("aria-valuetext")
+    spoken = field(page, "theta").get_attribute("aria-valuetext")
     assert spoken.startswith("0.5, accuracy ") and " percent, " in spoken and spoken.endswith(" timesteps")
+    field(page, "gamma").fill("1")
+    assert page.get_by_role("slider", name="do looks add up?").get_attribute("aria-valuetext").startswith("sum, \u03b3 = 1, accuracy ")
     page.wait_for_function("document.querySelector('#live0 output').textContent.includes('timesteps on average')")
+
+
+def mean_timesteps(page) -> float:
+    return float(page.locator("#live0 .numbers tbody tr:nth-child(2) td").first.text_content())
 
 
 def test_changing_the_score_keeps_the_mean_timesteps_near(stage):
     page = stage(exit_explorer(theta=0.3))
-    mean = lambda: float(page.locator("#live0 .numbers tbody tr:nth-child(2) td").first.text_content())
-    before = mean()
+    before = mean_timesteps(page)
     field(page, "score").select_option("confidence")
-    assert abs(mean() - before) < 0.1
+    assert abs(mean_timesteps(page) - before) < 0.1
+
+
+@pytest.mark.parametrize("score, theta", [("entropy", 0.3), ("confidence", 0.9), ("margin", 0.6)])
+def test_another_gamma_keeps_the_mean_timesteps_and_the_way_back_leads_back(stage, score, theta):
+    page = stage(ExitExplorer(shipped("digits-hard-test"), CHIPS, theta=theta, score=score))
+    before, walked = mean_timesteps(page), []
+    for key in ["ArrowRight"] * 8 + ["ArrowLeft"] * 8:
+        field(page, "gamma").press(key)
+        assert abs(mean_timesteps(page) - before) < 0.05
+        walked.append(page.evaluate("[MODELS[0].get('gamma'), MODELS[0].get('theta')]"))
+    assert [gamma for gamma, _ in walked] == [*GAMMAS[1:], *GAMMAS[-2::-1]]
+    assert len({theta for _, theta in walked}) > 4, "a threshold belongs to its gamma"
+    assert walked[-1] == [0, theta] and walked[:7] == walked[14:7:-1]
+
+
+def test_the_sentence_the_label_and_the_picture_say_which_score_is_read(stage):
+    page = stage(exit_explorer(theta=0.3, gamma=1))
+    labels = lambda: [page.locator("#live0 .sentence").text_content(), page.locator("#live0 [data-field=theta] .name").text_content(),
+                      page.locator("#live0 svg").first.get_attribute("aria-label"), *page.locator("#live0 svg .note").all_text_contents()[:2]]
+    sentence, threshold, picture, line, shadow = labels()
+    assert "Reading the sum (\u03b3 = 1)" in sentence and "entropy of the sum <" in threshold
+    assert "reading the sum; its shadow reads the mean" in picture and (line, shadow) == ("sum", "mean")
+    field(page, "gamma").fill("0")
+    page.wait_for_function("document.querySelector('#live0 .sentence').textContent.includes('the mean')")
+    sentence, threshold, picture, line, shadow = labels()
+    assert "Reading the mean (\u03b3 = 0)" in sentence and "entropy of the mean <" in threshold
+    assert "reading the mean; its shadow reads the sum" in picture and (line, shadow) == ("mean", "sum")
+
+
+def test_the_shadow_is_the_curve_that_stood_there(stage):
+    page = stage(exit_explorer(theta=0.3, gamma=1))
+    lines = lambda kind: page.locator(f"#live0 svg:first-child polyline.line{kind}").first.get_attribute("points")
+    sum_, mean = lines(":not(.other, .shadow)"), lines(".shadow")
+    assert sum_ != mean
+    field(page, "gamma").fill("0")
+    assert (lines(":not(.other, .shadow)"), lines(".shadow")) == (mean, sum_)
+    field(page, "gamma").fill("0.5")
+    assert lines(".shadow") == mean
 
 
 def test_a_change_from_the_kernel_reaches_the_page_and_is_not_echoed(stage):
     page = stage(exit_explorer(theta=0.3))
     saved = page.evaluate("MODELS[0].saved")
     page.evaluate("MODELS[0].set('theta', 0.6)")
-    assert page.locator("#live0 input[type=range]").input_value() == "0.6"
+    assert field(page, "theta").input_value() == "0.6"
     assert page.evaluate("MODELS[0].saved") == saved
 
 
@@ -335,8 +380,35 @@ def test_a_link_sets_the_explorer_and_the_phrase_that_matches_is_marked(stage):
     assert "theta=0.9" in page.evaluate("location.hash")
 
 
+@pytest.mark.parametrize("link, expected", [
+    ("theta=0.2&score=entropy", [0.2, 0]),             # from before there was a gamma
+    ("theta=0.2&gamma=soon", [0.2, 0]),
+    ("theta=0.2&gamma=1.25", [0.2, 1.25]),
+    ("theta=0.2&gamma=1.3", [0.2, 1.25]),
+    ("theta=0.2&gamma=9", [0.2, 2]),
+    ("theta=0.2&gamma=-1", [0.2, 0]),
+    ("gamma=0.5", [0.3, 0.5]),
+    ("chip=proportional", [0.3, 1]),                   # it speaks of neither
+])
+def test_a_threshold_in_a_link_without_a_gamma_is_one_of_the_mean(stage, link, expected):
+    for hash in (f"#exit?v=1&{link}", ""):
+        page = stage(exit_explorer(theta=0.3, gamma=1), hash=hash, text=f'<a id="phrase" href="#exit?v=1&{link}">there</a>')
+        if not hash:
+            page.click("#phrase")
+        assert page.evaluate("['theta', 'gamma'].map(name => MODELS[0].get(name))") == expected
+        page.wait_for_selector("#phrase[aria-current=true]")
+
+
+def test_an_old_links_numbers_are_those_of_the_mean(stage):
+    run = replay(RECORDINGS[0], EntropyExit(0.2))
+    page = stage(exit_explorer(gamma=1.5), hash="#exit?v=1&score=entropy&chip=affine&theta=0.2")
+    assert cells(page, "live0")[4:6] == ["accuracy", f"{100 * run.accuracy:.1f} %"]
+    assert mean_timesteps(page) == round(run.mean_timesteps, 3)
+
+
 def test_a_copied_link_opens_the_same_state(stage):
     page = stage(exit_explorer())
+    field(page, "gamma").fill("0.75")
     slide(page, 0.415)
     field(page, "chip").select_option("proportional")
     page.get_by_role("button", name="Copy link").click()
@@ -350,6 +422,8 @@ def test_a_teachers_link_hides_fixes_and_asks(stage):
     page = stage(exit_explorer(), hash="#exit?v=1&theta=0.5&hide=chip&fix=score&q=" + "Where%20is%20the%20knee%3F")
     assert page.locator("#live0 .question").text_content() == "Where is the knee?"
     assert field(page, "chip").is_hidden() and field(page, "score").is_disabled()
+    page = stage(exit_explorer(), hash="#exit?v=1&theta=0.5&gamma=1&hide=gamma&fix=theta")
+    assert field(page, "gamma").is_hidden() and page.evaluate("MODELS[0].get('gamma')") == 1 and field(page, "theta").is_disabled()
 
 
 def test_the_teachers_form_writes_such_a_link(stage):
@@ -357,13 +431,14 @@ def test_the_teachers_form_writes_such_a_link(stage):
     page.get_by_text("For teachers").click()
     page.get_by_label("Question shown above").fill("What is E[E] E[D]? <b>&")
     page.locator("#live0 fieldset").first.get_by_label("hardware").check()
+    page.locator("#live0 fieldset").last.get_by_label("do looks add up?").check()
     page.get_by_role("button", name="Copy link").click()
     address = page.evaluate("copied[0]")
     again = stage(exit_explorer(), hash="#" + address.split("#")[1])
     assert again.locator("#live0 .question").text_content() == "What is E[E] E[D]? <b>&"
     assert again.locator("#live0 .lesson input[type=text]").input_value() == "What is E[E] E[D]? <b>&"
-    assert again.locator("#live0 .lesson input:checked").count() == 1
-    assert field(again, "chip").is_hidden()
+    assert again.locator("#live0 .lesson input:checked").count() == 2
+    assert field(again, "chip").is_hidden() and field(again, "gamma").is_disabled()
 
 
 def test_a_class_cannot_touch_the_spikes_that_a_teacher_fixed(stage):
@@ -374,7 +449,7 @@ def test_a_class_cannot_touch_the_spikes_that_a_teacher_fixed(stage):
 
 def hostile_hashes(count: int) -> list[str]:
     rng = random.Random(5)
-    pieces = ["v=1", "v=2", "v=", "theta=0.5", "theta=NaN", "theta=1e308", "theta=-5", "theta=99999999999999999999", "theta=0x10",
+    pieces = ["v=1", "v=2", "v=", "theta=0.5", "theta=NaN", "theta=1e308", "theta=-5", "theta=99999999999999999999", "theta=0x10", "gamma=1", "gamma=NaN", "gamma=1e9", "gamma=-0.1", "gamma=0.3",
               "score=entropy", "score=__proto__", "score=<img src=x onerror=alert(1)>", "chip=%3Cscript%3Ealert(1)%3C/script%3E",
               "chip=%E0%A4%A", "hide=score,chip,theta", "hide=__proto__,constructor", "fix=%00", "q=<svg onload=alert(1)>",
               "q=" + "x" * 3000, "%", "&&&", "=", "theta", "__proto__=1", "constructor=2", "score=entropy&score=margin", "\u202e", "#", "?"]
@@ -389,8 +464,8 @@ def test_hostile_links_never_break_the_page_or_insert_markup(stage):
         /^(script|iframe|b|object)$/i.test(e.tagName) || [...e.attributes].some((a) => a.name.startsWith('on'))).length"""
     for hash in hostile_hashes(150):
         page.evaluate("hash => { location.hash = hash; dispatchEvent(new HashChangeEvent('hashchange')); }", hash)
-        theta, score, chip = page.evaluate("['theta', 'score', 'chip'].map(name => MODELS[0].get(name))")
-        assert 0 <= theta <= 1 and theta in THRESHOLDS and score in ("entropy", "confidence", "margin") and chip in CHIPS, hash
+        theta, gamma, score, chip = page.evaluate("['theta', 'gamma', 'score', 'chip'].map(name => MODELS[0].get(name))")
+        assert 0 <= theta <= 1 and theta in THRESHOLDS and gamma in GAMMAS and score in ("entropy", "confidence", "margin") and chip in CHIPS, hash
     assert page.evaluate(tags) == 0 and page.locator("#live0 img, #live0 svg[onload]").count() == 0
     assert len(page.locator("#live0 .question").text_content()) <= 300
     assert page.evaluate("({}).polluted === undefined && Object.prototype.v === undefined")
@@ -404,6 +479,7 @@ def test_the_copied_python_runs_and_prints_the_numbers_of_the_table(stage):
     for _ in range(12):
         field(page, "score").select_option(rng.choice(["entropy", "confidence", "margin"]))
         field(page, "chip").select_option(rng.choice(list(CHIPS)))
+        field(page, "gamma").fill(str(rng.choice(GAMMAS)))
         slide(page, rng.randint(0, 200) / 200)
         page.get_by_text("Copy as Python").click()
         page.wait_for_function("copied.length > 0")
