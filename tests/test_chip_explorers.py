@@ -66,7 +66,8 @@ def test_javascript_reads_the_crossbar_as_python_does(tmp_path):
                          "input": 1 + len(expected) % 32, "column": 1 + len(expected) % 16}
                 out = read_layer(layer, readout, int(rows), density)
                 expected.append({"state": state, "rows": crossbar_rows(out, int(rows), state["input"], state["column"])})
-    golden = {"bytes": CrossbarExplorer().bytes.hex(), "expected": expected}
+    shown = CrossbarExplorer()
+    golden = {"data": shown.data, "bytes": shown.bytes.hex(), "expected": expected}
     assert run_node("crossbar_golden.mjs", tmp_path, "crossbar_explorer", golden)["compared"] == 128
 
 
@@ -150,10 +151,13 @@ def test_javascript_bills_a_chip_as_python_does(tmp_path):
                                    "area_mm2": area_mm2(network, chip, chip.charges)}})
     then = design_numbers(designs, REFERENCE)
     states = [{"state": state, "rows": design_rows(design_numbers(designs, state), then)} for state in [REFERENCE, *some_states()]]
-    clouds = [all_designs(designs, {**REFERENCE, "theta": theta}) for theta in (0.0, 0.2, 0.4, 0.8)]
-    fronts = [{"points": [{"edp": p.edp, "accuracy": p.accuracy} for p in points], "front": unbeaten(points)} for points in clouds]
+    clouds = [({**REFERENCE, "theta": theta}, all_designs(designs, {**REFERENCE, "theta": theta})) for theta in (0.0, 0.2, 0.4, 0.8)]
+    fronts = [{"state": state, "points": [{"edp": p.edp, "accuracy": p.accuracy} for p in points], "front": unbeaten(points)}
+              for state, points in clouds]
+    assert all(1 < len(each["front"]) < len(each["points"]) == 15 for each in fronts), "a front to find, and designs that are beaten"
     golden = {"data": data, "bytes": raw.hex(), "states": states, "bills": bills, "reference": REFERENCE, "fronts": fronts}
-    assert run_node("design_golden.mjs", tmp_path, "design_explorer", golden)["compared"] == 48 + 61
+    said = run_node("design_golden.mjs", tmp_path, "design_explorer", golden)
+    assert (said["compared"], said["fronts"]) == (48 + 61, 4)
 
 
 def test_every_converter_that_can_be_chosen_has_a_name():

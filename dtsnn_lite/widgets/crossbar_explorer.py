@@ -14,6 +14,8 @@ ROWS, OUTPUTS, INPUTS, PLANES = 128, 16, 32, 3
 READOUTS: dict[str, Readout] = {"ideal": Ideal(), **{str(bits): HPADC(bits) for bits in (6, 5, 4, 3, 2)},
                                "ternary": Ternary(), "sa": SenseAmp()}
 SIZES = ("16", "32", "64", "128")
+DENSITY = {"low": 0.05, "high": 1.0, "step": 0.05}
+STEPS = [2 ** k for k in range(12)]         # of a converter
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +60,7 @@ def adc_code(p: np.ndarray, step: int, readout: Converter) -> np.ndarray:
 
 def best_step(sums: np.ndarray, readout: Converter) -> int:
     """The power of two with the least squared error."""
-    steps = [2 ** k for k in range(12)]
-    return steps[int(np.argmin([((sums - step * adc_code(sums, step, readout)) ** 2).sum() for step in steps]))]
+    return STEPS[int(np.argmin([((sums - step * adc_code(sums, step, readout)) ** 2).sum() for step in STEPS]))]
 
 
 def read_tile(sums: np.ndarray, readout: Readout) -> tuple[np.ndarray, int]:
@@ -107,6 +108,16 @@ def crossbar_rows(out: Reading, rows: int, input_: int, column: int) -> list[lis
 # --- the widget ---------------------------------------------------------------------------
 
 
+def pack(layer: Layer) -> tuple[dict, bytes]:
+    """The two traits `data` and `bytes`: the sizes of the layer and what reads it, then its weights and its draws, a byte each."""
+    readouts = {key: {"name": readout.name, "kind": type(readout).__name__, "codes": readout.codes if isinstance(readout, Converter) else []}
+                for key, readout in READOUTS.items()}
+    data = {"rows": ROWS, "outputs": OUTPUTS, "inputs": INPUTS, "planes": PLANES, "sizes": list(SIZES), "density": DENSITY,
+            "readouts": list(readouts.items()), "steps": STEPS, "caption": f"{ROWS} rows, {OUTPUTS} outputs of {PLANES + 1}-bit weights, {INPUTS} inputs"}
+    raw = np.concatenate([(layer.weights + 2 ** PLANES - 1).flatten(), layer.draws.flatten()])
+    return data, raw.astype(np.uint8).tobytes()
+
+
 class CrossbarExplorer(Explorer):
     """One layer of 4-bit weights on one-bit cells, read by a converter that the reader chooses.
 
@@ -117,6 +128,7 @@ class CrossbarExplorer(Explorer):
     """
 
     _esm = module("crossbar_explorer")
+    data = traitlets.Dict().tag(sync=True)
     bytes = traitlets.Bytes(b"").tag(sync=True)
     readout = traitlets.Unicode("4").tag(sync=True)
     rows = traitlets.Unicode("64").tag(sync=True)
@@ -125,12 +137,11 @@ class CrossbarExplorer(Explorer):
     column = traitlets.Int(1).tag(sync=True)
 
     def __init__(self, *, heading: str = "Crossbar explorer", hash_key: str = "crossbar", **state: object) -> None:
-        layer = a_layer()
-        raw = np.concatenate([(layer.weights + 7).flatten(), layer.draws.flatten()]).astype(np.uint8).tobytes()
-        super().__init__(heading=heading, hash_key=hash_key, bytes=raw, **state)
+        data, raw = pack(a_layer())
+        super().__init__(heading=heading, hash_key=hash_key, data=data, bytes=raw, **state)
         checked_choice("readout", self.readout, tuple(READOUTS))
         checked_choice("rows", self.rows, SIZES)
-        if not 0.05 <= self.density <= 1:
-            raise ValueError(f"density lies in [0.05, 1] in this picture; got {self.density}")
+        if not DENSITY["low"] <= self.density <= DENSITY["high"]:
+            raise ValueError(f"density lies in [{DENSITY['low']:g}, {DENSITY['high']:g}] in this picture; got {self.density}")
         if not (1 <= self.input <= INPUTS and 1 <= self.column <= OUTPUTS):
             raise ValueError(f"input is 1 to {INPUTS} and column 1 to {OUTPUTS}; got {self.input} and {self.column}")

@@ -7,10 +7,8 @@ import {
 
 // --- the 65 nm bill: dtsnn_lite/floorplan.py and cost.py again, formula by formula -----------
 
-const COMPARATORS = { sa: 1, flash4: 15, flash5: 31, flash6: 63, sar5: 1 };
-const BITS = { sa: 1, flash4: 4, flash5: 5, flash6: 6, sar5: 5 };
-
-// chip: { converter, mux, rows, timesteps, planes }; shape: { rows, channels, positions }
+// chip: { converter, first, mux, rows, timesteps, planes }, converter: { kind, bits, comparators }, first one with its mux;
+// shape: { rows, channels, positions }
 function place(shape, chip) {
   const columns = shape.channels * chip.planes, rowTiles = Math.ceil(shape.rows / chip.rows);
   return { ...shape, columns, rowTiles, arrays: rowTiles * Math.ceil(columns / chip.rows),
@@ -19,14 +17,14 @@ function place(shape, chip) {
 }
 
 function arrayArea(chip, p) {
-  const width = chip.timesteps + BITS[chip.converter] + p.accumulator_bits;
-  const converter = COMPARATORS[chip.converter] * p.comparator_area + (chip.converter === "sar5" ? 5 * p.sar_area : 0);
+  const { kind, bits, comparators } = chip.converter, width = chip.timesteps + bits + p.accumulator_bits;
+  const converter = comparators * p.comparator_area + (kind === "SARADC" ? bits * p.sar_area : 0);
   return chip.rows * p.row_area + (chip.rows / chip.mux) * (converter + width * p.accumulator_area);
 }
 
-// The chip as layer n sees it: the first keeps a 5-bit flash for 8 columns.
+// The chip as layer n sees it: the first keeps a converter of its own.
 function ofLayer(chip, n) {
-  return n === 0 ? { ...chip, converter: "flash5", mux: 8 } : chip;
+  return n === 0 ? { ...chip, converter: chip.first, mux: chip.first.mux } : chip;
 }
 
 function areaMm2(shapes, chip, p) {
@@ -40,19 +38,19 @@ function areaMm2(shapes, chip, p) {
 }
 
 function clockNs(chip, p) {
-  const base = p.clock_register + (chip.mux > 1 ? p.clock_mux : 0);
-  if (chip.converter.startsWith("flash")) return base + p.flash_time + p.clock_encoder * 2 ** BITS[chip.converter] * chip.rows;
-  return base + p.sense_time + (chip.converter === "sar5" ? 5 * p.clock_sar : 0);
+  const { kind, bits } = chip.converter, base = p.clock_register + (chip.mux > 1 ? p.clock_mux : 0);
+  if (kind === "HPADC") return base + p.flash_time + p.clock_encoder * 2 ** bits * chip.rows;
+  return base + p.sense_time + (kind === "SARADC" ? bits * p.clock_sar : 0);
 }
 
 function conversionPj(rows, density, chip, p) {
-  const active = rows * density, on = active / 2;
+  const { kind, bits, comparators } = chip.converter, active = rows * density, on = active / 2;
   let time = p.sense_time;
-  if (chip.converter.startsWith("flash")) {
+  if (kind === "HPADC") {
     const strongest = (on + 2.4 * Math.sqrt(on)) / chip.rows;
     time = Math.max(p.sense_time, p.flash_time * Math.min(1, (strongest / p.weak_column) ** 5));
-  } else if (chip.converter === "sar5") time = 5 * p.sar_time;
-  const power = COMPARATORS[chip.converter] * p.comparator_power + p.column_power * active ** p.column_exponent;
+  } else if (kind === "SARADC") time = bits * p.sar_time;
+  const power = comparators * p.comparator_power + p.column_power * active ** p.column_exponent;
   return (1 - (1 - density) ** rows) * power * time * 1e-3;
 }
 
@@ -77,7 +75,7 @@ function stepCost(shapes, chip, p, densities) {
     const own = ofLayer(chip, n), layer = place(shape, own), shared = own.mux > 1 ? 1 : 0;
     const total = densities.reduce((all, at) => all + converterPj(layer, at[n], own, p), 0);
     parts.converters += total / densities.length;
-    parts.accumulation += layer.conversions * (p.shift_add * BITS[own.converter] + shared * p.mux_latch) + (layer.conversions / own.rows) * p.array_sum;
+    parts.accumulation += layer.conversions * (p.shift_add * own.converter.bits + shared * p.mux_latch) + (layer.conversions / own.rows) * p.array_sum;
     parts["buffers and wires"] += layer.moved * side * p.wire + shared * layer.conversions * p.mux_line;
     slowest = Math.max(slowest, period * cycles(layer, side, own, p));
     outputs += layer.outputs;
@@ -99,7 +97,8 @@ function tablesOf({ start }, bytes, positions, T) {
 function designNumbers(data, bytes, state) {
   const { rows, converter } = state, { positions, timesteps: T } = data;
   const { left, right } = tablesOf(data.designs[`${converter}-${rows}`], bytes, positions, T), j = Math.round(state.theta * (positions - 1));
-  const chip = { converter, mux: Number(state.mux), rows: Number(rows), timesteps: T, planes: data.planes, leakage: state.leakage };
+  const chip = { converter: data.converters[converter], first: data.first, mux: Number(state.mux), rows: Number(rows), timesteps: T,
+    planes: data.planes, leakage: state.leakage };
   const densities = data.densities.map((at) => at.map((d, n) => (n === 0 ? 1 : Math.min(1, d * state.spikes))));
   const step = stepCost(data.shapes, chip, data.prices, densities), checked = j > 0 ? 1 : 0;
   let energy = 0, delay = 0, edp = 0, mean = 0;
@@ -183,20 +182,20 @@ function paretoFront(points) {
 
 // --- the view -------------------------------------------------------------------------
 
-const fieldsOf = ({ converters, sizes, positions }) => ({
-  converter: { kind: "choice", label: "converter of a column", options: () => converters },
+const fieldsOf = ({ converters, sizes, muxes, spikes, positions }) => ({
+  converter: { kind: "choice", label: "converter of a column", options: () => Object.entries(converters).map(([key, { name }]) => [key, name]) },
   rows: { kind: "choice", label: "rows of an array", options: () => sizes.map((size) => [size, size]) },
   theta: { kind: "number", label: "exit threshold \u03b8 (0: never stop early)", low: 0, high: 1, step: 1 / (positions - 1) },
-  mux: { kind: "choice", label: "columns that share a converter", options: () => [["1", "1"], ["8", "8"]], more: true },
-  spikes: { kind: "number", label: "spikes, times the recorded rate", low: 0.25, high: 4, step: 0.25, more: true },
+  mux: { kind: "choice", label: "columns that share a converter", options: () => muxes.map((mux) => [mux, mux]), more: true },
+  spikes: { kind: "number", label: "spikes, times the recorded rate", ...spikes, more: true },
   leakage: { kind: "flag", label: "bill leakage as well", more: true },
 });
 
 // Every converter and size at this threshold, each with the mux its chip is built with.
 function allDesigns(data, bytes, state) {
-  return data.converters.flatMap(([converter]) => data.sizes.map((rows) => {
+  return Object.entries(data.converters).flatMap(([converter, { mux }]) => data.sizes.map((rows) => {
     const own = converter === state.converter && rows === state.rows;
-    return { own, ...designNumbers(data, bytes, { ...state, converter, rows, mux: own ? state.mux : converter === "sa" ? "1" : "8" }) };
+    return { own, ...designNumbers(data, bytes, { ...state, converter, rows, mux: own ? state.mux : mux }) };
   }));
 }
 
@@ -237,10 +236,10 @@ function render({ model, el }) {
     const rows = designRows(designNumbers(data, bytes, state), then);
     return [["converter", "rows", "theta", ...rows.map(([head]) => head)], [state.converter, state.rows, state.theta, ...rows.map((cells) => cells[1])]];
   };
-  const adjust = (name, value) => (name === "converter" ? { converter: value, mux: value === "sa" ? "1" : "8" } : { [name]: value });
+  const adjust = (name, value) => (name === "converter" ? { converter: value, mux: data.converters[value].mux } : { [name]: value });
   return explorer({ model, el, title: model.get("heading"), fields: fieldsOf(data), view, draw, row, adjust,
     python: data.python ? (state) => designPython(data.python, state) : undefined }).close;
 }
 
-export { designNumbers, designRows, paretoFront, stepCost };
+export { allDesigns, designNumbers, designRows, paretoFront, stepCost };
 export default { render };

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import traitlets
 
-from dtsnn_lite.chip import HPADC, Chip, Parts65nm, hp_adc_65nm
+from dtsnn_lite.chip import HPADC, Chip, Parts65nm, SenseAmp, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.components import constants
 from dtsnn_lite.cost import exit_check_cost, inference_cost, input_densities, timestep_cost
 from dtsnn_lite.designs import POSITIONS, READOUTS, SIZES, Designs, shipped_designs
@@ -21,6 +21,10 @@ T = 4
 PRICES = Parts65nm()
 NAMES = {"sa": "sense amplifier (ADC-less)", "flash4": "4-bit flash", "flash5": "5-bit flash (HP-ADC)", "flash6": "6-bit flash",
          "sar5": "5-bit SAR"}
+MUXES = ("1", "8")
+MUX = {key: str(adc_less_65nm.mux if isinstance(readout, SenseAmp) else hp_adc_65nm.mux)      # that its chip is built with
+       for key, readout in READOUTS.items()}
+SPIKES = {"low": 0.25, "high": 4.0, "step": 0.25}
 
 
 # --- the numbers: package functions only ------------------------------------------------
@@ -75,6 +79,12 @@ def design_rows(now: DesignNumbers, then: DesignNumbers) -> list[list[str]]:
 # --- the widget ---------------------------------------------------------------------------
 
 
+def circuit(chip: Chip) -> dict:
+    """What the page's formulas need of a chip's converter."""
+    readout = chip.readout
+    return {"kind": type(readout).__name__, "bits": readout.bits, "comparators": readout.comparators}
+
+
 def pack(designs: Designs, code: Mapping | None = None) -> tuple[dict, bytes]:
     """The two traits `data` and `bytes`: everything the page needs to compute the bill again."""
     places, parts, start = {}, [], 0
@@ -83,12 +93,14 @@ def pack(designs: Designs, code: Mapping | None = None) -> tuple[dict, bytes]:
         places[name] = {"start": start}
         parts.append(raw)
         start += len(raw)
-    check = exit_check_cost(hp_adc_65nm)
+    check, first = exit_check_cost(hp_adc_65nm), chip_of(REFERENCE).of_layer(0)
+    converters = {key: {"name": name, "mux": MUX[key], **circuit(chip_of({**REFERENCE, "converter": key}))} for key, name in NAMES.items()}
     shapes = [{"rows": s.rows, "channels": s.out_channels, "positions": unpadded_positions(s)} for s in designs.shapes]
     data = {"designs": places, "shapes": shapes, "densities": input_densities(designs.densities, len(designs.shapes)).tolist(),
             "prices": {name: constant.value for name, constant in constants(PRICES)}, "images": designs.images,
             "planes": hp_adc_65nm.planes, "check": {"energy_pj": check.energy_pj, "latency_ns": check.latency_ns},
-            "timesteps": T, "positions": POSITIONS, "converters": list(NAMES.items()), "sizes": list(SIZES), "reference": REFERENCE,
+            "timesteps": T, "positions": POSITIONS, "converters": converters, "first": {"mux": first.mux, **circuit(first)},
+            "sizes": list(SIZES), "muxes": list(MUXES), "spikes": SPIKES, "reference": REFERENCE,
             "caption": f"{designs.images:,} test digits, at most {T} timesteps; means over images, EDP is the mean of E\u00d7D; "
                        "neurons and scale factors not billed", "python": dict(code) if code else None}
     return data, b"".join(parts)
@@ -123,8 +135,8 @@ class DesignExplorer(Explorer):
         super().__init__(data=data, bytes=raw, heading=heading, hash_key=hash_key, **state)
         checked_choice("converter", self.converter, tuple(READOUTS))
         checked_choice("rows", self.rows, SIZES)
-        checked_choice("mux", self.mux, ("1", "8"))
+        checked_choice("mux", self.mux, MUXES)
         if not 0 <= self.theta <= 1:
             raise ValueError(f"theta lies in [0, 1], where entropy lives; got {self.theta}")
-        if not 0.25 <= self.spikes <= 4:
-            raise ValueError(f"spikes lies in [0.25, 4] in this picture; got {self.spikes}")
+        if not SPIKES["low"] <= self.spikes <= SPIKES["high"]:
+            raise ValueError(f"spikes lies in [{SPIKES['low']:g}, {SPIKES['high']:g}] in this picture; got {self.spikes}")

@@ -5,11 +5,11 @@ import { pathToFileURL } from "node:url";
 
 const folder = process.argv[2];
 const { crossbarRows, layer, readLayer } = await import(pathToFileURL(join(folder, "module.mjs")));
-const { bytes, expected } = JSON.parse(readFileSync(join(folder, "golden.json"), "utf8"));
-const made = layer(Uint8Array.from(Buffer.from(bytes, "hex")));
+const { data, bytes, expected } = JSON.parse(readFileSync(join(folder, "golden.json"), "utf8"));
+const made = layer(data, Uint8Array.from(Buffer.from(bytes, "hex")));
 const faults = [];
 for (const { state, rows } of expected) {
-  const found = crossbarRows(state, readLayer(made, state));
+  const found = crossbarRows(made, state, readLayer(made, state));
   if (JSON.stringify(found) !== JSON.stringify(rows)) faults.push({ state, found, rows });
 }
 console.log(JSON.stringify({ compared: expected.length, faults: faults.slice(0, 3) }));
