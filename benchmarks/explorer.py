@@ -32,7 +32,7 @@ MEASURE = """async () => {
   const move = median(Array.from({ length: 41 }, () => timed(() => {
     for (let k = 0; k < 20100; k++) sum += exitNumbers(tables, chip, position((k % 201) / 200), T, N).edp_pj_ns;
   }))) / 20100;
-  const slider = document.querySelector("#live0 [data-field=theta] input"), other = document.querySelector("#live0 [data-field=gamma] input");
+  const [slider, other] = ["theta", "gamma"].map((name) => document.querySelector(`#live0 [data-field=${name}] input`));
   const moved = (k) => { slider.value = (k * 37 % 201) / 200; slider.dispatchEvent(new Event("input", { bubbles: true })); };
   const draw = median(Array.from({ length: 200 }, (_, k) => timed(() => moved(k))));
   const turned = (k) => { other.value = (k % 9) / 4; other.dispatchEvent(new Event("input", { bubbles: true })); };
@@ -48,7 +48,8 @@ MEASURE = """async () => {
     paints.push(performance.now() - start);
   }
   paints.sort((a, b) => a - b);
-  return { build_ms: build, move_us: 1000 * move, draw_ms: draw, turn_ms: turn, paint_median_ms: paints[60], paint_p95_ms: paints[114], sum };
+  return { build_ms: build, move_us: 1000 * move, draw_ms: draw, turn_ms: turn,
+    paint_median_ms: paints[60], paint_p95_ms: paints[114], sum };
 }"""
 
 

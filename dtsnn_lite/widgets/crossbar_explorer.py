@@ -110,10 +110,11 @@ def crossbar_rows(out: Reading, rows: int, input_: int, column: int) -> list[lis
 
 def pack(layer: Layer) -> tuple[dict, bytes]:
     """The two traits `data` and `bytes`: the sizes of the layer and what reads it, then its weights and its draws, a byte each."""
-    readouts = {key: {"name": readout.name, "kind": type(readout).__name__, "codes": readout.codes if isinstance(readout, Converter) else []}
-                for key, readout in READOUTS.items()}
+    readouts = [(key, {"name": readout.name, "kind": type(readout).__name__,
+                       "codes": readout.codes if isinstance(readout, Converter) else []}) for key, readout in READOUTS.items()]
     data = {"rows": ROWS, "outputs": OUTPUTS, "inputs": INPUTS, "planes": PLANES, "sizes": list(SIZES), "density": DENSITY,
-            "readouts": list(readouts.items()), "steps": STEPS, "caption": f"{ROWS} rows, {OUTPUTS} outputs of {PLANES + 1}-bit weights, {INPUTS} inputs"}
+            "readouts": readouts, "steps": STEPS,
+            "caption": f"{ROWS} rows, {OUTPUTS} outputs of {PLANES + 1}-bit weights, {INPUTS} inputs"}
     raw = np.concatenate([(layer.weights + 2 ** PLANES - 1).flatten(), layer.draws.flatten()])
     return data, raw.astype(np.uint8).tobytes()
 
