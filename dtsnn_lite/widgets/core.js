@@ -149,7 +149,7 @@ function plot({ title, label, x, y }) {
 }
 
 function points(plotted, pairs) {
-  return pairs.map(([a, b]) => `${fixed(plotted.x(a), 1)},${fixed(plotted.y(b), 1)}`).join(" ");
+  return pairs.map(([a, b]) => `${plotted.x(a).toFixed(1)},${plotted.y(b).toFixed(1)}`).join(" ");      // hundreds: `fixed` is slow
 }
 
 function line(plotted, pairs, attributes) {
