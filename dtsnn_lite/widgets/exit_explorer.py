@@ -141,11 +141,6 @@ def thinned(curve: np.ndarray, timesteps: int, columns: int = COLUMNS) -> np.nda
     return curve[np.unique(np.concatenate(shown))]
 
 
-def thin_curve(recording: Recording, policy: type[ThresholdPolicy], gamma: float = 0.0) -> list[list[int]]:
-    """The exact curve as [total timesteps, images right], thinned to what a plot can show."""
-    return thinned(exact_curve(surest(recording, policy, gamma), recording.correct), recording.timesteps).tolist()
-
-
 @dataclass(frozen=True, eq=False)
 class Leaving:
     """What the thresholds of one score do at one gamma: slider positions (T-1, N) at which images leave, and the thinned curve (M, 2)."""
@@ -155,8 +150,14 @@ class Leaving:
 
 
 def leaving(recording: Recording, policy: type[ThresholdPolicy], gamma: float) -> Leaving:
+    """Both of one recording, from the same scores."""
     sure = surest(recording, policy, gamma)
     return Leaving(exit_codes(sure, policy), thinned(exact_curve(sure, recording.correct), recording.timesteps))
+
+
+def thin_curve(recording: Recording, policy: type[ThresholdPolicy], gamma: float = 0.0) -> list[list[int]]:
+    """The exact curve as [total timesteps, images right], thinned to what a plot can show."""
+    return leaving(recording, policy, gamma).curve.tolist()
 
 
 def choose_images(recording: Recording, count: int = GREY_IMAGES) -> np.ndarray:
@@ -193,7 +194,7 @@ class _Shelf:
 
     def put_whole(self, numbers: np.ndarray) -> list[int]:
         """Signed whole numbers, the low bytes of all before the next bytes: [start, how many, bytes of each]."""
-        small = np.result_type(np.int8, *map(np.min_scalar_type, (numbers.min(), -1 - numbers.max())))
+        small = np.result_type(np.int8, *map(np.min_scalar_type, (numbers.min(), -1 - numbers.max())))     # what holds -1 - m holds m
         planes = numbers.astype(small.newbyteorder("<")).reshape(-1, 1).view(np.uint8)
         return [self.put(planes.T)[0], len(planes), small.itemsize]
 
