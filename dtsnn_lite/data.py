@@ -109,8 +109,13 @@ def stratified(labels: np.ndarray, per_class: tuple[int, ...], seed: int = SPLIT
 
 
 def as_input(images: Tensor) -> Tensor:
-    """Images as a network takes them: float32 in [0, 1]."""
-    return images.float() / 255 if images.dtype == torch.uint8 else images
+    """Items as a network takes them: images (N, C, H, W) as float32 in [0, 1], sequences of events (N, T, C, H, W) as their counts.
+
+    A byte of an image is a share of white; a byte of a sequence is a number of events, and one event is 1.0.
+    """
+    if images.dtype not in (torch.uint8, torch.bool):
+        return images
+    return images.float() / 255 if images.dtype == torch.uint8 and images.dim() != 5 else images.float()
 
 
 def as_labels(labels: Labels) -> Tensor:

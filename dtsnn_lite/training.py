@@ -45,7 +45,11 @@ class Augment:
         check_whole("erase", self.erase, 0)
 
     def __call__(self, x: Tensor, dice: torch.Generator) -> Tensor:
-        """(B, C, H, W) -> the same shape; all randomness comes from `dice`."""
+        """(B, C, H, W), or (B, T, C, H, W) with one change for all timesteps -> the same shape; all randomness comes from `dice`."""
+        if x.dim() == 5:
+            if self.erase:
+                raise ValueError("a grey square is no event: sequences are shifted and mirrored, not erased")
+            return self(x.flatten(1, 2), dice).unflatten(1, x.shape[1:3])
         B, _, H, W = x.shape
         dy, dx = torch.randint(0, 2 * self.shift + 1, (2, B), generator=dice).to(x.device)
         flip = (torch.rand(B, generator=dice) < 0.5 * self.flip).to(x.device)

@@ -86,6 +86,12 @@ def test_bytes_become_intensities_and_intensities_stay():
     assert as_input(x / 255) is not None and torch.equal(as_input(x / 255), as_input(x))
 
 
+def test_an_event_is_one_and_no_255th():
+    counts = torch.tensor([0, 1, 3, 255], dtype=torch.uint8).reshape(1, 2, 2, 1, 1)          # (N, T, C, H, W)
+    assert as_input(counts).flatten().tolist() == [0.0, 1.0, 3.0, 255.0] and as_input(counts).dtype == torch.float32
+    assert as_input(counts > 0).flatten().tolist() == [0.0, 1.0, 1.0, 1.0]
+
+
 @pytest.mark.parametrize("labels", [[2, 0, 1], (2, 0, 1), np.array([2, 0, 1], dtype=np.uint8),
                                     torch.tensor([2, 0, 1], dtype=torch.int32), torch.tensor([2, 0, 1])])
 def test_labels_become_int64_wherever_they_come_from(labels):

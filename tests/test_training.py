@@ -286,6 +286,15 @@ def test_pixels_are_whole(wrong, value):
         Augment(**{wrong: value})
 
 
+def test_a_sequence_is_shifted_as_one_and_not_timestep_by_timestep():
+    sequences = torch.rand(6, 3, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    moved = Augment(shift=2)(sequences, torch.Generator().manual_seed(1))
+    each = Augment(shift=2)(sequences[:, 1], torch.Generator().manual_seed(1))
+    assert moved.shape == sequences.shape and torch.equal(moved[:, 1], each) and not torch.equal(moved, sequences)
+    with pytest.raises(ValueError, match="no event"):
+        Augment(erase=3)(sequences, torch.Generator())
+
+
 def test_augmentation_without_shift_or_mirror_changes_nothing():
     x = torch.rand(3, 2, 5, 5)
     assert torch.equal(Augment(shift=0, flip=False)(x, torch.Generator().manual_seed(0)), x)
