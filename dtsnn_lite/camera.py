@@ -12,7 +12,7 @@ dim pixel, and a bandwidth that grows with the light.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,21 +64,25 @@ class EventCamera:
         log_intensity  of an instant: (H, W), natural logarithm
         instants_s     rising; the first is the start, at which every pixel has just spoken
         """
+        return self.watch_film((log_intensity(float(t)) for t in instants_s), instants_s)
+
+    def watch_film(self, film: Iterable[np.ndarray], instants_s: np.ndarray) -> Events:
+        """The events of a scene that is given at its instants: log intensities (H, W), one an instant."""
         instants = np.asarray(instants_s, dtype=np.float64)
         if instants.ndim != 1 or len(instants) < 2 or not (np.diff(instants) > 0).all():
             raise ValueError("instants_s are two or more rising times, in seconds")
         dice = np.random.default_rng(self.seed)
-        first = np.asarray(log_intensity(float(instants[0])), dtype=np.float64)
-        bars = np.maximum(LEAST_THRESHOLD, self.threshold + self.mismatch * dice.standard_normal((2, *first.shape)))
-        pixels = _Pixels(first, bars, self.refractory_s)
-        true, found = first, []
-        for begin, end in zip(instants[:-1], instants[1:], strict=True):
-            then, true = true, np.asarray(log_intensity(float(end)), dtype=np.float64)
-            behind = self._photoreceptor(pixels.seen, then, true, end - begin)
+        pictures = (np.asarray(picture, dtype=np.float64) for picture in film)
+        true, found = next(pictures), []
+        bars = np.maximum(LEAST_THRESHOLD, self.threshold + self.mismatch * dice.standard_normal((2, *true.shape)))
+        pixels = _Pixels(true, bars, self.refractory_s)
+        for begin, end, now in zip(instants[:-1], instants[1:], pictures, strict=True):
+            behind = self._photoreceptor(pixels.seen, true, now, end - begin)
             found += pixels.run(behind, begin, end, leak=self.leak_hz * bars[0] * (end - begin))
-        found.append(self._noise(dice, first.shape, instants[0], instants[-1]))
+            true = now
+        found.append(self._noise(dice, true.shape, instants[0], instants[-1]))
         t_s, x, y, on = (np.concatenate(column) for column in zip(*found, strict=True))
-        return in_order(t_s, x, y, on, size=(first.shape[0], first.shape[1]))
+        return in_order(t_s, x, y, on, size=(true.shape[0], true.shape[1]))
 
     def _photoreceptor(self, seen: np.ndarray, then: np.ndarray, now: np.ndarray, dt: float) -> np.ndarray:
         """The low pass after dt, while the light runs straight from `then` to `now`:

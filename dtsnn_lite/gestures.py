@@ -7,8 +7,8 @@ follows. It is a figure of six capsules, no human being: what a network learns o
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +37,10 @@ class Free:
     rate: np.ndarray        # (2, 2) turns a turn of the gesture's clock
     phase: np.ndarray       # (2, 2)
 
-    def hands(self, angle: float, reach: float) -> np.ndarray:
-        path = self.middle + reach * self.reach * np.sin(self.rate * angle + self.phase)
-        return AT_REST + self.lifted[:, None] * (path - AT_REST)
+    def paths(self, angle: np.ndarray, reach: float) -> np.ndarray:
+        """(2 hands, 2, M) x and y at angles (M,)."""
+        path = self.middle + reach * self.reach * np.sin(self.rate * angle[:, None, None] + self.phase)      # (M, 2, 2)
+        return np.moveaxis(AT_REST + self.lifted[:, None] * (path - AT_REST), 0, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,74 +78,86 @@ class Figure:
         if self.gesture not in range(len(GESTURES)):
             raise ValueError(f"gesture is 0 to {len(GESTURES) - 1}; got {self.gesture}")
 
-    def hands(self, t: float) -> np.ndarray:
-        """(2, 2) places of the right and the left hand."""
-        angle = 2 * np.pi * self.turns_hz * t + self.phase
-        return _hands(self, angle)
+    def hands(self, t: np.ndarray) -> np.ndarray:
+        """(M, 2, 2) places of the right and the left hand at times (M,) in seconds."""
+        angle = 2 * np.pi * self.turns_hz * np.asarray(t) + self.phase
+        places = np.broadcast_to(AT_REST, (len(angle), 2, 2)).copy()
+        for side, place in _moved(self, angle).items():
+            places[:, side] = np.stack(np.broadcast_arrays(*place), axis=-1)
+        return places
 
     def log_intensity(self, t: float) -> np.ndarray:
-        """(H, W): wall, trunk, head, then the arms before them, each edge one pixel soft."""
-        picture, at = self.wall.copy(), grid((self.wall.shape[0], self.wall.shape[1]))
+        """(H, W) at one instant: `film` of it."""
+        return self.film(np.array([t]))[0]
+
+    def film(self, t: np.ndarray) -> np.ndarray:
+        """(M, H, W) at times (M,): wall, trunk, head, then the arms before them, each edge one pixel soft."""
+        t, at = np.asarray(t, dtype=np.float64), grid((self.wall.shape[0], self.wall.shape[1]))
+        pictures = np.broadcast_to(self.wall.astype(np.float32), (len(t), *self.wall.shape)).copy()
+        middle = np.array(self.place_px) + self.sway * self.shoulder_px * np.sin(2 * np.pi * self.sway_hz * t)[:, None] * (1.0, 0.0)
         raised = -1.0 if GESTURES[self.gesture].endswith("wave") else 1.0         # so that an elbow points outwards, up or down
-        middle = np.array(self.place_px) + (self.sway * self.shoulder_px * math.sin(2 * np.pi * self.sway_hz * t), 0.0)
 
         def paint(begin: np.ndarray, end: np.ndarray, radius: float, light: float) -> None:
             cover = _capsule(at, middle + self.shoulder_px * begin, middle + self.shoulder_px * end, radius * self.shoulder_px)
-            np.copyto(picture, picture + cover * (light - picture))
+            pictures[:] += cover * (np.float32(light) - pictures)
 
         paint(np.array([0, 0.25]), np.array([0, 1.6]), 0.42, self.shirt)
         paint(np.array([0, -0.55]), np.array([0, -0.45]), 0.27, self.skin)
-        for side, (shoulder, hand) in enumerate(zip(SHOULDERS, self.hands(t), strict=True)):
+        for side, shoulder in enumerate(SHOULDERS):
+            hand = self.hands(t)[:, side]
             elbow = _elbow(shoulder, hand, bend=raised if side == RIGHT else -raised)
             paint(shoulder, elbow, self.arm, 0.8 * self.shirt)
             paint(elbow, hand, 0.85 * self.arm, 0.9 * self.skin)
             paint(hand, hand, 1.45 * self.arm, self.skin)
-        return picture
+        return pictures
 
 
-def _hands(who: Figure, angle: float) -> np.ndarray:
-    """Where the hands are at an angle of the gesture's clock."""
-    sin, cos, reach, hands = math.sin(angle), math.cos(angle), who.reach, AT_REST.copy()
+def _moved(who: Figure, angle: np.ndarray) -> dict[int, tuple[Any, Any]]:
+    """Where the hands that are not at rest are, x and y (M,), at angles (M,) of the gesture's clock."""
+    sin, cos, reach = np.sin(angle), np.cos(angle), who.reach
     match GESTURES[who.gesture]:
         case "hand clap":
             apart = 0.08 + 0.75 * reach * (0.45 + 0.45 * cos)
-            hands = np.array([[-apart, 0.45], [apart, 0.45]])
+            return {RIGHT: (-apart, 0.45), LEFT: (apart, 0.45)}
         case "right hand wave" | "left hand wave" as name:
             side, out = (RIGHT, -1) if name.startswith("right") else (LEFT, 1)
-            hands[side] = [0.85 * out + 0.42 * reach * sin, -0.55 - 0.1 * math.cos(2 * angle)]
+            return {side: (0.85 * out + 0.42 * reach * sin, -0.55 - 0.1 * np.cos(2 * angle))}
         case "arm roll":
-            hands = np.array([0.0, 0.5]) + 0.32 * reach * np.array([[cos, who.roll * sin], [-cos, -who.roll * sin]])
+            x, y = 0.32 * reach * cos, 0.32 * reach * who.roll * sin
+            return {RIGHT: (x, 0.5 + y), LEFT: (-x, 0.5 - y)}
         case "air drums":
-            hands = np.array([[-0.45, 0.75 + 0.4 * reach * sin], [0.45, 0.75 - 0.4 * reach * sin]])
+            return {RIGHT: (-0.45, 0.75 + 0.4 * reach * sin), LEFT: (0.45, 0.75 - 0.4 * reach * sin)}
         case "air guitar":
-            hands = np.array([[-0.1 + 0.1 * sin, 0.95 + 0.42 * reach * sin], [0.95, 0.25 + 0.05 * math.sin(angle / 3)]])
+            return {RIGHT: (-0.1 + 0.1 * sin, 0.95 + 0.42 * reach * sin), LEFT: (0.95, 0.25 + 0.05 * np.sin(angle / 3))}
         case "other":
-            hands = who.free.hands(angle, reach)
+            return dict(enumerate(who.free.paths(angle, reach)))
         case name:                                       # "right arm clockwise" and its three like
             side, out = (RIGHT, -1) if name.startswith("right") else (LEFT, 1)
             turn = -1 if name.endswith("counter-clockwise") else 1
-            hands[side] = [0.8 * out + 0.62 * reach * cos, 0.15 + 0.62 * reach * turn * sin]
-    return hands
+            return {side: (0.8 * out + 0.62 * reach * cos, 0.15 + 0.62 * reach * turn * sin)}
 
 
 def _elbow(shoulder: np.ndarray, hand: np.ndarray, bend: float) -> np.ndarray:
-    """The corner of a triangle of two rods between shoulder and hand, on the one side (1) or the other (-1) of the line between.
+    """(M, 2) the corner of a triangle of two rods between shoulder and hand, on the one side (1) of the line between or the other (-1).
 
     A hand too far away is held out straight.
     """
     line = hand - shoulder
-    length = max(math.hypot(*line), 1e-6)
-    half = min(length, 2 * ROD - 1e-3) / 2
-    along = line / length
-    return shoulder + half * along + bend * math.sqrt(ROD**2 - half**2) * np.array([-along[1], along[0]])
+    length = np.maximum(np.hypot(line[:, 0], line[:, 1]), 1e-6)[:, None]
+    half, along = np.minimum(length, 2 * ROD - 1e-3) / 2, line / length
+    return shoulder + half * along + bend * np.sqrt(ROD**2 - half**2) * np.stack([-along[:, 1], along[:, 0]], axis=1)
 
 
 def _capsule(at: np.ndarray, begin: np.ndarray, end: np.ndarray, radius: float) -> np.ndarray:
-    """(H, W) how much of each pixel a rod with round ends covers: 1 within the radius, 0 a pixel further out."""
-    line = end - begin
-    share = np.clip((at - begin) @ line / max(line @ line, 1e-9), 0, 1)
-    distance = np.hypot(*np.moveaxis(at - begin - share[..., None] * line, -1, 0))
-    return np.clip(radius - distance + 0.5, 0, 1)
+    """(M, H, W) how much of each pixel a rod with round ends covers: 1 within the radius, 0 a pixel further out.
+
+    The rod goes from begin to end, (M, 2) each; what stands still is drawn as often, which is simple and quick enough.
+    """
+    at, begin, end = at.astype(np.float32), begin.astype(np.float32), end.astype(np.float32)      # half the time of float64
+    x, y = (at[..., axis] - begin[:, axis, None, None] for axis in (0, 1))
+    dx, dy = (end - begin).T[:, :, None, None]
+    share = np.clip((x * dx + y * dy) / np.maximum(dx**2 + dy**2, np.float32(1e-9)), 0, 1)
+    return np.clip(np.float32(radius + 0.5) - np.sqrt((x - share * dx) ** 2 + (y - share * dy) ** 2), 0, 1)
 
 
 def figure(gesture: int, seed: int, size: int = 32) -> Figure:
@@ -167,7 +180,8 @@ def figure(gesture: int, seed: int, size: int = 32) -> Figure:
 
 def watch_gesture(gesture: int, camera: EventCamera, seed: int, size: int = 32, seconds: float = SECONDS, instants: int = 151) -> Events:
     """A gesture as the camera sees it, acted by the person of this seed."""
-    return replace(camera, seed=seed).watch(figure(gesture, seed, size).log_intensity, np.linspace(0, seconds, instants))
+    times = np.linspace(0, seconds, instants)
+    return replace(camera, seed=seed).watch_film(figure(gesture, seed, size).film(times), times)
 
 
 def gesture_frames(labels: np.ndarray, camera: EventCamera, first_seed: int, bins: int = 20, size: int = 32) -> np.ndarray:

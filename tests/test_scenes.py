@@ -126,7 +126,7 @@ TIMES = np.linspace(0, 1.5, 60)
 
 def path(gesture: int, seed: int = 0) -> np.ndarray:
     """(t, 2, 2) places of both hands."""
-    return np.array([figure(gesture, seed).hands(t) for t in TIMES])
+    return figure(gesture, seed).hands(TIMES)
 
 
 def turning(at: np.ndarray) -> float:
@@ -182,9 +182,14 @@ def test_frames_of_gestures_are_those_of_their_people():
 
 def test_an_arm_is_two_rods_wherever_the_hand_is_in_reach():
     for hand in np.random.default_rng(0).uniform(-1, 1, (50, 2)):
-        elbow = _elbow(SHOULDERS[LEFT], hand, -1.0)
+        elbow = _elbow(SHOULDERS[LEFT], hand[None], -1.0)[0]
         if np.hypot(*(hand - SHOULDERS[LEFT])) < 2 * ROD - 0.01:
             assert np.allclose([np.hypot(*(elbow - SHOULDERS[LEFT])), np.hypot(*(hand - elbow))], ROD)
+
+
+def test_a_film_is_its_pictures():
+    who, times = figure(8, seed=3), np.array([0.0, 0.4, 1.1])
+    assert np.array_equal(who.film(times), [who.log_intensity(t) for t in times]) and np.ptp(who.film(times), axis=0).max() > 0.1
 
 
 def test_a_person_is_one_of_the_seed_and_another_is_another():
