@@ -65,8 +65,8 @@ WIDGETS = ("quantities", "explorer", "exit_explorer", "policy_explorer", "crossb
            "lif_explorer")                                                      # the numpy shore
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
 # What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
-TORCH_SHORE = {"data", "event_sets", "drift", "encoding", "neurons", "readouts", "crossbar", "crossbar_layers", "models", "losses", "training",
-               "conversion", "policy", "checkpoints", "inference"}
+TORCH_SHORE = {"data", "event_sets", "drift", "encoding", "neurons", "readouts", "crossbar", "crossbar_layers", "models", "losses",
+               "training", "conversion", "policy", "checkpoints", "inference"}
 NUMPY_SHORE = tuple(name for name in FLOW if name not in TORCH_SHORE)
 MODULES = {*FLOW, *FOLDERS, *(f"{folder}.{file}" for folder, files in FOLDERS.items() for file in files), "__main__"}
 CODE_LINES_A_CELL = 20

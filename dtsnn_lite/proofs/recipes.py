@@ -60,7 +60,7 @@ RECIPES = {
     "cifar10-small-spikes": Recipe("CIFAR-10", cifar10, CIFAR_SMALL_OR,
                                    TrainConfig(phases=((1, 28), (4, 10)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "gestures": Recipe("gestures acted by a figure, seen by a simulated event camera", acted_gestures, GESTURE_NET,
-                       TrainConfig(phases=((20, 12),), lr=0.05, batch=32, augment=Augment(shift=2, flip=False)), timesteps=20, coding=events),
+                       TrainConfig(phases=((20, 12),), batch=32, augment=Augment(shift=2, flip=False)), timesteps=20, coding=events),
     "cifar10-vgg16": Recipe("CIFAR-10", cifar10, VGG16,
                             TrainConfig(phases=((1, 60), (4, 20)), batch=256, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "cifar10-resnet19": Recipe("CIFAR-10", cifar10, RESNET19,
