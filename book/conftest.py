@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -14,7 +13,6 @@ from nbformat import NotebookNode
 from nbval.plugin import IPyNbFile
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "extensions"))
 
 
 class PlayedBack:

@@ -323,8 +323,8 @@ def main(argv: list[str] | None = None) -> int:
         print("error: this does not fit into memory; ask for fewer timesteps or images at a time", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; training goes on from its last whole epoch with the same command; "
-              "digits-ann, cifar10-ann and the policies start anew", file=sys.stderr)
+        print("stopped; the training of a spiking network goes on from its last whole epoch with the same command, "
+              "that of an ANN or a policy starts anew", file=sys.stderr)
         return 130
     print(json.dumps(result) if a.json else "\n".join(lines(result)))
     return 0

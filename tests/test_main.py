@@ -204,8 +204,8 @@ def test_an_interrupted_command_says_how_to_go_on(capsys, monkeypatch):
 
     monkeypatch.setattr(recipes, "recipe_of", interrupt)
     assert main(["train", "digits"]) == 130
-    assert capsys.readouterr().err == ("stopped; training goes on from its last whole epoch with the same command; "
-                                       "digits-ann, cifar10-ann and the policies start anew\n")
+    assert capsys.readouterr().err == ("stopped; the training of a spiking network goes on from its last whole epoch with the same "
+                                       "command, that of an ANN or a policy starts anew\n")
 
 
 def test_help_names_every_command():
