@@ -195,6 +195,13 @@ def draw_images(ax: Axes, images: np.ndarray, captions: Sequence[str], columns: 
     ax.set(xlim=(0, columns), ylim=(-rows - 0.05, 0.02))
 
 
+def event_picture(frames: np.ndarray) -> np.ndarray:
+    """Frames of events (n, 2, H, W) as pictures (n, H, W, 3): white where nobody spoke, blue ON, orange OFF, ink where both did."""
+    on, off = frames[:, 0] > 0, frames[:, 1] > 0
+    paint = np.array([[255, 255, 255], *([int(colour[k:k + 2], 16) for k in (1, 3, 5)] for colour in (*COLOURS[:2], INK))], np.uint8)
+    return paint[on + 2 * off.astype(int)]
+
+
 # --- bills -----------------------------------------------------------------------
 
 def draw_energy(ax: Axes, steps: Mapping[str, StepCost], timesteps: int, title: str = "Energy of one image") -> None:

@@ -136,6 +136,12 @@ def test_grey_and_colour_images_are_laid_in_rows(ax, shape):
     assert [text.get_text() for text in ax.texts] == list("abcde")
 
 
+def test_a_picture_of_events_tells_the_sides_apart():
+    frames = np.zeros((1, 2, 1, 4))
+    frames[0, 0, 0, [1, 3]], frames[0, 1, 0, [2, 3]] = 2, 1
+    assert figures.event_picture(frames)[0, 0].tolist() == [[255, 255, 255], [0, 0x72, 0xB2], [0xD5, 0x5E, 0], [0x22, 0x22, 0x22]]
+
+
 def test_figures_need_no_torch_until_a_raster_is_drawn():
     code = "import sys, dtsnn_lite.figures; print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
