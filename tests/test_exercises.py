@@ -1,80 +1,160 @@
-"""The coding exercises of the first chapters: a right answer passes, the untouched stub and a near miss are told why."""
+"""The coding exercises of the chapters: the page's own solution is right, five wrong ones an exercise are told so.
 
-import numpy as np
+tests/exercises/<page>.toml holds what people get wrong: `old` in the page's solution becomes `new`, and with `says` the
+reply must hold these words. An exercise is a code cell with a stub whose open line is `return ...`, a check and, last,
+`check_name(stub)`; the next cell folds a solution. A check is silent at `...` and else begins with "right" or "not yet: ".
+"""
 
-from tests.exercises import judged
+from __future__ import annotations
 
+import ast
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-def line_from(timesteps, ratio):
-    step = (ratio - 1) / (timesteps - 1)
-    return 1 - step, step
+import matplotlib.pyplot as plt
+import pytest
+import tomllib
 
+ROOT = Path(__file__).resolve().parents[1]
+TABLES = sorted((ROOT / "tests" / "exercises").glob("*.toml"))
+TO_COME = {"adc_less", "cifar10", "conversion", "crossbars", "evidence", "seenn2"}
 
-def line_through_zero(timesteps, ratio):
-    return 0.0, ratio / timesteps
-
-
-def fixed_share(timesteps_saved):
-    def solution(wanted_saving, timesteps=4):
-        return (timesteps - 1 / (1 - wanted_saving)) / timesteps_saved(timesteps)
-    return solution
-
-
-def rate_code(most):
-    def solution(image, timesteps, seed):
-        return (most * np.random.default_rng(seed).random((timesteps, *image.shape)) < image).astype(float)
-    return solution
-
-
-def steps_to_fire(round_up):
-    def solution(i, beta, v_th=1.0):
-        left = 1 - v_th * (1 - beta) / i
-        return round_up(np.log(left) / np.log(beta)) if left > 0 else np.inf
-    return solution
+CALL = re.compile(r"^(?:print\()?(check_\w+)\((\w+)\)\)?$", re.M)
+FOLD = re.compile(r"<details class=\"solution\">.*?```python\n(.*?)```\s*</details>", re.S)
+BUDGET = re.compile(r"\*At most (\d+) lines?\*|\*One line\*")
 
 
-def by_agreement(space, slack=1.0):
-    def solution(recording, eps):
-        replay, rule, best = space["replay"], space["EntropyExit"], 0.0
-        for theta in np.unique(space["entropy"](recording.f)):
-            if np.mean(replay(recording, rule(float(theta))).predictions != recording.predictions[-1]) <= eps:
-                best = float(theta)
-        return slack * best
-    return solution
+@dataclass(frozen=True)
+class Exercise:
+    """A coding exercise as its page shows it.
+
+    task      the Markdown above it, which states the budget of lines
+    cell      stub and check
+    solution  the folded code below it
+    """
+
+    page: str
+    name: str
+    check: str
+    task: str
+    cell: str
+    solution: str
+
+    def __str__(self) -> str:
+        return f"{self.page}.{self.name}"
 
 
-def patience(late=0):
-    def solution(predictions, steps):
-        t_hat = np.full(predictions.shape[1], len(predictions))
-        for t in range(len(predictions), steps - 1, -1):
-            t_hat[(predictions[t - steps:t] == predictions[t - 1]).all(axis=0)] = min(t + late, len(predictions))
-        return t_hat
-    return solution
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong version of a page's solution: one text in it replaced by another."""
+
+    old: str
+    new: str
+    says: str = ""
+
+    def of(self, exercise: Exercise) -> str:
+        if exercise.solution.count(self.old) != 1:
+            raise ValueError(f"{exercise}: {self.old!r} stands {exercise.solution.count(self.old)} times in the solution; "
+                             "a mistake replaces exactly one place")
+        return exercise.solution.replace(self.old, self.new)
 
 
-def stop_on(add_up):
-    def solution(logits, theta):
-        e = add_up(logits)
-        p = np.exp(e - e.max(axis=-1, keepdims=True))
-        p /= p.sum(axis=-1, keepdims=True)
-        sure = -(p * np.log(p + 1e-300)).sum(axis=-1) / np.log(p.shape[-1]) < theta
-        sure[-1] = True
-        return 1 + sure.argmax(axis=0)
-    return solution
+def cells(page: str) -> list[dict[str, Any]]:
+    found = json.loads((ROOT / "book" / f"{page}.ipynb").read_text("utf8"))["cells"]
+    return [{**cell, "source": "".join(cell["source"])} for cell in found]
 
 
-EXERCISES = [
-    ("evidence", "check_sum", "stop_on_the_sum", lambda space: stop_on(lambda z: z.cumsum(axis=0)),
-     lambda space: stop_on(lambda z: z.cumsum(axis=0) / np.arange(1, 5)[:, None, None])),
-    ("why_timesteps", "check_line", "line_from", lambda space: line_from, lambda space: line_through_zero),
-    ("why_timesteps", "check_share", "largest_fixed_share",
-     lambda space: fixed_share(lambda T: T - 1), lambda space: fixed_share(lambda T: T)),
-    ("lif", "check_rate", "rate_code", lambda space: rate_code(1.0), lambda space: rate_code(2.0)),
-    ("lif", "check_steps", "steps_to_fire", lambda space: steps_to_fire(lambda n: np.floor(n) + 1),
-     lambda space: steps_to_fire(np.floor)),
-    ("dtsnn", "check_agreement", "calibrate_by_agreement", by_agreement, lambda space: by_agreement(space, slack=0.5)),
-    ("dtsnn", "check_patience", "patience_step", lambda space: patience(), lambda space: patience(late=1)),
-]
+@cache
+def space(page: str) -> dict[str, Any]:
+    """What a reader has after running a chapter up to its exercises, explorers and trainings left out."""
+    names: dict[str, Any] = {}
+    for cell in cells(page):
+        if cell["source"].startswith(("## When this fails", "## Where the field disagrees")):
+            break
+        if cell["cell_type"] == "code" and not any(word in cell["source"] for word in ("%pip", "Explorer(", "seconds(", "history")):
+            exec(cell["source"], names)
+    plt.close("all")
+    return names
 
 
-test_a_right_answer_passes_and_the_stub_and_a_near_miss_are_told_why = judged(EXERCISES)
+def exercises(page: str) -> Iterator[Exercise]:
+    """The coding exercises of a page, in order; one without a folded solution below has an empty one."""
+    around = [{"source": ""}, *cells(page), {"source": ""}]
+    for above, cell, below in zip(around, around[1:], around[2:], strict=False):
+        if cell.get("cell_type") == "code" and "def check_" in cell["source"]:
+            [(check, name)] = CALL.findall(cell["source"])
+            fold = FOLD.search(below["source"])
+            yield Exercise(page, name, check, above["source"], cell["source"], fold[1] if fold else "")
+
+
+def said(code: str, exercise: Exercise) -> str | None:
+    """What the page's check says of this code."""
+    names = dict(space(exercise.page))
+    exec(code, names)
+    with redirect_stdout(io.StringIO()) as printed:
+        reply = names[exercise.check](names[exercise.name])
+    assert printed.getvalue() == "", "a check says its word and prints nothing"
+    return reply
+
+
+ALL = [exercise for table in TABLES for exercise in exercises(table.stem)]
+KNOWN = {f"{table.stem}.{name}": [Mistake(**entry) for entry in rows["mistake"]]
+         for table in TABLES for name, rows in tomllib.loads(table.read_text("utf8")).items()}
+each = pytest.mark.parametrize("exercise", ALL, ids=str)
+
+
+def test_every_page_with_a_coding_exercise_has_a_table_and_every_exercise_a_row() -> None:
+    pages = {path.stem for path in (ROOT / "book").glob("*.ipynb") if "def check_" in path.read_text("utf8")}
+    assert pages - {table.stem for table in TABLES} == TO_COME
+    assert set(KNOWN) == {str(exercise) for exercise in ALL}
+
+
+@each
+def test_the_folded_solution_is_right_and_keeps_the_budget(exercise: Exercise) -> None:
+    reply = said(exercise.solution, exercise)
+    assert reply is not None and reply.startswith("right"), reply
+    stub = exercise.cell.splitlines()
+    own = [line for line in exercise.solution.splitlines() if line.strip() and line not in stub]
+    budget = [int(most or 1) for most in BUDGET.findall(exercise.task)][-1]
+    assert 0 < len(own) <= budget
+
+
+@each
+def test_nothing_is_said_before_the_reader_has_written_anything(exercise: Exercise) -> None:
+    names = dict(space(exercise.page))
+    body = ast.parse(exercise.cell).body
+    with redirect_stdout(io.StringIO()) as printed:
+        exec(compile(ast.Module(body[:-1], []), exercise.name, "exec"), names)
+        assert isinstance(body[-1], ast.Expr) and eval(compile(ast.Expression(body[-1].value), exercise.name, "eval"), names) is None
+    assert printed.getvalue() == ""
+
+
+@each
+def test_a_forgotten_return_is_told(exercise: Exercise) -> None:
+    assert exercise.cell.count("return ...") == 1
+    reply = said(exercise.cell.replace("return ...", "pass"), exercise)
+    assert reply is not None and reply.startswith("not yet: ")
+
+
+@each
+def test_five_mistakes_are_refused(exercise: Exercise) -> None:
+    known = KNOWN[str(exercise)]
+    replies = {mistake: said(mistake.of(exercise), exercise) for mistake in known}
+    assert len(replies) >= 5, "at least five mistakes an exercise"
+    passed = [mistake.new for mistake, reply in replies.items() if reply is None or not reply.startswith("not yet: ")]
+    assert not passed
+    assert [m.says for m, reply in replies.items() if m.says not in str(reply)] == []
+
+
+@each
+def test_the_cell_of_an_exercise_does_not_hold_its_solution(exercise: Exercise) -> None:
+    shown = [line.strip() for line in exercise.cell.splitlines()]
+    own = [line.strip() for line in exercise.solution.splitlines() if line not in exercise.cell.splitlines()]
+    assert not [line for line in own if len(line) > 20 and any(line in other for other in shown)]
