@@ -10,7 +10,8 @@ import pytest
 from dtsnn_lite.checkpoints import load_shipped, shipped_policy
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, three_ratios, timestep_cost
-from dtsnn_lite.exits import replay
+from dtsnn_lite.evidence import GAMMAS
+from dtsnn_lite.exits import EntropyExit, calibrate, replay
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.proofs.facts import Fact, fact, facts, policies_of
 from dtsnn_lite.proofs.papers import CIFAR10_SEEDS
@@ -112,3 +113,19 @@ def test_the_bills_are_added_up_image_by_image(prefix, name, chip):
     assert fact(f"{prefix}.{name}.delay_ratio").value == pytest.approx(delay.mean() / whole[1])
     assert fact(f"{prefix}.{name}.edp_ratio.mean_of_products").value == pytest.approx((energy * delay).mean() / (whole[0] * whole[1]))
     assert fact(f"{prefix}.{name}.check_share").value == pytest.approx(100 * check.energy_pj / (step.step_pj + check.energy_pj))
+
+
+def test_the_pair_of_the_hard_digits_is_chosen_on_the_calibration_split():
+    calibration, seen = shipped("digits-hard-calibration"), shipped("digits-hard-test")
+    rules = [calibrate(calibration, EntropyExit, max_drop=0.0, gamma=gamma) for gamma in GAMMAS]
+    pair = min(rules, key=lambda rule: replay(calibration, rule).mean_timesteps)
+    run = replay(seen, pair)
+    assert fact("hard.pair.accuracy").value == pytest.approx(100 * run.accuracy)
+    assert fact("hard.pair.change").value == pytest.approx(100 * (run.accuracy - seen.accuracy[-1]))
+    assert fact("hard.pair.mean_timesteps").value == pytest.approx(run.mean_timesteps)
+    assert fact("hard.pair.leave_first").value == pytest.approx(100 * (run.t_hat == 1).mean())
+    step, check = timestep_cost(layer_shapes(load_shipped("digits-hard")), dtsnn_2023), exit_check_cost(dtsnn_2023)
+    edp = [(step.fixed_pj + t * (step.step_pj + check.energy_pj)) * (step.fixed_ns + t * (step.step_ns + check.latency_ns)) for t in run.t_hat]
+    for name, T in (("edp_ratio", 4), ("edp_over_always_2", 2)):
+        still = (step.fixed_pj + T * step.step_pj) * (step.fixed_ns + T * step.step_ns)
+        assert fact(f"hard.pair.dtsnn_chip.{name}").value == pytest.approx(np.mean(edp) / still)

@@ -15,6 +15,7 @@ from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated
 from dtsnn_lite.checkpoints import card_of, load_shipped, shipped_policy
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import chosen_cost, exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
+from dtsnn_lite.evidence import calibrate_pair
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, calibrate, replay, run_of
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import vgg9, vgg16
@@ -55,7 +56,7 @@ class Fact:
 def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the book."""
     found = (*_prices(), *_published_edp(), *_digits_network(), *_exits("digits", "digits"), *_bills("digits", "digits"),
-             *_digits_converted(), *_hard_policy(), *_cifar10_network(), *_exits("cifar10", CIFAR10_SEEDS[0]),
+             *_digits_converted(), *_hard_policy(), *_hard_pair(), *_cifar10_network(), *_exits("cifar10", CIFAR10_SEEDS[0]),
              *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
@@ -202,6 +203,23 @@ def _hard_policy() -> Iterator[Fact]:
             theirs = inference_cost(rival.t_hat, step, exit_check_cost(chip))
             yield Fact(f"hard.{where}.energy_over_{what}", ours.energy_pj.mean() / theirs.energy_pj.mean(), "x",
                        f"{chip.name}; that policy, its look billed, over that threshold, its check billed", test)
+
+
+def _hard_pair() -> Iterator[Fact]:
+    """The pair (gamma, theta) that the calibration split of the hard digits asks for, and its bill."""
+    seen, pair = shipped("digits-hard-test"), calibrate_pair(shipped("digits-hard-calibration"), EntropyExit, max_drop=0.0)
+    run, test = replay(seen, pair), "tests/test_facts.py::test_the_pair_of_the_hard_digits_is_chosen_on_the_calibration_split"
+    how = f"entropy, gamma = {pair.gamma:g}, theta = {pair.theta:.3f}, chosen on the calibration split, nothing lost there; hard digits, test split"
+    yield Fact("hard.pair.accuracy", 100 * run.accuracy, "%", how, test)
+    yield Fact("hard.pair.change", 100 * (run.accuracy - seen.accuracy[-1]), "points", f"{how}, against all 4 timesteps", test)
+    yield Fact("hard.pair.mean_timesteps", run.mean_timesteps, "timesteps", how, test)
+    yield Fact("hard.pair.leave_first", 100 * run.histogram[0] / seen.images, "%", f"images that leave at t = 1; {how}", test)
+    step, check = timestep_cost(layer_shapes(load_shipped("digits-hard")), dtsnn_2023), exit_check_cost(dtsnn_2023)
+    edp = inference_cost(run.t_hat, step, check).edp_pj_ns.mean()
+    yield Fact("hard.pair.dtsnn_chip.edp_ratio", edp / static_cost(4, step).edp_pj_ns[0], "x",
+               f"{dtsnn_2023.name}, image by image, the check billed, against 4 timesteps; {how}", test)
+    yield Fact("hard.pair.dtsnn_chip.edp_over_always_2", edp / static_cost(2, step).edp_pj_ns[0], "x",
+               f"the same against always 2 timesteps, which has no check; {how}", test)
 
 
 # --- CIFAR-10 ------------------------------------------------------------------------
