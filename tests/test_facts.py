@@ -125,7 +125,8 @@ def test_the_pair_of_the_hard_digits_is_chosen_on_the_calibration_split():
     assert fact("hard.pair.mean_timesteps").value == pytest.approx(run.mean_timesteps)
     assert fact("hard.pair.leave_first").value == pytest.approx(100 * (run.t_hat == 1).mean())
     step, check = timestep_cost(layer_shapes(load_shipped("digits-hard")), dtsnn_2023), exit_check_cost(dtsnn_2023)
-    edp = [(step.fixed_pj + t * (step.step_pj + check.energy_pj)) * (step.fixed_ns + t * (step.step_ns + check.latency_ns)) for t in run.t_hat]
+    edp = [(step.fixed_pj + t * (step.step_pj + check.energy_pj)) * (step.fixed_ns + t * (step.step_ns + check.latency_ns))
+           for t in run.t_hat]
     for name, T in (("edp_ratio", 4), ("edp_over_always_2", 2)):
         still = (step.fixed_pj + T * step.step_pj) * (step.fixed_ns + T * step.step_ns)
         assert fact(f"hard.pair.dtsnn_chip.{name}").value == pytest.approx(np.mean(edp) / still)

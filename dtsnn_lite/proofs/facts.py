@@ -209,7 +209,8 @@ def _hard_pair() -> Iterator[Fact]:
     """The pair (gamma, theta) that the calibration split of the hard digits asks for, and its bill."""
     seen, pair = shipped("digits-hard-test"), calibrate_pair(shipped("digits-hard-calibration"), EntropyExit, max_drop=0.0)
     run, test = replay(seen, pair), "tests/test_facts.py::test_the_pair_of_the_hard_digits_is_chosen_on_the_calibration_split"
-    how = f"entropy, gamma = {pair.gamma:g}, theta = {pair.theta:.3f}, chosen on the calibration split, nothing lost there; hard digits, test split"
+    how = (f"entropy, gamma = {pair.gamma:g}, theta = {pair.theta:.3f}, chosen on the calibration split, nothing lost there; "
+           "hard digits, test split")
     yield Fact("hard.pair.accuracy", 100 * run.accuracy, "%", how, test)
     yield Fact("hard.pair.change", 100 * (run.accuracy - seen.accuracy[-1]), "points", f"{how}, against all 4 timesteps", test)
     yield Fact("hard.pair.mean_timesteps", run.mean_timesteps, "timesteps", how, test)
