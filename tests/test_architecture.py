@@ -51,6 +51,7 @@ FLOW = (
     "recording",
     "exits",
     "calibration",
+    "comparison",
     "evidence",
     "reinforce",
     "inference",

@@ -1,0 +1,78 @@
+"""Is one rule better than another? Counted image by image, tested exactly, and no comparison left out of the count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dtsnn_lite.calibration import binomial_tail
+from dtsnn_lite.exits import Run, run_of
+from dtsnn_lite.recording import Recording
+
+
+@dataclass(frozen=True)
+class Compared:
+    """On how many images only the one rule, on how many only the other is right.
+
+    won, lost  whole numbers, 0 or more; an image on which both are right, or both wrong, says nothing
+
+    >>> print(Compared(won=2, lost=8))
+    2 won, 8 lost (p = 0.11)
+    """
+
+    won: int
+    lost: int
+
+    def __post_init__(self) -> None:
+        if min(self.won, self.lost) < 0:
+            raise ValueError(f"won and lost count images, 0 or more; got {self.won} and {self.lost}")
+
+    @property
+    def p(self) -> float:
+        """The exact sign test: how often as many fair coins fall at least as unevenly, to either side.
+
+        p = min(1, 2 P(X <= min(won, lost))),  X ~ Binomial(won + lost, 1/2)
+        """
+        return min(1.0, 2 * float(binomial_tail(min(self.won, self.lost), self.won + self.lost, 0.5)))
+
+    def __str__(self) -> str:
+        return f"{self.won} won, {self.lost} lost (p = {self.p:.2g})"
+
+
+def compared(run: Run, other: Run) -> Compared:
+    """The images that `run` wins from and loses to `other`; both are runs of the same images."""
+    if run.correct.shape != other.correct.shape:
+        raise ValueError(f"the runs are of {run.correct.size} and {other.correct.size} images: compare them on the same ones")
+    return Compared(int((run.correct & ~other.correct).sum()), int((other.correct & ~run.correct).sum()))
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """p-values corrected for how many there are, (m,) in their own order (holm1979sequential).
+
+    p~_(i) = max_{j <= i} min(1, (m - j + 1) p_(j)),  p_(1) the smallest
+
+    Call those below a level real, and the chance that any of them is luck stays below it, however they depend on each other.
+
+    >>> holm([0.01, 0.04, 0.03]).round(2)
+    array([0.03, 0.06, 0.06])
+    """
+    p = np.asarray(p, dtype=float)
+    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():          # NaN fails too
+        raise ValueError(f"p-values are chances, a row of numbers in [0, 1]; got {p}")
+    order = p.argsort(kind="stable")
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
+    return corrected
+
+
+def fixed_as_good(run: Run, recording: Recording, level: float = 0.05) -> np.ndarray:
+    """The fixed numbers of timesteps that the sign test does not tell from a run of the recording, rising; (M,) in 1..T.
+
+    An interval in place of "the first t that is as accurate", which one image can move far where the curve is flat.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level is the chance of telling two equals apart, in (0, 1); got {level!r}")
+    always = (run_of(np.full(recording.images, t), recording) for t in range(1, recording.timesteps + 1))
+    return 1 + np.flatnonzero([compared(run, each).p > level for each in always])
