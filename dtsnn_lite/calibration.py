@@ -158,15 +158,15 @@ def reliability(recording: Recording, t: int, bins: int = 10) -> Reliability:
 
 # --- a threshold with a promise ---------------------------------------------------
 
-def binomial_tail(k: np.ndarray, n: int, p: float) -> np.ndarray:
+def binomial_tail(k: np.ndarray | int, n: int, p: float) -> np.ndarray:
     """P(X <= k) for X ~ Binomial(n, p): how surprising so few losses are when each has probability p. k in 0..n"""
-    k = np.asarray(k)
-    if not np.issubdtype(k.dtype, np.integer) or k.size and not 0 <= k.min() <= k.max() <= n:
+    losses = np.asarray(k)
+    if not np.issubdtype(losses.dtype, np.integer) or losses.size and not 0 <= losses.min() <= losses.max() <= n:
         raise ValueError(f"k counts losses among n = {n} images, 0 to {n}; got {k}")
     i = np.arange(n + 1)
     log_factorial = np.array([lgamma(x + 1) for x in i])
     log_pmf = log_factorial[n] - log_factorial - log_factorial[::-1] + i * log(p) + (n - i) * log1p(-p)
-    return np.minimum(np.exp(log_pmf).cumsum(), 1.0)[k]
+    return np.minimum(np.exp(log_pmf).cumsum(), 1.0)[losses]
 
 
 def lost_images(recording: Recording, policy: type[ThresholdPolicy], thresholds: np.ndarray, gamma: float = 0.0) -> np.ndarray:

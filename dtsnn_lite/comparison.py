@@ -58,12 +58,12 @@ def holm(p: Sequence[float]) -> np.ndarray:
     >>> holm([0.01, 0.04, 0.03]).round(2)
     array([0.03, 0.06, 0.06])
     """
-    p = np.asarray(p, dtype=float)
-    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():          # NaN fails too
+    plain = np.asarray(p, dtype=float)
+    if plain.ndim != 1 or not ((plain >= 0) & (plain <= 1)).all():          # NaN fails too
         raise ValueError(f"p-values are chances, a row of numbers in [0, 1]; got {p}")
-    order = p.argsort(kind="stable")
-    corrected = np.empty_like(p)
-    corrected[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * p[order]))
+    order = plain.argsort(kind="stable")
+    corrected = np.empty_like(plain)
+    corrected[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(plain), 0, -1) * plain[order]))
     return corrected
 
 
