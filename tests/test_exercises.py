@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLES = sorted((ROOT / "tests" / "exercises").glob("*.toml"))
 TO_COME = {"cifar10"}
 
+# What no exercise needs: installing, explorers, timings, trainings, and accuracies of many chips.
+SLOW = ("%pip", "Explorer(", "seconds(", "history", "accuracy_on(", "three_chips(", "varied")
+
 CALL = re.compile(r"^(?:print\()?(check_\w+)\((\w+)\)\)?$", re.M)
 FOLD = re.compile(r"<details class=\"solution\">.*?```python\n(.*?)```\s*</details>", re.S)
 BUDGET = re.compile(r"\*At most (\d+) lines?\b")
@@ -78,7 +81,7 @@ def space(page: str) -> dict[str, Any]:
     for cell in cells(page):
         if cell["source"].startswith(("## When this fails", "## Where the field disagrees")):
             break
-        if cell["cell_type"] == "code" and not any(word in cell["source"] for word in ("%pip", "Explorer(", "seconds(", "history")):
+        if cell["cell_type"] == "code" and not any(word in cell["source"] for word in SLOW):
             with redirect_stdout(io.StringIO()):
                 exec(cell["source"], names)
     plt.close("all")
