@@ -68,7 +68,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def verdicts(book: Path) -> dict[str, str]:
     """What nbval says of each chapter: `make test`'s own options, in a process of its own."""
-    options = ["--nbval-lax", "--nbval-current-env", "--nbval-sanitize-with=tests/nbval_sanitize.cfg"]
+    options = ["--nbval-lax", "--nbval-current-env", "--nbval-sanitize-with=tests/nbval_sanitize.cfg", "-o", "pythonpath=book/extensions"]
     ran = subprocess.run([sys.executable, "-m", "pytest", *options, "-q", "-rA", "-p", "no:cacheprovider", "book"],
                          cwd=book.parent, capture_output=True, text=True,
                          env={key: value for key, value in os.environ.items() if not key.startswith("PYTEST")})
