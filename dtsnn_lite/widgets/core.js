@@ -190,7 +190,8 @@ function numberTable(caption, heads, rows) {
 //                                and a short one shares a row with the control before it, where that has half of one
 // { kind: "choice", label, options: (state) => [[value, words], ...] }   a list
 // { kind: "flag", label }                                  a check box
-// { kind: "marks", label, length, row? }   whole numbers below length; the explorer draws them, in the element `row`
+// { kind: "marks", label, length, row }   whole numbers below length
+// `row`: the element in which the explorer itself draws the control, as it does for marks;
 // `more: true` puts a control behind the fold; `label` may be a function of the state;
 // `needs(state)` says when the control does anything, and is off otherwise.
 
@@ -356,13 +357,13 @@ function inBook() {
 
 // Everything around the picture. Returns the clean-up function.
 //   fields          see above, in the order of the page; each is also a trait of the model
-//   view            the node that `draw` paints into
+//   view            the node that `draw` paints into; `stage` is another, above the controls, where the picture comes first
 //   draw(state)     paints, and returns { brief, sentence }: the result as a slider speaks it, and as a line of text
 //   python(state)   optional: lines that print the same numbers
 //   row(state)      optional: [heads, cells] of the state as a table row
 //   adjust(name, value, state)   optional: a patch to make when a reader moves one control
 //   complete(patch)  optional: what a link means by what it leaves out
-function explorer({ model, el, title, fields, view, draw, python, row, adjust, complete = (patch) => patch }) {
+function explorer({ model, el, title, fields, stage, view, draw, python, row, adjust, complete = (patch) => patch }) {
   const key = model.get("hash_key"), names = Object.keys(fields), start = {};
   const state = {};
   let lesson = NO_LESSON, timer = 0, moved = false;
@@ -370,7 +371,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust, c
   const controls = {};
   for (const name of names) {
     start[name] = state[name] = clean(fields[name], model.get(name), state);
-    if (fields[name].kind === "marks") continue;
+    if (fields[name].row) continue;
     controls[name] = control(name, fields[name], (value) =>
       set(adjust ? adjust(name, value, { ...state }) : { [name]: value }));
   }
@@ -386,7 +387,7 @@ function explorer({ model, el, title, fields, view, draw, python, row, adjust, c
     ["Reset", () => set(start)],
   ]);
   const form = inBook() ? lessonForm(fields, () => state, () => lesson, (next) => { teach(next); settle(); }) : null;
-  const root = html("div", { class: "dtsnn", role: "group", "aria-label": title, "data-lm-suppress-shortcuts": "true" }, question,
+  const root = html("div", { class: "dtsnn", role: "group", "aria-label": title, "data-lm-suppress-shortcuts": "true" }, question, stage,
     html("div", { class: "controls" }, shown.map((name) => controls[name].row)),
     folded.length ? html("details", { class: "fold" }, html("summary", {}, "More controls"),
       html("div", { class: "controls" }, folded.map((name) => controls[name].row))) : null,

@@ -10,20 +10,26 @@ import anywidget
 import traitlets
 
 HERE = Path(__file__).parent
-IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./core\.js";$', re.M)
+IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";$', re.M)
 EXPORT = re.compile(r"^export (\{[^}]*\});$", re.M)
 
 
 def module(name: str) -> str:
     """The script of an explorer as one module that imports nothing.
 
-    Where <name>.js imports from core.js, core.js itself stands, in a scope of its own: no name of the one meets a name of the other.
+    Where <name>.js imports from core.js or another file, that file itself stands, in a scope of its own: no name of the one
+    meets a name of the other. What is imported imports nothing.
     """
-    core = EXPORT.sub(r"return \1;", (HERE / "core.js").read_text("utf8"))
-    script, imports = IMPORT.subn(lambda found: f"const {found[1]} = (() => {{\n{core}}})();", (HERE / f"{name}.js").read_text("utf8"))
+    script = (HERE / f"{name}.js").read_text("utf8")
+    imports = [found[2] for found in IMPORT.finditer(script)].count("core")
     if imports != 1:
         raise ValueError(f'{name}.js imports from the core once, as `import {{ html, plot }} from "./core.js";`; here {imports} times')
-    return script
+    return IMPORT.sub(lambda found: f"const {found[1]} = (() => {{\n{_scope(found[2])}}})();", script)
+
+
+def _scope(name: str) -> str:
+    """The body of a function that returns what a file exports."""
+    return EXPORT.sub(r"return \1;", (HERE / f"{name}.js").read_text("utf8"))
 
 
 class Explorer(anywidget.AnyWidget):

@@ -1,0 +1,426 @@
+// The digits network itself: write a digit, watch it stop.
+//
+// All timesteps of a digit are computed first and shown then: what moves is a clock over finished states.
+// Time runs from left to right: a column a timestep, the layers one below the other, then the opinions, then the score.
+
+import { bytesOf, change, explorer, fixed, furnish, html, numberTable, quantity, ratio, svg } from "./core.js";
+import { centred, moved, networkOf, run, stroke, verdict } from "./network.js";
+
+const OWN = "own", SHEET = 112, GRID = 28, PEN = 5.2;       // a sheet of 112 x 112 points, four to a pixel of the network's input
+const TICK_MS = 260;
+const SPIKE = [16, 132, 220], CHARGE = [104, 134, 164], EVEN = [128, 136, 148, 26];        // seen on light and on dark pages
+
+// --- arithmetic -----------------------------------------------------------------------
+
+// What the network sees: a given digit, or the drawing as MNIST's digits were made; then turned, moved and dimmed.
+function inputOf(state, given, ink) {
+  return moved(state.digit === OWN ? centred(ink, SHEET) : given[Number(state.digit)], state);
+}
+
+// [row head, stops when sure, always T, ratio], as live_rows in Python.
+function liveRows({ steps, exit }, chip) {
+  const T = steps.length, still = chip.static;
+  const cost = (name, field, unit) => [name, quantity(chip[field][exit - 1], unit, still[field]), quantity(still[field], unit),
+    ratio(chip[field][exit - 1] / still[field])];
+  return [["answer", String(steps[exit - 1].answer), String(steps[T - 1].answer), ""], ["timesteps", String(exit), String(T), ratio(exit / T)],
+    cost("energy", "energy_pj", "pJ"), cost("delay", "latency_ns", "ns"), cost("EDP", "edp_pj_ns", "pJ ns")];
+}
+
+function livePython(pixels, state, { step, check, name }, T) {
+  const hex = Array.from(pixels, (pixel) => pixel.toString(16).padStart(2, "0"));
+  const lines = Array.from({ length: GRID }, (_, y) => `    ${hex.slice(y * GRID, (y + 1) * GRID).join("")}`);
+  return ["import numpy as np", "from dtsnn_lite.cost import ExitCheckCost, StepCost", "from dtsnn_lite.widgets.folded import folded",
+    "from dtsnn_lite.widgets.live_explorer import live_rows", "", 'image = np.frombuffer(bytes.fromhex("""', ...lines, '"""), np.uint8).reshape(1, 28, 28)',
+    `f, spikes = folded("digits").run(image, timesteps=${T})`,
+    `step = StepCost(fixed_pj=${step.fixed_pj}, step_pj=${step.step_pj}, fixed_ns=${step.fixed_ns}, step_ns=${step.step_ns})`,
+    `check = ExitCheckCost(energy_pj=${check.energy_pj}, latency_ns=${check.latency_ns})   # ${name}`,
+    `for row in live_rows(f[:, 0], ${state.theta}, ${state.gamma}, step, check):`, "    print(*row)", ""].join("\n");
+}
+
+// --- words ------------------------------------------------------------------------------
+
+function counted(n) {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+function sum(numbers) {
+  return numbers.reduce((a, b) => a + b, 0);
+}
+
+// Spikes of one channel, of all neurons of its map.
+function channelCount(spikes, channels, c) {
+  let count = 0;
+  for (let n = c; n < spikes.length; n += channels) count += spikes[n];
+  return count;
+}
+
+function mapsWords(spikes, l, t) {
+  return `Spikes of layer ${l + 1} at timestep ${t}: ${counted(sum(spikes))} of ${counted(spikes.length)} neurons fire.`;
+}
+
+function channelWords({ spikes }, { outputs, side }, l, t, c) {
+  const count = channelCount(spikes[l], outputs, c), all = side * side;
+  return `Layer ${l + 1}, map ${c + 1} of ${outputs}, t = ${t}: ${count} of ${all} neurons fire (${fixed((100 * count) / all, 0)} %).`;
+}
+
+// A sum of logits leaves no entropy at all: it is below every bar that is drawn.
+function entropyWords(value) {
+  return value < 0.0005 ? "below 0.001" : fixed(value, 3);
+}
+
+function sentenceOf(state, labels, { steps, exit }, chip) {
+  const T = steps.length, answer = steps[exit - 1].answer, truth = labels[Number(state.digit)];
+  const read = state.digit === OWN ? `Your digit is read as ${answer}`
+    : truth === answer ? `A ${truth}, read as ${answer}` : `A ${truth}, read as ${answer}, which is wrong`;
+  const score = entropyWords(steps[exit - 1].entropy);
+  const sure = steps[exit - 1].entropy < state.theta ? `sure at timestep ${exit} of ${T} (entropy ${score} is below the bar, ${state.theta})`
+    : `never sure: all ${T} timesteps (entropy ${score}, the bar is ${state.theta})`;
+  const paid = `${change(chip.energy_pj[exit - 1] / chip.static.energy_pj)} energy, ${change(chip.latency_ns[exit - 1] / chip.static.latency_ns)} delay `
+    + `than always running ${T}`;
+  const rest = steps.slice(exit).map((step) => step.answer);
+  const later = !state.further || !rest.length ? "" : rest.every((each) => each === answer)
+    ? ` The next ${rest.length === 1 ? "step" : "steps"} would have said the same.` : ` The next steps would have said ${rest.join(", ")}.`;
+  return `${read}; ${sure}. ${paid[0].toUpperCase()}${paid.slice(1)}.${later}`;
+}
+
+// --- pictures of bytes --------------------------------------------------------------------
+
+function picture(width, height, attributes) {
+  const canvas = html("canvas", { width, height, role: "img", ...attributes });
+  return { canvas, show(words, colour) {
+    const context = canvas.getContext("2d"), image = context.createImageData(width, height);
+    for (let n = 0; n < width * height; n++) image.data.set(colour(n), 4 * n);
+    context.putImageData(image, 0, 0);
+    canvas.setAttribute("aria-label", words);
+  } };
+}
+
+const ink = (value) => [0, 0, 0, value];
+
+// The maps of one layer side by side, a pixel a neuron: as many in a row as make 112 pixels.
+function mapsPicture({ outputs, side }) {
+  const across = Math.min(outputs, Math.floor(SHEET / side)), down = Math.ceil(outputs / across);
+  const shown = picture(across * side, down * side, { class: "maps" });
+  const channelAt = (x, y) => Math.floor(y / side) * across + Math.floor(x / side);
+  const colours = (of) => (n) => {
+    const x = n % (across * side), y = Math.floor(n / (across * side)), c = channelAt(x, y);
+    const ground = (Math.floor(x / side) + Math.floor(y / side)) % 2 ? [0, 0, 0, 0] : EVEN;
+    return c < outputs ? of(((y % side) * side + (x % side)) * outputs + c) ?? ground : [0, 0, 0, 0];
+  };
+  return { canvas: shown.canvas,
+    at: (x, y) => Math.min(outputs - 1, channelAt(Math.floor(x * across * side), Math.floor(y * down * side))),
+    clear: (words) => shown.show(words, colours(() => undefined)),
+    show: (words, spikes, u) => shown.show(words, colours((n) =>
+      (spikes[n] ? [...SPIKE, 255] : u[n] > 0.15 ? [...CHARGE, Math.min(110, Math.round(110 * u[n]))] : undefined))) };
+}
+
+// --- the sheet that one writes on ------------------------------------------------------------
+
+// changed(written): the ink is another one, and `written` says that the pen has left the sheet.
+function sheet(changed) {
+  const own = new Uint8Array(SHEET * SHEET), shown = picture(SHEET, SHEET, { class: "ink" });
+  const cursor = html("span", { class: "cursor", hidden: true }), here = html("span", { class: "here", hidden: true }, "write a digit here"), said = html("span", { class: "said where", role: "status" });
+  let last = null, cell = { x: 13, y: 13 }, down = false, blank = true;
+
+  const begin = () => { if (blank) own.fill(0); blank = false; };
+  const mark = (to) => { begin(); stroke(own, SHEET, last ?? to, to, PEN); last = to; };
+  const place = ({ clientX, clientY }) => {
+    const box = root.getBoundingClientRect();
+    return [((clientX - box.left) / box.width) * SHEET, ((clientY - box.top) / box.height) * SHEET];
+  };
+  const walk = () => {
+    cursor.hidden = false;
+    cursor.setAttribute("style", `left: ${(100 * cell.x) / GRID}%; top: ${(100 * cell.y) / GRID}%`);
+    said.textContent = `column ${cell.x + 1}, row ${cell.y + 1}, pen ${down ? "down" : "up"}`;
+    if (down) { mark([4 * cell.x + 2, 4 * cell.y + 2]); changed(false); }
+  };
+  const clear = () => { own.fill(0); blank = false; down = false; last = null; changed(true); };
+  const keys = { ArrowLeft: () => { cell.x = Math.max(0, cell.x - 1); }, ArrowRight: () => { cell.x = Math.min(GRID - 1, cell.x + 1); },
+    ArrowUp: () => { cell.y = Math.max(0, cell.y - 1); }, ArrowDown: () => { cell.y = Math.min(GRID - 1, cell.y + 1); },
+    " ": () => { down = !down; last = null; if (!down) changed(true); }, Delete: clear, Backspace: clear };
+  const root = html("div", { class: "sheet", tabindex: 0, role: "application", "data-lm-suppress-shortcuts": "true",
+    "aria-label": "Sheet to write a digit on: arrow keys move the pen, Space puts it down and lifts it, Delete clears the sheet",
+    pointerdown: (event) => {
+      if (event.button) return;
+      event.preventDefault();
+      root.setPointerCapture(event.pointerId);
+      cursor.hidden = true;
+      down = false;
+      last = null;
+      mark(place(event));
+      changed(false);
+    },
+    pointermove: (event) => {
+      if (!last || !root.hasPointerCapture(event.pointerId)) return;
+      for (const each of event.getCoalescedEvents?.() ?? [event]) mark(place(each));
+      changed(false);
+    },
+    pointerup: () => { if (last) { last = null; changed(true); } },
+    pointercancel: () => { if (last) { last = null; changed(true); } },
+    keydown: (event) => {
+      const act = keys[event.key];
+      if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      act();
+      walk();
+    } }, shown.canvas, here, cursor);
+  return { root, said, clear, ink: own, leave: () => { blank = true; },
+    show(words, pixels) {
+      shown.show(words, pixels === own ? (n) => ink(own[n]) : enlarged(pixels));
+      here.hidden = pixels !== own || own.some(Boolean);
+    } };
+}
+
+// The pixel of a 28 x 28 digit under a point of the sheet.
+function enlarged(pixels) {
+  const zoom = SHEET / GRID;
+  return (n) => ink(pixels[Math.floor(n / SHEET / zoom) * GRID + Math.floor((n % SHEET) / zoom)]);
+}
+
+// --- the film: a column a timestep --------------------------------------------------------------
+
+function opinions() {
+  const bars = Array.from({ length: 10 }, () => html("i", {}));
+  const cells = bars.map((bar, k) => html("span", {}, html("span", { class: "stick" }, bar), html("b", {}, String(k))));
+  const root = html("div", { class: "opinions", role: "img" }, cells);
+  return { root, show(step, words) {
+    bars.forEach((bar, k) => {
+      bar.setAttribute("style", `height: ${step ? fixed(Math.max(2, 100 * step.p[k]), 1) : 0}%`);
+      cells[k].setAttribute("class", step && k === step.answer ? "best" : "");
+    });
+    root.setAttribute("aria-label", words);
+  } };
+}
+
+// The score over time against the bar: the dots of steps that are shown.
+function gauge(T) {
+  const across = (t) => (100 * (t - 0.5)) / T, up = (score) => 100 * (1 - score);
+  const path = svg("polyline", { class: "line", "vector-effect": "non-scaling-stroke" });
+  const drawing = svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img" }, path);
+  const bar = html("div", { class: "bar-line" }), named = html("b", {}, "");
+  const dots = Array.from({ length: T }, () => html("div", { class: "score" }, html("span", {}, "")));
+  const root = html("div", { class: "gauge" }, drawing, bar, dots, html("span", { class: "end top" }, "clueless"), html("span", { class: "end" }, "sure"));
+  return { root, named, show({ steps, exit }, theta, shown, label) {
+    bar.setAttribute("style", `top: ${fixed(up(theta), 1)}%`);
+    named.textContent = `the bar at ${theta}`;
+    path.setAttribute("points", steps.slice(0, shown).map((step, i) => `${fixed(across(i + 1), 2)},${fixed(up(step.entropy), 2)}`).join(" "));
+    dots.forEach((dot, i) => {
+      const below = steps[i].entropy < theta;
+      dot.setAttribute("class", `score${below ? " below" : ""}${i + 1 > exit ? " later" : ""}${steps[i].entropy > 0.8 ? " high" : ""}`);
+      dot.setAttribute("style", `left: ${fixed(across(i + 1), 2)}%; top: ${fixed(up(steps[i].entropy), 2)}%`);
+      dot.children[0].textContent = steps[i].entropy < 0.005 ? "0.00" : fixed(steps[i].entropy, 2);
+      dot.hidden = i >= shown;
+    });
+    drawing.setAttribute("aria-label", label);
+  } };
+}
+
+function meter(name, field, unit) {
+  const fill = html("i", {}), value = html("span", { class: "amount" });
+  const root = html("div", { class: "meter" }, html("span", {}, name), html("span", { class: "track" }, fill), value);
+  return { root, show(chip, t) {
+    const still = chip.static[field], now = t ? chip[field][t - 1] : 0;
+    fill.setAttribute("style", `width: ${fixed(Math.min(100, (100 * now) / still), 1)}%`);
+    value.textContent = `${quantity(now, unit, still)}, ${fixed((100 * now) / still, 0)} %`;
+  } };
+}
+
+function film(layers, T, jump) {
+  const heads = Array.from({ length: T }, (_, i) => html("button", { type: "button", class: "tick", click: () => jump(i + 1) }, `t = ${i + 1}`));
+  const maps = layers.map((layer) => Array.from({ length: T }, () => mapsPicture(layer)));
+  const says = Array.from({ length: T }, opinions), score = gauge(T);
+  const line = (label, cells) => [html("p", { class: "label" }, label), html("div", { class: "row" }, cells)];
+  const cloak = html("div", { class: "unrun", hidden: true }, html("span", {}, ""));
+  const hint = html("p", { class: "hint", "aria-live": "polite" });
+  const grid = html("div", { class: "grid" }, html("div", { class: "row heads" }, heads),
+    maps.flatMap((row, l) => line(`layer ${l + 1}: ${layers[l].outputs} maps of ${layers[l].side} \u00d7 ${layers[l].side} neurons`, row.map(({ canvas }) => canvas))),
+    line("opinion: how likely is each digit?", says.map(({ root }) => root)),
+    html("p", { class: "label" }, "how unsure? the entropy, and ", score.named), score.root, cloak);
+  return { root: grid, hint, heads, maps, says, score, cloak };
+}
+
+// --- the view ---------------------------------------------------------------------------------
+
+function fieldsOf({ given, chips }, strip, later) {
+  const fields = {
+    theta: { kind: "number", label: "the bar \u03b8: stop once entropy is below", low: 0, high: 1, step: 0.005 },
+    digit: { kind: "choice", label: "digit", row: strip, options: () => [...given.labels.map((label, m) => [String(m), String(label)]), [OWN, "your own"]] },
+    further: { kind: "flag", label: "the steps after the exit", row: later },
+    gamma: { kind: "choice", label: "how looks add up", more: true, options: () => [["0", "mean of the logits (\u03b3 = 0)"], ["1", "sum of the logits (\u03b3 = 1)"]] },
+    chip: { kind: "choice", label: "hardware", more: true, options: () => chips.map(({ name }) => [name, name]) },
+    turn: { kind: "number", label: "turn (degrees)", low: -60, high: 60, step: 1, more: true },
+    dim: { kind: "number", label: "dim: share of the ink taken away", low: 0, high: 0.9, step: 0.05, more: true },
+    right: { kind: "number", label: "shift to the right (pixels)", low: -8, high: 8, step: 1, more: true },
+    down: { kind: "number", label: "shift down (pixels)", low: -8, high: 8, step: 1, more: true },
+  };
+  if (chips.length === 1) delete fields.chip;
+  return fields;
+}
+
+function still() {
+  return globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? true;
+}
+
+function render({ model, el }) {
+  const data = model.get("data"), bytes = bytesOf(model.get("bytes")), { given, chips } = data;
+  const network = networkOf(data.network, bytes), { layers, timesteps: T } = network, phases = layers.length + 2;
+  const size = GRID * GRID, digits = given.labels.map((_, m) => bytes.subarray(given.pixels[0] + m * size, given.pixels[0] + (m + 1) * size));
+
+  // What is shown: everything up to `clock`, counted in phases of a timestep: each layer, the opinions, the score.
+  let now = null, clock = 0, timer = 0, seenPixels = "", table, waiting = 0;
+  const pad = sheet((written) => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => drawn(written)); });
+  const sees = picture(GRID, GRID, { class: "ink" }), answer = html("span", { class: "answer" }), after = html("span", { class: "after" });
+  const thumbs = given.labels.map((label, m) => {
+    const shown = picture(GRID, GRID, { class: "ink" });
+    shown.show(`a ${label}`, (n) => ink(digits[m][n]));
+    return html("button", { type: "button", class: "thumb", click: () => { pad.leave(); shell.set({ digit: String(m) }); play(); } }, shown.canvas);
+  });
+  const strip = html("div", { class: "thumbs", role: "group", "aria-label": "Ten test digits" }, thumbs);
+  const clear = html("button", { type: "button", click: () => pad.clear() }, "Write your own");
+  const playing = html("button", { type: "button", class: "play", click: () => (timer ? pause() : play()) }, "Play");
+  const step = html("button", { type: "button", click: () => jump(Math.floor(clock / phases) % last() + 1) }, "Step");
+  const later = html("button", { type: "button", class: "later", "aria-pressed": "false", click: () => shell.set({ further: !shell.state().further }) },
+    "What would the next steps have said?");
+  const caption = html("p", { class: "caption" });
+  const frames = film(layers, T, (t) => jump(t)), meters = [meter("energy", "energy_pj", "pJ"), meter("delay", "latency_ns", "ns")];
+  const maps = html("div", { class: "film", tabindex: 0, role: "group", "data-lm-suppress-shortcuts": "true",
+    "aria-label": "Spikes of each layer and timestep; arrow keys walk from map to map" }, frames.root);
+  const stage = html("div", { class: "live" },
+    html("div", { class: "writing" }, pad.root, html("div", { class: "beside" },
+      html("div", { class: "verdict" }, answer, after, html("span", { class: "frame" }, sees.canvas)), strip, html("div", { class: "line" }, clear, pad.said))),
+    html("div", { class: "watching" }, html("div", { class: "clock" }, playing, step, caption), maps,
+      html("div", { class: "meters" }, meters.map(({ root }) => root)), html("div", { class: "line" }, later)));
+  const numbers = html("div", { class: "numbers" }), view = html("div", { class: "view" }, frames.hint, numbers);
+
+  const last = () => (now.state.further ? T : now.said.exit);
+  const phaseOf = (t) => Math.min(phases, Math.max(0, clock - (t - 1) * phases));
+
+  function pause() {
+    clearInterval(timer);
+    timer = 0;
+    playing.textContent = "Play";
+  }
+
+  function jump(t) {
+    pause();
+    clock = t * phases;
+    if (t > last()) shell.set({ further: true });
+    clock = t * phases;
+    reveal();
+  }
+
+  function play() {
+    pause();
+    if (still()) return;
+    clock = 0;
+    reveal();
+    playing.textContent = "Pause";
+    timer = setInterval(() => {
+      clock += 1;
+      reveal();
+      if (clock >= last() * phases) pause();
+    }, TICK_MS);
+  }
+
+  function drawn(written) {
+    pause();
+    seenPixels = "";
+    shell.set({ digit: OWN });
+    if (written) play();
+  }
+
+  // The clock's picture: what it has not reached is empty.
+  function reveal() {
+    const { state, steps, said, chip } = now, { exit } = said, done = Math.floor(clock / phases), ends = done >= exit;
+    for (let t = 1; t <= T; t++) {
+      const phase = phaseOf(t), runs = t <= last();
+      layers.forEach((_, l) => {
+        if (phase > l) frames.maps[l][t - 1].show(mapsWords(steps[t - 1].spikes[l], l, t), steps[t - 1].spikes[l], steps[t - 1].potentials[l]);
+        else frames.maps[l][t - 1].clear(runs ? `Layer ${l + 1} at timestep ${t} is empty: the clock has not come to it.`
+          : `Layer ${l + 1} at timestep ${t} is empty: the network had stopped before.`);
+      });
+      const { p, answer: best } = said.steps[t - 1];
+      frames.says[t - 1].show(phase > layers.length ? said.steps[t - 1] : null, phase > layers.length
+        ? `Opinion at timestep ${t}: a ${best}, with ${fixed(100 * p[best], 1)} percent.` : `Opinion at timestep ${t}: none, the clock has not come to it.`);
+      const ended = t === exit && phase === phases;
+      frames.heads[t - 1].textContent = ended ? `t = ${t}, stop` : `t = ${t}`;
+      frames.heads[t - 1].setAttribute("class", `tick${ended ? " stop" : ""}${t > exit ? " later" : ""}`);
+      frames.heads[t - 1].setAttribute("aria-pressed", String(t === Math.ceil(clock / phases)));
+    }
+    frames.score.show(said, state.theta, done, `Entropy by timestep, ${said.steps.slice(0, done).map((each) => fixed(each.entropy, 2)).join(", ") || "none yet"}; `
+      + `the bar stands at ${state.theta}${ends ? `, and the digit leaves at timestep ${exit}` : ""}.`);
+    frames.cloak.hidden = !(ends && exit < T && !state.further);
+    frames.cloak.setAttribute("style", `left: ${fixed((100 * exit) / T, 2)}%`);
+    frames.cloak.children[0].textContent = exit === T - 1 ? "never computed" : `${T - exit} steps never computed`;
+    for (const each of meters) each.show(chip, Math.min(done, exit));
+    answer.textContent = done ? String(said.steps[Math.min(done, exit) - 1].answer) : "?";
+    answer.setAttribute("class", ends ? "answer sure" : "answer");
+    after.textContent = ends ? (said.steps[exit - 1].entropy < state.theta ? `sure after ${exit} of ${T} timesteps` : `all ${T} timesteps, never sure`)
+      : done ? "so far; not sure yet" : "looking";
+    caption.textContent = captionOf(done, said, state);
+  }
+
+  function captionOf(done, { steps, exit }, { theta }) {
+    if (!done) return "t = 1: spikes run through three layers.";
+    const at = Math.min(done, T), score = entropyWords(steps[at - 1].entropy), below = steps[at - 1].entropy < theta;
+    if (at > exit) return `t = ${at}: it would have said ${steps[at - 1].answer}.`;
+    if (below) return `t = ${at}: ${score} is below the bar. Sure: stop.`;
+    return `t = ${at}: ${score} is not below the bar. ${at < T ? "Look again." : "Time is up."}`;
+  }
+
+  function draw(state) {
+    const pixels = inputOf(state, digits, pad.ink), key = pixels.join();
+    const steps = key === seenPixels ? now.steps : run(network, pixels);
+    const said = verdict(steps.map(({ f }) => f), state.theta, Number(state.gamma)), chip = chips.find(({ name }) => name === state.chip) ?? chips[0];
+    if (key !== seenPixels || now.state.further !== state.further || !timer) clock = (state.further ? T : said.exit) * phases;
+    if (clock > (state.further ? T : said.exit) * phases || key !== seenPixels) pause();
+    seenPixels = key;
+    now = { state, pixels, steps, said, chip };
+    thumbs.forEach((thumb, m) => thumb.setAttribute("aria-pressed", String(state.digit === String(m))));
+    if (state.digit === OWN) pad.show("the digit that you wrote", pad.ink);
+    else pad.show(`a ${given.labels[Number(state.digit)]}, test digit ${given.numbers[Number(state.digit)]}`, pixels);
+    sees.show("what the network sees, 28 by 28 pixels", (n) => ink(pixels[n]));
+    later.setAttribute("aria-pressed", String(state.further));
+    later.disabled = said.exit === T;
+    frames.hint.textContent = "Blue: a spike. Pale: a neuron that is charging. Point at a map to name it.";
+    const rows = liveRows(said, chip);
+    if (!table) numbers.append((table = numberTable(`One digit on ${chip.name}`, ["", "stops when sure", `always ${T}`, "ratio"], rows)).root);
+    table.set(rows);
+    reveal();
+    return { brief: `read as ${said.steps[said.exit - 1].answer} after ${said.exit} of ${T} timesteps`, sentence: sentenceOf(state, given.labels, said, chip) };
+  }
+
+  // --- which map is it? ---
+  let at = { t: 0, l: 0, c: 0 };
+  const name = () => { if (phaseOf(at.t + 1) > at.l) frames.hint.textContent = channelWords(now.steps[at.t], layers[at.l], at.l, at.t + 1, at.c); };
+  frames.maps.forEach((row, l) => row.forEach((each, t) => furnish(each.canvas, { pointermove: ({ clientX, clientY }) => {
+    const box = each.canvas.getBoundingClientRect();
+    at = { t, l, c: each.at((clientX - box.left) / box.width, (clientY - box.top) / box.height) };
+    name();
+  } }, [])));
+  furnish(maps, { keydown: (event) => {
+    if (event.target !== maps) return;
+    const along = { ArrowRight: 1, ArrowLeft: -1 }[event.key], down = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!along && !down) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const l = Math.min(layers.length - 1, Math.max(0, at.l + (down ?? 0))), wide = layers[l].outputs, reached = Math.max(1, Math.ceil(clock / phases));
+    const flat = Math.min(reached * wide - 1, Math.max(0, at.t * wide + Math.min(at.c, wide - 1) + (along ?? 0)));
+    at = { l, t: Math.floor(flat / wide), c: flat % wide };
+    name();
+  } }, []);
+
+  const row = (state) => {
+    const rows = liveRows(now.said, now.chip);
+    return [["digit", "theta", "gamma", "hardware", ...rows.map(([head]) => head), "EDP ratio"],
+      [state.digit, state.theta, state.gamma, now.chip.name, ...rows.map((cells) => cells[1]), rows[4][3]]];
+  };
+  const shell = explorer({ model, el, title: model.get("heading"), fields: fieldsOf(data, strip, later), stage, view, draw, row,
+    python: (state) => livePython(now.pixels, state, now.chip, T) });
+  const opening = model.get("plays") && !still() ? setTimeout(() => { if (shell.state().digit !== OWN) play(); }, 900) : 0;
+  return () => { clearTimeout(opening); cancelAnimationFrame(waiting); pause(); shell.close(); };
+}
+
+export { centred, inputOf, liveRows, networkOf, run, stroke, verdict };
+export default { render };
