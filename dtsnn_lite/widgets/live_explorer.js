@@ -8,7 +8,7 @@ import { centred, moved, networkOf, run, stroke, verdict } from "./network.js";
 
 const OWN = "own", SHEET = 112, GRID = 28, PEN = 5.2;       // a sheet of 112 x 112 points, four to a pixel of the network's input
 const TICK_MS = 260;
-const SPIKE = [16, 132, 220], CHARGE = [104, 134, 164], EVEN = [128, 136, 148, 26];        // seen on light and on dark pages
+const SPIKE = [20, 140, 235], CHARGE = [104, 134, 164], EVEN = [128, 136, 148, 26];        // seen on light and on dark pages
 
 // --- arithmetic -----------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ function meter(name, field, unit) {
   return { root, show(chip, t) {
     const still = chip.static[field], now = t ? chip[field][t - 1] : 0;
     fill.setAttribute("style", `width: ${fixed(Math.min(100, (100 * now) / still), 1)}%`);
-    value.textContent = `${quantity(now, unit, still)}, ${fixed((100 * now) / still, 0)} %`;
+    value.textContent = `${fixed((100 * now) / still, 0)} % of ${quantity(still, unit)}`;
   } };
 }
 
@@ -230,10 +230,10 @@ function film(layers, T, jump) {
   const heads = Array.from({ length: T }, (_, i) => html("button", { type: "button", class: "tick", click: () => jump(i + 1) }, `t = ${i + 1}`));
   const maps = layers.map((layer) => Array.from({ length: T }, () => mapsPicture(layer)));
   const says = Array.from({ length: T }, opinions), score = gauge(T);
-  const line = (label, cells) => [html("p", { class: "label" }, label), html("div", { class: "row" }, cells)];
+  const line = (label, cells) => [html("p", { class: "label" }, label), html("div", { class: "columns" }, cells)];
   const cloak = html("div", { class: "unrun", hidden: true }, html("span", {}, ""));
   const hint = html("p", { class: "hint", "aria-live": "polite" });
-  const grid = html("div", { class: "grid" }, html("div", { class: "row heads" }, heads),
+  const grid = html("div", { class: "grid" }, html("div", { class: "columns heads" }, heads),
     maps.flatMap((row, l) => line(`layer ${l + 1}: ${layers[l].outputs} maps of ${layers[l].side} \u00d7 ${layers[l].side} neurons`, row.map(({ canvas }) => canvas))),
     line("opinion: how likely is each digit?", says.map(({ root }) => root)),
     html("p", { class: "label" }, "how unsure? the entropy, and ", score.named), score.root, cloak);
@@ -288,10 +288,11 @@ function render({ model, el }) {
     "aria-label": "Spikes of each layer and timestep; arrow keys walk from map to map" }, frames.root);
   const stage = html("div", { class: "live" },
     html("div", { class: "writing" }, pad.root, html("div", { class: "beside" },
-      html("div", { class: "verdict" }, answer, after, html("span", { class: "frame" }, sees.canvas)), strip, html("div", { class: "line" }, clear, pad.said))),
+      html("div", { class: "reading" }, answer, after, html("span", { class: "frame" }, sees.canvas)), strip,
+      html("div", { class: "actions" }, clear, pad.said))),
     html("div", { class: "watching" }, html("div", { class: "clock" }, playing, step, caption), maps,
-      html("div", { class: "meters" }, meters.map(({ root }) => root)), html("div", { class: "line" }, later)));
-  const numbers = html("div", { class: "numbers" }), view = html("div", { class: "view" }, frames.hint, numbers);
+      html("div", { class: "meters" }, meters.map(({ root }) => root))));
+  const numbers = html("div", { class: "numbers" }), view = html("div", { class: "view" }, html("div", { class: "actions" }, later), frames.hint, numbers);
 
   const last = () => (now.state.further ? T : now.said.exit);
   const phaseOf = (t) => Math.min(phases, Math.max(0, clock - (t - 1) * phases));
