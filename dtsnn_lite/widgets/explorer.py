@@ -11,25 +11,39 @@ import traitlets
 
 HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";$', re.M)
-EXPORT = re.compile(r"^export (\{[^}]*\});$", re.M)
+EXPORT, RETURN = re.compile(r"^export (\{[^}]*\});$", re.M), r"return \1;"
 
 
 def module(name: str) -> str:
     """The script of an explorer as one module that imports nothing.
 
-    Where <name>.js imports from core.js or another file, that file itself stands, in a scope of its own: no name of the one
-    meets a name of the other. What is imported imports nothing.
+    The files that <name>.js imports stand before it, each in a scope of its own, so that no name of one meets a name of another.
     """
-    script = (HERE / f"{name}.js").read_text("utf8")
+    script = _source(name)
     imports = [found[2] for found in IMPORT.finditer(script)].count("core")
     if imports != 1:
         raise ValueError(f'{name}.js imports from the core once, as `import {{ html, plot }} from "./core.js";`; here {imports} times')
-    return IMPORT.sub(lambda found: f"const {found[1]} = (() => {{\n{_scope(found[2])}}})();", script)
+    return "".join(f"const FROM_{file} = {_scope(file)};\n" for file in _needed(name)) + _bound(script)
+
+
+def _source(name: str) -> str:
+    return (HERE / f"{name}.js").read_text("utf8")
+
+
+def _needed(name: str) -> list[str]:
+    """The files that a file imports, each behind those that it imports itself."""
+    files = [found[2] for found in IMPORT.finditer(_source(name))]
+    return list(dict.fromkeys(each for file in files for each in (*_needed(file), file)))
 
 
 def _scope(name: str) -> str:
-    """The body of a function that returns what a file exports."""
-    return EXPORT.sub(r"return \1;", (HERE / f"{name}.js").read_text("utf8"))
+    """What a file exports, as the value of a function that nobody calls again."""
+    return f"(() => {{\n{EXPORT.sub(RETURN, _bound(_source(name)))}}})()"
+
+
+def _bound(script: str) -> str:
+    """A script with its imports taken from the scopes that stand before it."""
+    return IMPORT.sub(r"const \1 = FROM_\2;", script)
 
 
 class Explorer(anywidget.AnyWidget):

@@ -215,4 +215,4 @@ function moved(pixels, { turn, right, down, dim }) {
   });
 }
 
-export { centred, moved, networkOf, run, stroke, verdict };
+export { centred, fire, halves, moved, networkOf, pooled, run, stroke, verdict };
