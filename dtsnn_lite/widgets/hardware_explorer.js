@@ -64,7 +64,7 @@ function track(T) {
 function column(net, l, name, pick) {
   const layer = net.layers[l], maps = mapsPicture(layer), says = opinions(), unsure = track(net.timesteps), sums = sumsGrid(layer.tiles, layer.planes);
   const answer = html("span", { class: "answer" }), after = html("p", { class: "after" }), result = html("p", { class: "label" });
-  const root = html("div", { class: "card" }, html("p", { class: "head" }, name), html("div", { class: "reading" }, answer, after), says.root,
+  const root = html("div", { class: "read-out" }, html("p", { class: "head" }, name), html("div", { class: "reading" }, answer, after), says.root,
     html("p", { class: "label" }, `how unsure? t = 1 to ${net.timesteps}`), unsure.root,
     html("p", { class: "label" }, `layer ${l + 1}, its spikes`), html("div", { class: "pick" }, maps.canvas), sums.root, result);
   furnish(maps.canvas, { click: ({ clientX, clientY }) => {
@@ -119,7 +119,7 @@ function render({ model, el }) {
   const columns = nets.map((net, m) => column(net, l, names[m], (patch) => shell.set(patch)));
   const stage = html("div", { class: "live hardware" },
     html("div", { class: "writing" }, pad.root, html("div", { class: "beside" }, strip, html("div", { class: "actions" }, clear, pad.said))),
-    html("div", { class: "watching" }, html("div", { class: "cards" }, columns.map(({ root }) => root))));
+    html("div", { class: "watching" }, html("div", { class: "read-outs" }, columns.map(({ root }) => root))));
   const numbers = html("div", { class: "numbers" }), where = html("p", { class: "hint" });
   const view = html("div", { class: "view" }, where, numbers);
 

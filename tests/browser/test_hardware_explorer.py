@@ -41,7 +41,7 @@ def test_the_partial_sums_of_the_neuron_that_is_picked_are_pythons(stage):
 
 def test_a_click_on_a_map_picks_the_neuron_under_it(stage):
     page = stage(hardware_explorer())
-    maps = page.locator("#live0 .card .maps").nth(1)
+    maps = page.locator("#live0 .read-out .maps").nth(1)
     box = maps.bounding_box()
     maps.click(position={"x": box["width"] * (2 * 14 + 3.5) / 112, "y": box["height"] * (1 * 14 + 9.5) / 56})
     assert page.evaluate("['map', 'row', 'column'].map(name => MODELS[0].get(name))") == [8 + 3, 10, 4]
@@ -49,7 +49,7 @@ def test_a_click_on_a_map_picks_the_neuron_under_it(stage):
 
 def test_time_moves_the_opinions_and_the_spikes(stage):
     page = stage(hardware_explorer(digit="3"))
-    labels = lambda: page.locator("#live0 .card canvas").evaluate_all("all => all.map(each => each.ariaLabel)")
+    labels = lambda: page.locator("#live0 .read-out canvas").evaluate_all("all => all.map(each => each.ariaLabel)")
     before = labels()
     page.locator("#live0 [data-field=t] input").press("End")
     assert all("timestep 4" in label for label in labels()) and len(set(before) | set(labels())) == 6
@@ -63,7 +63,7 @@ def test_a_written_digit_goes_through_all_three(stage):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 30, steps=12)
     page.mouse.up()
     page.wait_for_function("document.querySelector('#live0 output').textContent.startsWith('Your digit is read as')")
-    assert np.all(page.locator("#live0 .card .answer").evaluate_all("all => all.map(each => each.textContent === '1')"))
+    assert np.all(page.locator("#live0 .read-out .answer").evaluate_all("all => all.map(each => each.textContent === '1')"))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
