@@ -276,6 +276,16 @@ def test_a_name_of_the_core_is_free_in_an_explorer_that_does_not_import_it(tmp_p
         module("it")
 
 
+@needs_node
+def test_what_two_files_import_stands_once_and_before_them(tmp_path, monkeypatch):
+    (tmp_path / "core.js").write_text("const made = [];\nexport { made };\n", "utf8")
+    (tmp_path / "part.js").write_text('import { made } from "./core.js";\nmade.push("part");\nconst own = made;\nexport { own };\n', "utf8")
+    (tmp_path / "it.js").write_text('import { made } from "./core.js";\nimport { own } from "./part.js";\n', "utf8")
+    monkeypatch.setattr(explorer, "HERE", tmp_path)
+    assert run_node(tmp_path, module("it") + "console.log(JSON.stringify([made, own === made]));") == [["part"], True]
+    assert module("it").count("const made = []") == 1
+
+
 def names_in(braces: str) -> set[str]:
     return set(re.findall(r"\w+", braces))
 

@@ -265,8 +265,9 @@ function render({ model, el }) {
     const pixels = inputOf(state, digits, pad.ink), key = pixels.join();
     const steps = key === seenPixels ? now.steps : run(network, pixels);
     const said = verdict(steps.map(({ f }) => f), state.theta, Number(state.gamma)), chip = chips.find(({ name }) => name === state.chip) ?? chips[0];
-    if (key !== seenPixels || now.state.further !== state.further || !timer) clock = (state.further ? T : said.exit) * phases;
-    if (clock > (state.further ? T : said.exit) * phases || key !== seenPixels) pause();
+    const end = (state.further ? T : said.exit) * phases;
+    if (key !== seenPixels || now.state.further !== state.further || clock > end) pause();
+    if (!timer) clock = end;
     seenPixels = key;
     now = { state, pixels, steps, said, chip };
     thumbs.forEach((thumb, m) => thumb.setAttribute("aria-pressed", String(state.digit === String(m))));
