@@ -82,7 +82,7 @@ facts: $(READY) ## every number of the prose measured again, every question of t
 	@$(RUN) -m dtsnn_lite facts --json | $(RUN) -m json.tool --indent 1 - book/facts.json
 	@$(RUN) -m tools.seal_questions
 
-screenshot: book browser ## the README's picture of the exit explorer, taken from the built page
+screenshot: book browser ## the README's picture of the first page's network, taken from the built page
 	@$(RUN) -m tools.screenshot
 
 browser: ## Chromium for the browser tests, installed where that needs no password

@@ -18,7 +18,7 @@ def main() -> None:
     """Take the picture."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(ARGUMENTS))
-        page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light", reduced_motion="reduce")
         page.goto((ROOT / "_build" / "html" / "book" / "intro.html").as_uri())
         box = page.locator(".afm").first
         box.scroll_into_view_if_needed()

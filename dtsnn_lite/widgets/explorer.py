@@ -1,4 +1,4 @@
-"""The Python half of every explorer: one module from two files, and the traits that all of them have."""
+"""The Python half of every explorer: one module from several files, and the traits that all of them have."""
 
 from __future__ import annotations
 
