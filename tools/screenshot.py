@@ -1,4 +1,4 @@
-"""book/assets/explorer.png: the explorer on the first page, as a reader meets it."""
+"""book/assets/explorer.png: the network of the first page, as a reader meets it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def main() -> None:
     """Take the picture."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(ARGUMENTS))
-        page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light", reduced_motion="reduce")
+        page = browser.new_page(viewport={"width": 1280, "height": 1400}, color_scheme="light", reduced_motion="reduce")
         page.goto((ROOT / "_build" / "html" / "book" / "intro.html").as_uri())
         box = page.locator(".afm").first
         box.scroll_into_view_if_needed()
         page.locator(".afm[data-view=live]").first.wait_for()
-        box.screenshot(path=PICTURE)
+        box.locator(".live").screenshot(path=PICTURE)
         browser.close()
     size_kb = PICTURE.stat().st_size / 1000
     print(f"{PICTURE}  ({size_kb:.0f} kB)")
