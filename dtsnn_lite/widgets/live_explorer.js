@@ -254,7 +254,7 @@ function render({ model, el }) {
   }
 
   function captionOf(done, { steps, exit }, { theta }) {
-    if (!done) return "t = 1: spikes run through three layers.";
+    if (!done) return "t = 1: spikes run through the layers.";
     const at = Math.min(done, T), score = entropyWords(steps[at - 1].entropy), below = steps[at - 1].entropy < theta;
     if (at > exit) return `t = ${at}: it would have said ${steps[at - 1].answer}.`;
     if (below) return `t = ${at}: ${score} is below the bar. Sure: stop.`;
@@ -278,7 +278,7 @@ function render({ model, el }) {
     later.disabled = said.exit === T;
     frames.hint.textContent = "Blue: a spike. Pale: a neuron that is charging. Point at a map to name it.";
     const rows = liveRows(said, chip);
-    if (!table) numbers.append((table = numberTable(`One digit on ${chip.name}`, ["", "stops when sure", `always ${T}`, "ratio"], rows)).root);
+    if (!table) numbers.append((table = numberTable("One digit; the exit check is billed", ["", "stops when sure", `always ${T}`, "ratio"], rows)).root);
     table.set(rows);
     reveal();
     return { brief: `read as ${said.steps[said.exit - 1].answer} after ${said.exit} of ${T} timesteps`, sentence: sentenceOf(state, given.labels, said, chip) };

@@ -166,6 +166,14 @@ def test_the_copied_python_of_the_live_explorer_prints_its_table(stage):
         assert [line.strip() for line in lines] == [row.strip() for row in rows], json.dumps(state)
 
 
+def test_a_bar_that_is_dragged_while_it_plays_ends_the_film_at_the_new_exit(stage):
+    page = stage(live_explorer(digit="3"))
+    page.locator("#live0 .play").click()
+    page.wait_for_function("document.querySelectorAll('#live0 .score:not([hidden])').length === 2", timeout=60_000)
+    field(page, "theta").fill("1")
+    assert heads(page)[0] == "t = 1, stop" and dots(page) == 1 and page.locator("#live0 .play").text_content() == "Play"
+
+
 def test_turning_and_dimming_reach_the_network(stage):
     page = stage(live_explorer())
     before = page.locator("#live0 .maps").first.get_attribute("aria-label")
