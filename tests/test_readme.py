@@ -45,4 +45,4 @@ def test_every_file_that_the_readme_links_to_exists():
 
 def test_the_picture_of_the_explorer_is_small_and_says_what_one_sees():
     words, path = re.search(r"!\[([^\]]{40,})\]\(([^)]+\.png)\)", README).groups()
-    assert (ROOT / path).stat().st_size < 150_000 and "slider" in words
+    assert (ROOT / path).stat().st_size < 150_000 and "handwritten five" in words

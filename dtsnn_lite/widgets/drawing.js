@@ -39,8 +39,8 @@ function mapsPicture({ outputs, side }) {
 
 // --- the sheet that one writes on ------------------------------------------------------------
 
-// changed(written): the ink is another one, and `written` says that the pen has left the sheet.
-function sheet(changed) {
+// changed(written): the ink is another one, and `written` says that the pen has left the sheet; locked(): nobody may write.
+function sheet(changed, locked) {
   const own = new Uint8Array(SHEET * SHEET), shown = picture(SHEET, SHEET, { class: "ink" });
   const cursor = html("span", { class: "cursor", hidden: true }), here = html("span", { class: "here", hidden: true }, "write a digit here"), said = html("span", { class: "said where", role: "status" });
   let last = null, cell = { x: 13, y: 13 }, down = false, blank = true;
@@ -64,7 +64,7 @@ function sheet(changed) {
   const root = html("div", { class: "sheet", tabindex: 0, role: "application", "data-lm-suppress-shortcuts": "true",
     "aria-label": "Sheet to write a digit on: arrow keys move the pen, Space puts it down and lifts it, Delete clears the sheet",
     pointerdown: (event) => {
-      if (event.button) return;
+      if (event.button || locked()) return;
       event.preventDefault();
       root.setPointerCapture(event.pointerId);
       cursor.hidden = true;
@@ -82,7 +82,7 @@ function sheet(changed) {
     pointercancel: () => { if (last) { last = null; changed(true); } },
     keydown: (event) => {
       const act = keys[event.key];
-      if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!act || locked() || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       event.stopPropagation();
       act();

@@ -89,11 +89,11 @@ function column(net, l, name, pick) {
 
 // --- the view ---------------------------------------------------------------------------------
 
-function fieldsOf(given, net, l, strip) {
+function fieldsOf(given, net, l, choice) {
   const { outputs, side } = net.layers[l];
   return {
     t: { kind: "number", label: "timestep", low: 1, high: net.timesteps, step: 1 },
-    digit: { kind: "choice", label: "digit", row: strip, options: () => [...given.labels.map((label, m) => [String(m), String(label)]), [OWN, "your own"]] },
+    digit: { kind: "choice", label: "digit", row: choice, options: () => [...given.labels.map((label, m) => [String(m), String(label)]), [OWN, "your own"]] },
     theta: { kind: "number", label: "the bar \u03b8: stop once entropy is below", low: 0, high: 1, step: 0.005, more: true },
     map: { kind: "number", label: `the neuron that is looked into: map of layer ${l + 1}`, low: 1, high: outputs, step: 1, more: true },
     row: { kind: "number", label: "its row", low: 1, high: side, step: 1, more: true },
@@ -108,7 +108,7 @@ function render({ model, el }) {
   const digits = given.labels.map((_, m) => bytes.subarray(given.pixels[0] + m * size, given.pixels[0] + (m + 1) * size));
   let waiting = 0, seen = "", runs = [], table;
 
-  const pad = sheet(() => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { seen = ""; shell.set({ digit: OWN }); }); });
+  const pad = sheet(() => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { seen = ""; shell.set({ digit: OWN }); }); }, () => thumbs[0].disabled);
   const thumbs = given.labels.map((label, m) => {
     const shown = picture(GRID, GRID, { class: "ink" });
     shown.show(`a ${label}`, (n) => ink(digits[m][n]));
@@ -116,9 +116,10 @@ function render({ model, el }) {
   });
   const strip = html("div", { class: "thumbs", role: "group", "aria-label": "Ten test digits" }, thumbs);
   const clear = html("button", { type: "button", click: () => pad.clear() }, "Write your own");
+  const choice = html("div", { class: "which" }, strip, html("div", { class: "actions" }, clear, pad.said));
   const columns = nets.map((net, m) => column(net, l, names[m], (patch) => shell.set(patch)));
   const stage = html("div", { class: "live hardware" },
-    html("div", { class: "writing" }, pad.root, html("div", { class: "beside" }, strip, html("div", { class: "actions" }, clear, pad.said))),
+    html("div", { class: "writing" }, pad.root, html("div", { class: "beside" }, choice)),
     html("div", { class: "watching" }, html("div", { class: "read-outs" }, columns.map(({ root }) => root))));
   const numbers = html("div", { class: "numbers" }), where = html("p", { class: "hint" });
   const view = html("div", { class: "view" }, where, numbers);
@@ -147,7 +148,7 @@ function render({ model, el }) {
     return [["digit", "theta", ...names.map((name) => `${name}: answer`), ...names.map((name) => `${name}: leaves after`)],
       [state.digit, state.theta, ...rows[0].slice(1), ...rows[1].slice(1)]];
   };
-  const shell = explorer({ model, el, title: model.get("heading"), fields: fieldsOf(given, nets[0], l, strip), stage, view, draw, row });
+  const shell = explorer({ model, el, title: model.get("heading"), fields: fieldsOf(given, nets[0], l, choice), stage, view, draw, row });
   return () => { cancelAnimationFrame(waiting); shell.close(); };
 }
 

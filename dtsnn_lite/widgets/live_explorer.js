@@ -133,11 +133,11 @@ function film(layers, T, jump) {
 
 // --- the view ---------------------------------------------------------------------------------
 
-function fieldsOf({ given, chips }, strip, later) {
+function fieldsOf({ given, chips }, choice, asking) {
   const fields = {
     theta: { kind: "number", label: "the bar \u03b8: stop once entropy is below", low: 0, high: 1, step: 0.005 },
-    digit: { kind: "choice", label: "digit", row: strip, options: () => [...given.labels.map((label, m) => [String(m), String(label)]), [OWN, "your own"]] },
-    further: { kind: "flag", label: "the steps after the exit", row: later },
+    digit: { kind: "choice", label: "digit", row: choice, options: () => [...given.labels.map((label, m) => [String(m), String(label)]), [OWN, "your own"]] },
+    further: { kind: "flag", label: "the steps after the exit", row: asking },
     gamma: { kind: "choice", label: "how looks add up", more: true, options: () => [["0", "mean of the logits (\u03b3 = 0)"], ["1", "sum of the logits (\u03b3 = 1)"]] },
     chip: { kind: "choice", label: "hardware", more: true, options: () => chips.map(({ name }) => [name, name]) },
     turn: { kind: "number", label: "turn (degrees)", low: -60, high: 60, step: 1, more: true },
@@ -160,7 +160,7 @@ function render({ model, el }) {
 
   // What is shown: everything up to `clock`, counted in phases of a timestep: each layer, the opinions, the score.
   let now = null, clock = 0, timer = 0, seenPixels = "", table, waiting = 0;
-  const pad = sheet((written) => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => drawn(written)); });
+  const pad = sheet((written) => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => drawn(written)); }, () => thumbs[0].disabled);
   const sees = picture(GRID, GRID, { class: "ink" }), answer = html("span", { class: "answer" }), after = html("span", { class: "after" });
   const thumbs = given.labels.map((label, m) => {
     const shown = picture(GRID, GRID, { class: "ink" });
@@ -169,21 +169,23 @@ function render({ model, el }) {
   });
   const strip = html("div", { class: "thumbs", role: "group", "aria-label": "Ten test digits" }, thumbs);
   const clear = html("button", { type: "button", click: () => pad.clear() }, "Write your own");
+  const choice = html("div", { class: "which" }, strip, html("div", { class: "actions" }, clear, pad.said));
   const playing = html("button", { type: "button", class: "play", click: () => (timer ? pause() : play()) }, "Play");
   const step = html("button", { type: "button", click: () => jump(Math.floor(clock / phases) % last() + 1) }, "Step");
-  const later = html("button", { type: "button", class: "later", "aria-pressed": "false", click: () => shell.set({ further: !shell.state().further }) },
-    "What would the next steps have said?");
+  const later = html("button", { type: "button", class: "later", "aria-pressed": "false", click: () => {
+    if (later.getAttribute("aria-disabled") === "false") shell.set({ further: !shell.state().further });
+  } }, "What would the next steps have said?");
+  const asking = html("div", { class: "actions" }, later);
   const caption = html("p", { class: "caption" });
   const frames = film(layers, T, (t) => jump(t)), meters = [meter("energy", "energy_pj", "pJ"), meter("delay", "latency_ns", "ns")];
   const maps = html("div", { class: "film", tabindex: 0, role: "group", "data-lm-suppress-shortcuts": "true",
     "aria-label": "Spikes of each layer and timestep; arrow keys walk from map to map" }, frames.root);
   const stage = html("div", { class: "live" },
     html("div", { class: "writing" }, pad.root, html("div", { class: "beside" },
-      html("div", { class: "reading" }, answer, after, html("span", { class: "frame" }, sees.canvas)), strip,
-      html("div", { class: "actions" }, clear, pad.said))),
+      html("div", { class: "reading" }, answer, after, html("span", { class: "frame" }, sees.canvas)), choice)),
     html("div", { class: "watching" }, html("div", { class: "clock" }, playing, step, caption), maps,
       html("div", { class: "meters" }, meters.map(({ root }) => root))));
-  const numbers = html("div", { class: "numbers" }), view = html("div", { class: "view" }, html("div", { class: "actions" }, later), frames.hint, numbers);
+  const numbers = html("div", { class: "numbers" }), view = html("div", { class: "view" }, asking, frames.hint, numbers);
 
   const last = () => (now.state.further ? T : now.said.exit);
   const phaseOf = (t) => Math.min(phases, Math.max(0, clock - (t - 1) * phases));
@@ -275,7 +277,7 @@ function render({ model, el }) {
     else pad.show(`a ${given.labels[Number(state.digit)]}, test digit ${given.numbers[Number(state.digit)]}`, pixels);
     sees.show("what the network sees, 28 by 28 pixels", (n) => ink(pixels[n]));
     later.setAttribute("aria-pressed", String(state.further));
-    later.disabled = said.exit === T;
+    later.setAttribute("aria-disabled", String(said.exit === T));      // `disabled` is a teacher's
     frames.hint.textContent = "Blue: a spike. Pale: a neuron that is charging. Point at a map to name it.";
     const rows = liveRows(said, chip);
     if (!table) numbers.append((table = numberTable("One digit; the exit check is billed", ["", "stops when sure", `always ${T}`, "ratio"], rows)).root);
@@ -309,7 +311,7 @@ function render({ model, el }) {
     return [["digit", "theta", "gamma", "hardware", ...rows.map(([head]) => head), "EDP ratio"],
       [state.digit, state.theta, state.gamma, now.chip.name, ...rows.map((cells) => cells[1]), rows[4][3]]];
   };
-  const shell = explorer({ model, el, title: model.get("heading"), fields: fieldsOf(data, strip, later), stage, view, draw, row,
+  const shell = explorer({ model, el, title: model.get("heading"), fields: fieldsOf(data, choice, asking), stage, view, draw, row,
     python: (state) => livePython(now.pixels, state, now.chip, T) });
   const opening = model.get("plays") && !still() ? setTimeout(() => { if (shell.state().digit !== OWN) play(); }, 900) : 0;
   return () => { clearTimeout(opening); cancelAnimationFrame(waiting); pause(); shell.close(); };

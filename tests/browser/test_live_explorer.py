@@ -174,6 +174,24 @@ def test_a_bar_that_is_dragged_while_it_plays_ends_the_film_at_the_new_exit(stag
     assert heads(page)[0] == "t = 1, stop" and dots(page) == 1 and page.locator("#live0 .play").text_content() == "Play"
 
 
+def test_a_class_can_neither_write_nor_ask_on_where_a_teacher_fixed_it(stage):
+    page = stage(live_explorer(), hash="#live?v=1&digit=5&fix=digit,further")
+    assert page.get_by_role("button", name="What would the next steps have said?").is_disabled()
+    assert page.locator("#live0 .thumb").first.is_disabled() and page.get_by_role("button", name="Write your own").is_disabled()
+    page.locator("#live0 .sheet").click()
+    page.locator("#live0 .sheet").press("Space")
+    page.wait_for_timeout(200)
+    assert page.evaluate("MODELS[0].get('digit')") == "5"
+
+
+def test_there_is_nothing_to_ask_after_the_last_step(stage):
+    page = stage(live_explorer(digit="3"))
+    later = page.get_by_role("button", name="What would the next steps have said?")
+    assert later.get_attribute("aria-disabled") == "true"
+    later.click()
+    assert page.evaluate("MODELS[0].get('further')") is False
+
+
 def test_turning_and_dimming_reach_the_network(stage):
     page = stage(live_explorer())
     before = page.locator("#live0 .maps").first.get_attribute("aria-label")
