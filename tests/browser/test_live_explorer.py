@@ -188,8 +188,12 @@ def test_there_is_nothing_to_ask_after_the_last_step(stage):
     page = stage(live_explorer(digit="3"))
     later = page.get_by_role("button", name="What would the next steps have said?")
     assert later.get_attribute("aria-disabled") == "true"
-    later.click()
+    later.focus()
+    page.keyboard.press("Enter")
     assert page.evaluate("MODELS[0].get('further')") is False
+    page.evaluate("MODELS[0].set('theta', 1)")
+    page.keyboard.press("Enter")
+    assert page.evaluate("MODELS[0].get('further')") is True
 
 
 def test_turning_and_dimming_reach_the_network(stage):
