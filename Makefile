@@ -8,6 +8,10 @@
 #   FROM, TO     a platform's download and the folder to sort it into, for `make collect`
 #   LIMITS       other limits for it: LIMITS="--cell-seconds 60 --seconds 300 --memory-gb 2"
 #   CLASS        a CSV with a column `student`, for `make key` and `make grade`
+#   JOBS         how many submissions `make grade` grades at once; SCHEDULER=tcp://... asks a Dask cluster instead
+#   ONLY         the students whom it grades: ONLY="ada bob"; all other rows stay. AGAIN=1: also what has not changed
+#   SCORES       the table that it writes, scores.csv; a class, a table
+#   UNPROTECTED  1: without a wall around each submission
 #   COURSE       a word that changes every student's constants, for `make labs`, `make key` and `make grade`
 #   PYTEST_ARGS  what to test, and how: make test PYTEST_ARGS="tests/test_exits.py -x"
 #   WORKERS      how many processes test at once; 0 is the one in which a debugger works
@@ -23,6 +27,12 @@ FROM ?=
 TO ?= submitted
 LIMITS ?=
 CLASS ?=
+JOBS ?= 1
+SCHEDULER ?=
+ONLY ?=
+AGAIN ?=
+SCORES ?= scores.csv
+UNPROTECTED ?=
 COURSE ?= open
 
 # Any path may hold blanks: quoted for the shell, escaped in the name of a target, and no function of make splits it.
@@ -39,7 +49,7 @@ export PYTHONPATH := $(CURDIR)
 # One thread: the same numbers and timings on every machine, and quicker on a shared one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test live bench offline facts screenshot browser constraints clean labs key collect grade rehearse
+.PHONY: help book test live bench offline facts screenshot browser constraints clean labs key collect grade grader-image rehearse
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -66,11 +76,16 @@ collect: $(READY) ## a platform's download as one folder a student: make collect
 		$(if $(CLASS),--class-list "$(CLASS)")
 
 grade: $(READY) ## scores.csv and feedback/ of a folder of submissions: make grade SUBMITTED=folder
-	@$(RUN) -m labs.tools.grade "$(or $(SUBMITTED),$(error say which folder: make grade SUBMITTED=folder))" $(LIMITS) \
-		$(if $(CLASS),--class-list "$(CLASS)") $(if $(filter-out file,$(origin COURSE)),--course "$(COURSE)")
+	@$(RUN) -m labs.tools.grade "$(or $(SUBMITTED),$(error say which folder: make grade SUBMITTED=folder))" $(LIMITS) --jobs $(JOBS) \
+		--scores "$(SCORES)" $(if $(CLASS),--class-list "$(CLASS)") $(if $(filter-out file,$(origin COURSE)),--course "$(COURSE)") \
+		$(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(if $(ONLY),--only $(ONLY)) $(if $(AGAIN),--again) \
+		$(if $(UNPROTECTED),--unprotected)
 
-rehearse: $(READY) ## an invented class of thirty, ten of them hostile, graded: ten to twenty minutes
-	@$(RUN) -m labs.tools.rehearsal
+grader-image: $(READY) ## the image in which podman or docker grade; without it, bubblewrap or namespaces do where they work
+	@$(RUN) -m labs.tools.walls --image $(if $(TORCH_INDEX),--index "$(TORCH_INDEX)")
+
+rehearse: $(READY) ## an invented class of thirty, ten of them hostile, graded: five to ten minutes
+	@$(RUN) -m labs.tools.rehearsal --jobs $(JOBS) $(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(if $(UNPROTECTED),--unprotected)
 
 bench: $(READY) ## the benchmarks, as a table
 	@$(RUN) -m benchmarks

@@ -3,53 +3,64 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Container, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import nbformat
 import pytest
 
-from labs.tools import grade as grading
-from labs.tools.grade import Grade, cells_to_grade, grade_all, outcome_of, row_without_grade, submissions, summary, write_grades
+from labs.tools.grade import grade_all, row_without_grade, rows_of, submissions, summary, write_grades
 from labs.tools.handed_in import NoNotebook
-from labs.tools.intake import Submission, Ungraded
-from labs.tools.rehearsal import LAB, Pupil, hand_in, points, references
+from labs.tools.intake import Ungraded
+from labs.tools.classlist import class_list
+from labs.tools.marking import cells_to_grade, outcome, papers_of, points_of
+from labs.tools.rehearsal import LAB, Pupil, hand_in, references
+from labs.tools.sitting import STOPPED, Limits, Sitting, Taken
+from labs.tools.table import Table
 
-POINTS = {f"{name}-test": worth for name, worth in points(LAB).items()}
-ADA = Submission("ada", LAB, Path("lab1.ipynb"))
-ERROR = nbformat.v4.new_output("error", ename="NotYet", evalue="you forgot the reset", traceback=["the hidden test"])
-WARNED = nbformat.v4.new_output("stream", name="stderr", text="RuntimeWarning: overflow")
-
-
-def autograded(course: Path, outputs: Mapping[str, list], left_out: Container[str] = (), skipped: Container[str] = ()) -> dict:
-    """What comes of a notebook that nbgrader has run, with these outputs."""
-    cells = []
-    for name in (name for name in POINTS if name not in left_out):
-        cell = nbformat.v4.new_code_cell("...", metadata={"nbgrader": {"grade_id": name}}, outputs=outputs.get(name, []))
-        cell.execution_count = None if name in skipped else 7
-        cells.append(cell)
-    path = course / "autograded" / "ada" / LAB / f"{LAB}.ipynb"
-    path.parent.mkdir(parents=True)
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    return outcome_of(ADA, course, "")
+POINTS = points_of(LAB)
+BEST = sum(POINTS.values())
+CELLS = [name for exercise in POINTS for name in (exercise, f"{exercise}-test")]
+SHEET = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("...", metadata={"nbgrader": {"grade_id": name}}) for name in CELLS])
+RESET = Taken("NotYet", "you forgot the reset", 2)
 
 
-def test_a_test_gives_its_points_if_it_ran_without_an_error_whatever_it_printed(tmp_path):
-    made = autograded(tmp_path, {"neuron-test": [ERROR], "by_hand-test": [WARNED]})
-    assert made == {"score": sum(POINTS.values()) - POINTS["neuron-test"], "status": "graded",
-                    "said": {"neuron": "NotYet: you forgot the reset"}}
+def row(full: Mapping[str, Taken], told: Mapping[str, Taken] | None = None, cells: int = len(CELLS), stopped: str = "") -> dict[str, Any]:
+    """What comes of a notebook in whose two sittings these cells had errors."""
+    sittings = [Sitting([made.get(name, Taken()) for name in CELLS[:cells]], stopped) for made in (full, told or {})]
+    return outcome(SHEET, papers_of(LAB), POINTS, *sittings)
 
 
-@pytest.mark.parametrize("way", ["left_out", "skipped"])
-def test_a_test_that_did_not_run_gives_nothing_and_the_status_says_so(tmp_path, way):
-    made = autograded(tmp_path, {}, **{way: ["neuron-test"]})
-    assert made["score"] == sum(POINTS.values()) - POINTS["neuron-test"]
+def test_a_test_gives_its_points_if_it_ran_without_an_error():
+    assert row({}) == {"score": BEST, "status": "graded", "said": {}}
+    assert row({"neuron-test": RESET}, {"neuron-test": RESET}) == {
+        "score": BEST - POINTS["neuron"], "status": "graded", "said": {"neuron": "NotYet: you forgot the reset"}}
+
+
+def test_a_test_that_did_not_run_gives_nothing_and_the_status_says_so():
+    made = row({}, cells=len(CELLS) - 1)
+    assert made["score"] == BEST - POINTS["rate_code"]
     assert made["status"] == f"only {len(POINTS) - 1} of {len(POINTS)} tests ran"
 
 
-def test_a_notebook_that_left_nothing_says_so(tmp_path):
-    assert outcome_of(ADA, tmp_path, "") == {"score": 0.0, "status": "it left nothing to grade"}
-    assert outcome_of(ADA, tmp_path, "its kernel died")["status"] == "its kernel died"
+def test_what_was_passed_before_a_desk_was_ended_counts_and_the_status_says_why_it_was():
+    made = row({}, cells=2, stopped="its kernel died")
+    assert made["score"] == POINTS["by_hand"] and made["status"] == "its kernel died"
+
+
+def test_what_is_said_while_the_hidden_tests_are_there_is_never_shown():
+    spy = Taken("ValueError", "assert first_spike(0.3, 0.9, 1.0) == 4", papers_of(LAB)["first_spike-test"].tests.count("\n"))
+    made = row({"first_spike-test": spy})
+    assert made["said"] == {"first_spike": "first_spike: wrong for another current"}, "the author's words for that line"
+    nowhere = row({"first_spike-test": replace(spy, line=0)})
+    assert nowhere["said"] == {"first_spike": "a test with other inputs, which you do not see, ends in an error"}
+    seen = row({"first_spike-test": spy}, {"first_spike-test": RESET, "first_spike": Taken("TypeError", "no loop")})
+    assert seen["said"] == {"first_spike": "TypeError: no loop; NotYet: you forgot the reset"}
+
+
+def test_a_cell_that_was_stopped_is_said_to_be():
+    assert "ran longer than the limit" in row({"neuron-test": Taken(STOPPED, "")})["said"]["neuron"]
 
 
 def test_megabytes_of_saved_output_cost_nothing(tmp_path):
@@ -66,15 +77,15 @@ def test_code_that_no_person_wrote_is_not_started(tmp_path):
         cells_to_grade(made)
 
 
-def test_the_table_has_a_row_for_every_file_and_every_absent_student(tmp_path, monkeypatch):
+def test_the_table_has_a_row_for_every_file_and_every_absent_student(tmp_path):
     for pupil in (Pupil("ada", references(LAB), 11), Pupil("bob", {}, 0)):
         hand_in(pupil, tmp_path / "s")
     (tmp_path / "s" / "ada" / "notes.pdf").write_bytes(b"%PDF-1.7")
     (tmp_path / "class.csv").write_text("student;name\nada;Ada\nbob;Bob\nzoe;Zoë\n", "cp1252")
-    monkeypatch.setattr(grading, "make_course", lambda lab, course: course)
-    monkeypatch.setattr(grading, "grade", lambda one, course, limits: Grade(one.student, one.lab, 5.0, 11.0, "graded", file=one.file))
-    made = submissions(tmp_path / "s", tmp_path, grading.class_list(tmp_path / "class.csv"))
-    write_grades(grade_all(made), tmp_path / "scores.csv", tmp_path / "feedback")
+    made = submissions(tmp_path / "s", tmp_path, class_list(tmp_path / "class.csv"))
+    table = Table(tmp_path / "scores.csv", "s")
+    five = lambda jobs: ((job, replace(job.row, score=5.0, status="graded")) for job in jobs)
+    write_grades(grade_all(rows_of(made, Limits(), True), table, five), table, tmp_path / "feedback")
     with open(tmp_path / "scores.csv", newline="", encoding="utf8") as file:
         rows = [(row["student"], row["lab"], row["status"][:15], row["file"]) for row in csv.DictReader(file)]
     assert rows == [("ada", LAB, "graded", "ada/lab1/lab1.ipynb"), ("bob", LAB, "graded", "bob/lab1/lab1.ipynb"),
@@ -84,9 +95,9 @@ def test_the_table_has_a_row_for_every_file_and_every_absent_student(tmp_path, m
 
 
 def test_a_row_without_a_lab_has_no_points_and_one_with_it_the_lab_s():
-    assert row_without_grade(Ungraded("ada", "", "x.pdf", "why")).row["max_score"] == 0
-    row = row_without_grade(Ungraded("ada", LAB, "", "nothing handed in")).row
-    assert (row["score"], row["max_score"], row["status"]) == (0.0, sum(POINTS.values()), "nothing handed in")
+    assert row_without_grade(Ungraded("ada", "", "x.pdf", "why")).max_score == 0
+    made = row_without_grade(Ungraded("ada", LAB, "", "nothing handed in"))
+    assert (made.score, made.max_score, made.status) == (0.0, BEST, "nothing handed in")
 
 
 def test_everybody_s_constants_are_drawn_in_the_course_that_most_notebooks_name(tmp_path):

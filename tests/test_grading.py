@@ -5,33 +5,29 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
+import psutil
 import pytest
 
-from labs.tools import grade as grading
-from labs.tools.grade import Grade, Limits, grade, make_course, max_score, memo_points, submissions, write_feedback
+from labs.tools.grade import folder_name, submissions, write_feedback
 from labs.tools.intake import Submission
+from labs.tools.marking import Job, graded, max_score, memo_points, prepared
 from labs.tools.masters import LABS, code_cells, grade_id, masters, run_cell
 from labs.tools.rehearsal import ALONE, HOSTILE, LAB, LOST_ALL, Pupil, hand_in, points, pupils, references, surprises, wrong
+from labs.tools.sitting import Limits
+from labs.tools.table import COLUMNS, Grade
+from labs.tools.walls import NoWall
 
 RIGHT, POINTS = references(LAB), points(LAB)
 
-
-@pytest.fixture(scope="module")
-def course(tmp_path_factory) -> Path:
-    return make_course(LAB, tmp_path_factory.mktemp("course") / LAB)
-
-
 # Seconds a cell: what loops for ever costs them all, and what does not must never meet the limit on a busy machine.
-PATIENT, IMPATIENT = 300, 30
+PATIENT, IMPATIENT = 300, 20
 CLASS = {
     "right": (RIGHT, sum(POINTS.values()), "graded", ""),
     "stub": ({}, 0, "graded", "still to be written"),
     "endless": (RIGHT | {"neuron": "import time\nwhile True:\n    time.sleep(1)"}, sum(POINTS.values()) - POINTS["neuron"], "graded",
                 "CellTimeoutError: the cell was stopped: it ran longer than the limit; NameError"),
-    "delete": (RIGHT | {"rate_code": HOSTILE["deletes-its-folder"]},
-               sum(POINTS.values()) - POINTS["rate_code"], None, ""),
+    "delete": (RIGHT | {"rate_code": HOSTILE["deletes-its-folder"]}, sum(POINTS.values()) - POINTS["rate_code"], "graded", ""),
     "renames": (RIGHT | {"by_hand": RIGHT["by_hand"] + "\ncheck = expect = lambda *_: 0\nclose = lambda *_: True",
                          "rate_code": RIGHT["rate_code"].replace("deviation ** 2", "deviation")},
                 sum(POINTS.values()) - POINTS["rate_code"], "graded", "square root of T"),
@@ -42,36 +38,42 @@ FOREVER = ("import subprocess, sys, time\n"
            "subprocess.Popen([sys.executable, '-c', 'import time\\nwhile True: time.sleep(1)'], start_new_session=True)\n"
            "while True:\n    time.sleep(1)")
 STOPPED = {"forever": ({"by_hand": FOREVER}, 0, f"stopped after {IMPATIENT} seconds", ""),
-           "hoards": (RIGHT, 0, "stopped above 0 GB of memory", "")}
+           "hoards": (RIGHT, 0, "stopped above 1e-09 GB of memory", "")}
 LIMITS = {"endless": Limits(cell_seconds=IMPATIENT, seconds=900), "forever": Limits(PATIENT, seconds=IMPATIENT),
           "hoards": Limits(memory_bytes=1)}
 
 
+def job_of(submission: Submission, limits: Limits) -> Job:
+    job = prepared(submission, limits, unprotected=True)
+    assert isinstance(job, Job), job
+    return job
+
+
 @pytest.fixture(scope="module")
-def graded(course, tmp_path_factory) -> Iterator[dict[str, Future[Grade]]]:
+def grades(tmp_path_factory) -> Iterator[dict[str, Future[Grade]]]:
     """Every submission on its way, one after the other; those that sleep until a limit stops them sleep meanwhile."""
     folder, made = tmp_path_factory.mktemp("submitted"), {}
     with ThreadPoolExecutor(1) as working, ThreadPoolExecutor(2) as sleeping:
         for student, (solutions, score, _, _) in (CLASS | STOPPED).items():
             pool = sleeping if student in ("endless", "forever") else working
             handed_in = hand_in(Pupil(student, solutions, score), folder)
-            made[student] = pool.submit(grade, handed_in, course, LIMITS.get(student, Limits(PATIENT, seconds=900)))
+            made[student] = pool.submit(graded, job_of(handed_in, LIMITS.get(student, Limits(PATIENT, seconds=900))), NoWall())
         yield made
 
 
 @pytest.mark.parametrize("student", CLASS | STOPPED)
-def test_a_submission_is_graded_as_what_it_is(student, graded):
+def test_a_submission_is_graded_as_what_it_is(student, grades):
     _, score, status, said = (CLASS | STOPPED)[student]
-    made = graded[student].result()
+    made = grades[student].result()
     assert made.score == score and made.max_score == sum(POINTS.values()), made
-    assert status is None or made.status == status
+    assert made.status == status
     assert said in str(made.said)
     assert "BEGIN" not in made.row["feedback"]
 
 
-def test_a_submission_that_never_ends_leaves_no_process(graded):
-    assert graded["forever"].result().score == 0
-    lines = [" ".join(process.info["cmdline"] or []) for process in grading.psutil.process_iter(["cmdline"])]
+def test_a_submission_that_never_ends_leaves_no_process(grades):
+    assert grades["forever"].result().score == 0
+    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     assert not [line for line in lines if "while True: time.sleep(1)" in line]
 
 
@@ -79,12 +81,13 @@ def test_a_submission_that_never_ends_leaves_no_process(graded):
 def test_a_file_that_is_no_notebook_is_not_started(tmp_path, text, says):
     path = tmp_path / f"{LAB}.ipynb"
     path.write_text(text, "utf8")
-    made = grade(Submission("ada", LAB, path), tmp_path / "no course is needed")
-    assert made.score == 0 and says in made.status and made.max_score == max_score(LAB)
+    made = prepared(Submission("ada", LAB, path), Limits(), unprotected=True)
+    assert isinstance(made, Grade) and made.score == 0 and says in made.status and made.max_score == max_score(LAB)
 
 
 def test_a_folder_whose_name_is_no_id_is_not_started(tmp_path):
-    assert "no student id" in grade(Submission("a b", LAB, tmp_path), tmp_path).status
+    made = prepared(Submission("a b", LAB, tmp_path), Limits(), unprotected=True)
+    assert isinstance(made, Grade) and "no student id" in made.status
 
 
 def test_both_layouts_are_found_and_links_are_not_followed(tmp_path):
@@ -101,9 +104,17 @@ def test_feedback_holds_the_messages_and_the_scores_are_a_table(tmp_path):
     one = Grade("ada", LAB, 3.0, 11.0, "graded", {"neuron": "NotYet: you forgot the reset"})
     write_feedback(one, tmp_path)
     assert "3 of 11" in (page := (tmp_path / "ada" / "lab1.md").read_text("utf8")) and "forgot the reset" in page
-    with open(tmp_path / "scores.csv", "w", newline="", encoding="utf8") as file:
-        csv.DictWriter(file, grading.COLUMNS).writerow(one.row)
-    assert "you forgot the reset" in (tmp_path / "scores.csv").read_text("utf8")
+    assert "you forgot the reset" in one.row["feedback"]
+
+
+def test_what_a_student_is_called_is_no_path_and_what_a_student_says_is_no_markup(tmp_path):
+    for name in ("..", "../../ada", "/etc/ada", "<img src=x onerror=alert(1)>", "=HYPERLINK(1)", "\x00", "a" + chr(0x202E) + "b"):
+        folder = folder_name(name)
+        assert "/" not in folder and folder.strip(".") and "<" not in folder and (tmp_path / folder).resolve().parent == tmp_path
+    one = Grade("<b>ada</b>", LAB, 3.0, 11.0, "graded", {"neuron": "E: <script>alert(1)</script> [x](javascript:alert(1))"})
+    write_feedback(one, tmp_path)
+    page, = tmp_path.rglob("*.md")
+    assert "<script" not in page.read_text("utf8") and "](" not in page.read_text("utf8")
 
 
 def test_the_rehearsal_is_a_class_of_thirty_from_every_lab():
@@ -132,11 +143,11 @@ def test_a_mistake_that_the_rehearsal_makes_costs_its_own_exercise_only(lab, exe
 def test_a_rehearsal_notices_another_score_a_missing_row_and_one_too_many(tmp_path):
     rows = [Grade("ada", LAB, 3.0, 11.0, "graded"), Grade("bob", LAB, 11.0, 11.0, "graded"), Grade("eve", LAB, 0.0, 11.0, "graded")]
     with open(tmp_path / "scores.csv", "w", newline="", encoding="utf8") as file:
-        table = csv.DictWriter(file, grading.COLUMNS)
+        table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         table.writerows(row.row for row in rows)
     fine = [Pupil(row.student, {}, row.score) for row in rows]
     assert surprises(tmp_path / "scores.csv", fine) == []
-    for expected, says in (([Pupil("ada", {}, 4.0), *fine[1:]], "3.0 for 4"), ([*fine, Pupil("zoe", {}, 0.0)], "no row"),
+    for expected, says in (([Pupil("ada", {}, 4.0), *fine[1:]], "3 for 4"), ([*fine, Pupil("zoe", {}, 0.0)], "no row"),
                            (fine[:2], "nobody handed that in")):
         assert len(found := surprises(tmp_path / "scores.csv", expected)) == 1 and says in found[0]

@@ -7,28 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 
 
-@cache
-def names_of_this_kernel() -> dict[str, object]:
-    """What the tests of this process have defined so far; later tests build on earlier ones, as in a notebook."""
-    return {"__name__": "__exam__"}
-
-
-def sit(given: Sequence[str], tests: str, asked: Sequence[str], student: Mapping[str, object] | None = None,
-        names: dict[str, object] | None = None) -> None:
+def sit(given: Sequence[str], tests: str, asked: Sequence[str], student: Mapping[str, object], names: dict[str, object]) -> None:
     """A graded cell: the lab's own cells since the last one, then the tests; raises what a failed test raises.
 
     given    sources of the lab's own cells
     asked    the names of the student's that the tests may use
     student  the namespace that holds them: the notebook's
-    names    the exam's own
+    names    the exam's own: later tests build on what earlier ones have defined, as in a notebook
     """
-    student = vars(sys.modules["__main__"]) if student is None else student
-    names = names_of_this_kernel() if names is None else names
     with quiet():
         for source in given:
             with contextlib.suppress(Exception):        # a test that misses a name of it will say so

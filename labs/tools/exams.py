@@ -1,17 +1,20 @@
-"""A master as the grader runs it: each graded cell sits in the exam's namespace, with all that it needs of the lab itself.
+"""A master as the grader runs it: each graded cell is a paper, with all that it needs of the lab itself.
 
 The students' editions keep their tests as they are, to be read.
 """
 
 from __future__ import annotations
 
+import ast
 import re
+from dataclasses import dataclass
 
 import nbformat
 
 from labs.tools.masters import replace_solutions
 from labs.tools.names import bound, imported, read
 
+HIDDEN = re.compile(r"^\s*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*\n?", re.M | re.S)
 MARKERS = re.compile(r"^\s*### (?:BEGIN|END) (?:HIDDEN TESTS|SOLUTION)\s*$\n?", re.M)
 WHO = (('STUDENT = "reference"', "LAB_STUDENT"), ('COURSE = "open"', "LAB_COURSE"))
 
@@ -51,9 +54,23 @@ def special(cell: nbformat.NotebookNode) -> bool:
     return "google.colab" in cell.source or "slow" in cell.metadata.get("tags", [])
 
 
-def examined(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A master whose graded cells are one call each: their own text, and the lab's since the last of them, as data."""
+@dataclass(frozen=True)
+class Paper:
+    """A graded cell as it is sat (`exam.sit`): the lab's own cells since the last one, the tests, and the names they may use.
+
+    shown  the tests that the student sees
+    """
+
+    given: tuple[str, ...]
+    tests: str
+    shown: str
+    asked: tuple[str, ...]
+
+
+def papers(notebook: nbformat.NotebookNode) -> dict[str, Paper]:
+    """The graded cells of a master, by name: their own text, and the lab's since the last of them."""
     asked, essential = answers_of(notebook), needed(notebook)
+    made: dict[str, Paper] = {}
     seen: set[str] = set()
     waiting: list[str] = []
     for cell in notebook.cells:
@@ -63,11 +80,20 @@ def examined(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             case "solution":
                 seen |= asked[cell.metadata.nbgrader.grade_id]
             case "test":
-                tests = MARKERS.sub("", cell.source)
-                cell.source = ("from dtsnn_lite.classroom.exam import sit as _sit_the_exam\n"
-                               f"_sit_the_exam(given={waiting!r}, tests={tests!r}, asked={sorted(seen)!r})")
+                shown, tests = HIDDEN.sub("", cell.source), MARKERS.sub("", cell.source)
+                made[cell.metadata.nbgrader.grade_id] = Paper(tuple(waiting), tests, shown, tuple(sorted(seen)))
                 waiting = []
-    return notebook
+    return made
+
+
+def authored(tests: str, line: int) -> str:
+    """What a test's author says of a failure in this line: the message of the assertion there, what it would fill in left out."""
+    at = [node for node in ast.walk(ast.parse(tests)) if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)]
+    match max(at, key=lambda node: node.lineno, default=None):
+        case ast.Assert(msg=ast.expr() as message) | ast.Expr(value=ast.Call(func=ast.Name(id="expect"), args=[_, message])):
+            parts = message.values if isinstance(message, ast.JoinedStr) else [message]
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else "..." for part in parts)
+    return ""
 
 
 def for_anyone(source: str) -> str:

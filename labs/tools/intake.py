@@ -27,6 +27,7 @@ class Submission:
     draws  the id by which the student's constants are drawn; empty where it is the student's own
     course the word that draws them, too
     file   its name in the pile
+    handed_in   when, as far as the platform says
     note   what a person should know about it: which of two versions, whose id
     """
 
@@ -37,6 +38,7 @@ class Submission:
     course: str = "open"
     file: str = ""
     note: str = ""
+    handed_in: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """A class of thirty for a rehearsal: right, wrong, untouched and hostile submissions, with the scores they deserve.
 
 python -m labs.tools.rehearsal      hands them in under build/rehearsal/submitted, grades that folder as `make grade` does,
-                                    and says where a score is not the expected one: `make rehearse`
+                                    and says where a score is not the expected one: `make rehearse`; what else stands
+                                    behind it is for that command: --jobs 2, --unprotected, --scheduler tcp://...
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ HOSTILE = {
     "raises": "raise RuntimeError('no')",
     "prints-megabytes": "for _ in range(50_000):\n    print('x' * 200)",
     "prints-for-ever": "while True:\n    print('x' * 1000)",
-    "deletes-its-folder": "import os, shutil\nassert 'grading-' in os.getcwd()\nshutil.rmtree('.', ignore_errors=True)",
+    "deletes-its-folder": "import os, shutil\nassert 'grading' in os.getcwd()\nshutil.rmtree('.', ignore_errors=True)",
     "deletes-the-gradebook": "from pathlib import Path\n"
                              "[book.unlink() for up in Path.cwd().parents[:3] for book in up.glob('gradebook.db')]",
     "quits": "import os\nos._exit(0)",
@@ -34,8 +35,8 @@ HOSTILE = {
     "starts-processes": "import subprocess, sys\n[subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], "
                         "start_new_session=True) for _ in range(3)]",
 }
-LOST_ALL = {"loops-stubbornly", "quits", "takes-memory", "deletes-the-gradebook"}     # the kernel or the gradebook is gone
-ATTACKED = {"loops-stubbornly": "by_hand"}      # no later cell gets its turn, and how many would is a matter of seconds
+LOST_ALL = {"loops-stubbornly", "quits", "takes-memory"}        # the desk is gone, and with it what had still to be tested
+ATTACKED = {name: "by_hand" for name in LOST_ALL}               # no later cell gets its turn
 # Exercises whose mistakes no later exercise of the lab inherits.
 ALONE = (("lab1", "neuron"), ("lab1", "first_spike"), ("lab2", "chance"), ("lab3", "entropy_of"), ("lab3", "exit_step"),
          ("lab4", "first_right"), ("lab5", "readout"), ("lab6", "verdict"), ("lab7", "pareto"))
@@ -120,8 +121,8 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     for pupil in pupils():
         hand_in(pupil, folder / "submitted")
-    command = [sys.executable, "-m", "labs.tools.grade", folder / "submitted", *LIMITS]
-    subprocess.run([*command, "--scores", folder / "scores.csv", "--feedback", folder / "feedback"], check=True)
+    command = [sys.executable, "-m", "labs.tools.grade", str(folder / "submitted"), *LIMITS, *sys.argv[1:]]
+    subprocess.run([*command, "--scores", str(folder / "scores.csv"), "--feedback", str(folder / "feedback")], check=True)
     strange = surprises(folder / "scores.csv", pupils())
     print(*strange, f"{len(pupils())} submissions, {len(strange)} surprises", sep="\n")
     return int(bool(strange))
