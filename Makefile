@@ -5,6 +5,7 @@
 #   PYTHON_ENV   an environment that has all of requirements.txt already: nothing is installed then
 #   TORCH_INDEX  an index with PyTorch's CPU build: on Linux a plain torch brings gigabytes of CUDA
 #   SUBMITTED    the folder or zip of submissions that `make grade` grades
+#   EXPORTED, LAB, DUE   a platform's own grade file, the lab to fill in, and a file of due dates, for `make gradebook`
 #   FROM, TO     a platform's download and the folder to sort it into, for `make collect`
 #   LIMITS       other limits for it: LIMITS="--cell-seconds 60 --seconds 300 --memory-gb 2"
 #   CLASS        a CSV with a column `student`, for `make key` and `make grade`
@@ -24,6 +25,9 @@ PYTEST_ARGS ?=
 WORKERS ?= 2
 SUBMITTED ?=
 FROM ?=
+EXPORTED ?=
+LAB ?=
+DUE ?=
 TO ?= submitted
 LIMITS ?=
 CLASS ?=
@@ -49,7 +53,7 @@ export PYTHONPATH := $(CURDIR)
 # One thread: the same numbers and timings on every machine, and quicker on a shared one.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help book test live bench offline facts screenshot browser constraints clean labs key collect grade grader-image rehearse
+.PHONY: help book test live bench offline facts screenshot browser constraints clean labs key collect grade gradebook grader-image rehearse
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -80,6 +84,10 @@ grade: $(READY) ## scores.csv and feedback/ of a folder of submissions: make gra
 		--scores "$(SCORES)" $(if $(CLASS),--class-list "$(CLASS)") $(if $(filter-out file,$(origin COURSE)),--course "$(COURSE)") \
 		$(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(if $(ONLY),--only $(ONLY)) $(if $(AGAIN),--again) \
 		$(if $(UNPROTECTED),--unprotected)
+
+gradebook: $(READY) ## the scores in a platform's own file: make gradebook EXPORTED=file.csv LAB=lab1
+	@$(RUN) -m labs.tools.gradebook "$(or $(EXPORTED),$(error say which file: make gradebook EXPORTED=file.csv LAB=lab1))" \
+		"$(or $(LAB),$(error say which lab: LAB=lab1))" --scores "$(SCORES)" --zip "$(LAB) feedback.zip" $(if $(DUE),--due "$(DUE)")
 
 grader-image: $(READY) ## the image in which podman or docker grade; without it, bubblewrap or namespaces do where they work
 	@$(RUN) -m labs.tools.walls --image $(if $(TORCH_INDEX),--index "$(TORCH_INDEX)")

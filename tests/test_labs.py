@@ -18,6 +18,7 @@ import pytest
 import tomllib
 
 from dtsnn_lite.classroom.checks import SEALS, as_json
+from labs.tools import editions
 from labs.tools.editions import student_edition
 from labs.tools.masters import LABS, Exercise, attempt, closed_regions, code_cells, exercises, key_names, masters, mistakes, solved, states
 from labs.tools.pages import repository
@@ -227,3 +228,15 @@ def test_a_class_list_that_is_none_is_refused(tmp_path, text, says):
     (tmp_path / "class.csv").write_text(text, "utf8")
     with pytest.raises(ValueError, match=says):
         read_class(tmp_path / "class.csv")
+
+
+def test_making_the_editions_deletes_nothing_that_is_not_theirs(tmp_path, monkeypatch):
+    for folder in ("STUDENT", "KEY"):
+        monkeypatch.setattr(editions, folder, tmp_path / folder)
+        (tmp_path / folder / "mine").mkdir(parents=True)
+        (tmp_path / folder / "class.csv").write_text("the key of a class")
+    monkeypatch.setattr("sys.argv", ["editions", "--course", "autumn"])
+    editions.main()
+    for folder in ("STUDENT", "KEY"):
+        assert (tmp_path / folder / "class.csv").read_text() == "the key of a class" and (tmp_path / folder / "mine").is_dir()
+        assert 'COURSE = \\"autumn\\"' in (tmp_path / folder / "lab1.ipynb").read_text("utf8")

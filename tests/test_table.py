@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import pickle
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from labs.tools import grade as grading
-from labs.tools.crew import FAILED, Way
+from labs.tools.crew import FAILED, Way, on_cluster, on_this_machine, on_worker
 from labs.tools.grade import grade_all, only, rows_of, submissions, write_grades
 from labs.tools.marking import Job
 from labs.tools.rehearsal import LAB, Pupil, hand_in, references
 from labs.tools.sitting import Limits
 from labs.tools.table import Grade, Table, harmless, plain, recorded
+from labs.tools.walls import NoWall
 
 ADA, BOB = Grade("ada", LAB, 9.0, 11.0, "graded", {"neuron": "NotYet: no reset"}), Grade("bob", LAB, 3.0, 11.0, "graded")
 
@@ -197,3 +202,58 @@ def test_without_a_wall_nothing_is_graded_unless_one_says_so(tmp_path, monkeypat
     monkeypatch.setattr("sys.argv", [*command, "--unprotected"])
     grading.main()
     assert "WITHOUT A WALL" in capsys.readouterr().out and set(rows(tmp_path)) == {"ada"}
+
+
+# --- who grades -------------------------------------------------------------------------
+
+
+def jobs_of(folder: Path, *names: str) -> list[Job]:
+    return [one for one in rows_of(submissions(pile(folder, *names), folder), Limits(), True) if isinstance(one, Job)]
+
+
+def test_several_at_once_give_every_job_its_own_grade(tmp_path, monkeypatch):
+    monkeypatch.setattr("labs.tools.crew.graded", lambda job, wall: replace(job.row, status=f"{job.draws} {wall.name}"))
+    jobs = jobs_of(tmp_path, *(f"u{n}" for n in range(5)))
+    made = dict((job.draws, grade.status) for job, grade in on_this_machine(NoWall(), 3)(jobs))
+    assert made == {f"u{n}": f"u{n} NO WALL" for n in range(5)}
+
+
+def test_a_worker_of_another_edition_or_without_a_wall_grades_nothing(tmp_path, monkeypatch):
+    job, = jobs_of(tmp_path, "ada")
+    monkeypatch.setattr("labs.tools.crew.strongest", lambda: None)
+    with pytest.raises(RuntimeError, match="No wall works"):
+        on_worker(replace(job, unprotected=False))
+    with pytest.raises(RuntimeError, match="another edition"):
+        on_worker(replace(job, edition="older"))
+
+
+class Future:
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def result(self) -> object:
+        return self.value
+
+    def exception(self) -> object:
+        return self.value if isinstance(self.value, Exception) else None
+
+
+class Client(contextlib.AbstractContextManager):
+    """What a Dask client does with one worker, which fails for bob."""
+
+    def __init__(self, address: str) -> None:
+        assert address == "tcp://nowhere:1"
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def map(self, work: object, jobs: Sequence[Job], pure: bool) -> list[Future]:
+        assert work is on_worker and not pure
+        made = [pickle.loads(pickle.dumps(job)) for job in jobs]
+        return [Future(OSError("gone") if job.draws == "bob" else replace(job.row, score=5.0)) for job in made]
+
+
+def test_a_cluster_s_rows_are_those_of_its_workers_and_a_failed_worker_is_no_grade(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(Client=Client, as_completed=reversed))
+    made = {job.draws: grade for job, grade in on_cluster("tcp://nowhere:1")(jobs_of(tmp_path, "ada", "bob"))}
+    assert made["ada"].score == 5.0 and made["bob"].status == f"{FAILED}gone"

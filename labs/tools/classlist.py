@@ -39,17 +39,23 @@ def plain(name: str) -> str:
     return "".join(sign for sign in letters if sign.isalnum())
 
 
-def text_of(data: bytes) -> str:
-    """A text file of unknown encoding: its mark decides, then whether UTF-16 or UTF-8 fit, else Windows' Western one."""
+def encoding_of(data: bytes) -> str:
+    """The encoding of a text file: its mark decides, then whether UTF-16 or UTF-8 fit, else Windows' Western one."""
     for mark, encoding in BOMS:
         if data.startswith(mark):
-            return data.decode(encoding, "replace")
+            return encoding
     if data[1:2] == b"\0" or data[:1] == b"\0":
-        return data.decode("utf-16-le" if data[1:2] == b"\0" else "utf-16-be", "replace")
+        return "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
     try:
-        return data.decode("utf-8")
+        data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
+        return "cp1252"
+    return "utf-8"
+
+
+def text_of(data: bytes) -> str:
+    """A text file of unknown encoding; what does not fit it is replaced."""
+    return data.decode(encoding_of(data), "replace")
 
 
 def table_of(text: str) -> tuple[list[str], list[dict[str, str]]]:

@@ -47,7 +47,7 @@ def named(text: str, course: str) -> str:
 
 
 def write_students(folder: Path, course: str = "open") -> None:
-    """The student editions."""
+    """The student editions; what else lies in the folder stays."""
     folder.mkdir(parents=True, exist_ok=True)
     for master in masters():
         notebook = student_edition(master)
@@ -57,7 +57,7 @@ def write_students(folder: Path, course: str = "open") -> None:
 
 
 def write_key(folder: Path, course: str = "open") -> None:
-    """The masters, with solutions and hidden tests."""
+    """The masters, with solutions and hidden tests; what else lies in the folder stays: the class's own key."""
     folder.mkdir(parents=True, exist_ok=True)
     for master in masters():
         notebook = nbformat.read(master, as_version=4)
@@ -92,8 +92,6 @@ def main() -> None:
     given = parser.parse_args()
     if given.branch:
         return write_branch(given.branch)
-    for folder in (STUDENT, KEY):
-        shutil.rmtree(folder, ignore_errors=True)
     write_students(STUDENT, given.course)
     write_key(KEY, given.course)
     print(f"student editions: {STUDENT}\nanswer key:       {KEY}")

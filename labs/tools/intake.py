@@ -65,7 +65,7 @@ class Plan:
 
 PLATFORMS = tuple(re.compile(pattern, re.I) for pattern in (
     r"(?P<who>.+?)_(?P<number>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<rest>.*)",                         # Moodle
-    r"(?P<who>anon_[^\W_]+|[^\W_]+)_(?:LATE_)?(?P<number>\d+)_(?P<stamp>\d+)_(?P<rest>.+)",                     # Canvas
+    r"(?P<who>anon_[^\W_]+|[^\W_]+)_(?P<late>LATE_)?(?P<number>\d+)_(?P<stamp>\d+)_(?P<rest>.+)",                     # Canvas
     r"(?P<lab>.+)_(?P<login>[^_]+)_attempt_(?P<stamp>[\d-]+)(?:_(?P<rest>.*)|\.txt)",       # Blackboard, nbgrader's zip_collect
     r"(?P<number>\d+)-\d+ ?- (?P<who>.+?) ?- (?P<stamp>\w{3,9}\.? \d{1,2}, \d{4}.*?)(?: - (?P<rest>.+\.\w+))?",  # Brightspace
     r"(?P<login>[^+]+)\+(?P<lab>[^+]+)\+(?P<stamp>[\d-]+ [\d:.]+ \w+)(?:\+.*)?",                             # nbgrader's exchange
@@ -213,7 +213,10 @@ def best(versions: list[tuple[Owner, str, Found]], labs: Sequence[str]) -> Submi
     notes = [owner.note, f"its name says {named}, its cells are {lab}'s" if named not in ("", lab) else ""]
     if len(ranked) > 1:
         notes.append(f"graded {found.name}, not {', '.join(str(other.name) for _, _, other in ranked[:-1])}")
-    return Submission(owner.student, lab, found.path, owner.draws, found.course or "open", str(found.name), joined(*notes))
+    told = [platform_of(part) for part in found.name.parts]
+    notes += ["the platform marks it late"] * any(t.get("late") for t in told)
+    when = next((at for t in told if t.get("stamp") and (at := handed_in(t["stamp"]))), "")
+    return Submission(owner.student, lab, found.path, owner.draws, found.course or "open", str(found.name), joined(*notes), when)
 
 
 def rank(lab: str, found: Found) -> tuple:
@@ -234,6 +237,13 @@ def moment(stamp: str) -> str:
         except ValueError:
             continue
     return stamp.zfill(24)
+
+
+def handed_in(stamp: str) -> str:
+    """A platform's time as ISO 8601, in the platform's own zone unless it names one; nothing for a mere number."""
+    text = re.sub(r"^(\d{4}-\d\d-\d\d)[- ](\d\d)[-:](\d\d)[-:](\d\d)(?:\.\d+)?( UTC)?$", r"\1T\2:\3:\4\5", stamp.strip())
+    text = moment(stamp) if text == stamp.strip() else text.replace(" UTC", "+00:00")
+    return text if "T" in text else ""
 
 
 def in_course(made: Plan, course: str = "") -> Plan:

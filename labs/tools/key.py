@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dtsnn_lite.classroom.checks import numbers
+from dtsnn_lite.files import whole_file
 from labs.tools.classlist import class_list
 from labs.tools.masters import key_names, masters, solved
 
@@ -50,7 +51,7 @@ def write_key(students: list[str], path: Path, course: str = "open") -> None:
     """The key of a class as CSV."""
     rows = [answers_of(student, course) for student in tqdm(students, unit="student", disable=None)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf8") as file:
+    with whole_file(path) as part, open(part, "w", newline="", encoding="utf8") as file:
         table = csv.DictWriter(file, list(rows[0]) if rows else ["student"])
         table.writeheader()
         table.writerows(rows)
