@@ -31,11 +31,11 @@ DUE ?=
 TO ?= submitted
 LIMITS ?=
 CLASS ?=
-JOBS ?= 1
+JOBS ?=
 SCHEDULER ?=
 ONLY ?=
 AGAIN ?=
-SCORES ?= scores.csv
+SCORES ?=
 UNPROTECTED ?=
 COURSE ?= open
 
@@ -80,20 +80,20 @@ collect: $(READY) ## a platform's download as one folder a student: make collect
 		$(if $(CLASS),--class-list "$(CLASS)")
 
 grade: $(READY) ## scores.csv and feedback/ of a folder of submissions: make grade SUBMITTED=folder
-	@$(RUN) -m labs.tools.grade "$(or $(SUBMITTED),$(error say which folder: make grade SUBMITTED=folder))" $(LIMITS) --jobs $(JOBS) \
-		--scores "$(SCORES)" $(if $(CLASS),--class-list "$(CLASS)") $(if $(filter-out file,$(origin COURSE)),--course "$(COURSE)") \
+	@$(RUN) -m labs.tools.grade "$(or $(SUBMITTED),$(error say which folder: make grade SUBMITTED=folder))" $(LIMITS) \
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(SCORES),--scores "$(SCORES)") $(if $(CLASS),--class-list "$(CLASS)") $(if $(filter-out file,$(origin COURSE)),--course "$(COURSE)") \
 		$(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(if $(ONLY),--only $(ONLY)) $(if $(AGAIN),--again) \
 		$(if $(UNPROTECTED),--unprotected)
 
 gradebook: $(READY) ## the scores in a platform's own file: make gradebook EXPORTED=file.csv LAB=lab1
 	@$(RUN) -m labs.tools.gradebook "$(or $(EXPORTED),$(error say which file: make gradebook EXPORTED=file.csv LAB=lab1))" \
-		"$(or $(LAB),$(error say which lab: LAB=lab1))" --scores "$(SCORES)" --zip "$(LAB) feedback.zip" $(if $(DUE),--due "$(DUE)")
+		"$(or $(LAB),$(error say which lab: LAB=lab1))" $(if $(SCORES),--scores "$(SCORES)") --zip "$(LAB) feedback.zip" $(if $(DUE),--due "$(DUE)")
 
 grader-image: $(READY) ## the image in which podman or docker grade; without it, bubblewrap or namespaces do where they work
 	@$(RUN) -m labs.tools.walls --image $(if $(TORCH_INDEX),--index "$(TORCH_INDEX)")
 
 rehearse: $(READY) ## an invented class of thirty, ten of them hostile, graded: five to ten minutes
-	@$(RUN) -m labs.tools.rehearsal --jobs $(JOBS) $(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(if $(UNPROTECTED),--unprotected)
+	@$(RUN) -m labs.tools.rehearsal $(if $(JOBS),--jobs $(JOBS)) $(if $(SCHEDULER),--scheduler "$(SCHEDULER)") $(if $(UNPROTECTED),--unprotected)
 
 bench: $(READY) ## the benchmarks, as a table
 	@$(RUN) -m benchmarks

@@ -114,6 +114,10 @@ def test_make_hands_over_folders_and_files_whose_names_have_blanks(checkout):
     assert make(checkout, "book", "PYTHON_ENV=own env") == [["-m", "tools.build_book"]]
     (graded,) = make(checkout, "grade", "PYTHON_ENV=own env", "SUBMITTED=lab 1/Ada L", "LIMITS=--seconds 9")
     assert graded[2:] == ["lab 1/Ada L", "--seconds", "9"]
+    (graded,) = make(checkout, "grade", "PYTHON_ENV=own env", "SUBMITTED=a b", "SCORES=my scores.csv", "ONLY=ada bob", "UNPROTECTED=1")
+    assert graded[2:] == ["a b", "--scores", "my scores.csv", "--only", "ada", "bob", "--unprotected"]
+    (filled,) = make(checkout, "gradebook", "PYTHON_ENV=own env", "EXPORTED=an export.csv", "LAB=lab1", "DUE=our due.toml")
+    assert filled[2:] == ["an export.csv", "lab1", "--zip", "lab1 feedback.zip", "--due", "our due.toml"]
     (key,) = make(checkout, "key", f"PYTHON_ENV={checkout / 'own env'}", "CLASS=my class.csv")
     assert key[2] == "my class.csv"
 
@@ -155,3 +159,35 @@ def test_the_first_entry_of_the_changelog_is_the_version_or_what_comes_next():
     version = re.search(r'__version__ = "(.+)"', (ROOT / "dtsnn_lite" / "__init__.py").read_text("utf8"))[1]
     entries = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text("utf8"), re.M)
     assert entries[0] in ("Unreleased", version)
+
+
+def publish(folder: Path, repository: Path, message: str) -> str:
+    command = ["sh", ROOT / "tools" / "publish_branch.sh", folder, repository, "student", message]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def git(repository: Path, *arguments: str) -> str:
+    return subprocess.run(["git", "-C", repository, *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_published_branch_is_added_to_and_never_forced(tmp_path):
+    there, folder = tmp_path / "a hub.git", tmp_path / "the editions"
+    subprocess.run(["git", "init", "--quiet", "--bare", there], check=True)
+    (folder / ".binder").mkdir(parents=True)
+    (folder / ".binder" / "x.txt").write_text("hidden folders, too")
+    for name in ("lab1", "lab2"):
+        (folder / f"{name}.ipynb").write_text("first")
+    publish(folder, there, "one")
+    pulled = tmp_path / "a student's home"
+    subprocess.run(["git", "clone", "--quiet", "--branch", "student", there, pulled], check=True)
+    (folder / "lab1.ipynb").write_text("second")
+    (folder / "lab2.ipynb").unlink()
+    publish(folder, there, "two")
+    git(pulled, "pull", "--quiet", "--ff-only")
+    assert sorted(p.name for p in pulled.iterdir() if p.name != ".git") == [".binder", "lab1.ipynb"]
+    assert (pulled / "lab1.ipynb").read_text() == "second"
+    assert "up to date" in publish(folder, there, "three")
+    assert git(there, "log", "--format=%s", "student").split() == ["two", "one"]
+    assert "--force" not in (ROOT / ".github" / "workflows" / "pages.yml").read_text("utf8")
