@@ -132,9 +132,9 @@ def test_every_file_and_every_student_of_the_class_ends_in_the_plan():
     files = [*pile("ada/lab1.ipynb", "ada/lab1 (1).ipynb"), *pile("ada/notes.pdf", "what.docx", lab="", trouble="no notebook"),
              *pile("ada/plots.ipynb", "scratch.ipynb", lab=""), *pile("zed/lab2.ipynb", lab="lab2"),
              *pile("__MACOSX/ada/._lab1.ipynb", "ada/.DS_Store", "Lab_ada_attempt_2026-01-01-00-00-00.txt", "index.html",
-                    lab="", trouble="no")]
+                    "ada/lab1/timestamp.txt", "ada/lab1/submission_secret.txt", lab="", trouble="no")]
     made = plan(files, ALL_LABS, CLASS)
-    assert ends(made) == made.files == len(files) and made.passed_over == 4
+    assert ends(made) == made.files == len(files) and made.passed_over == 6
     absent = {(one.student, one.lab) for one in made.ungraded if one.cause == "nothing handed in"}
     assert absent == {("alan", "lab1"), ("alan", "lab2"), ("ada", "lab2")}
     assert "not in the class list" in next(one.note for one in made.graded if one.student == "zed")

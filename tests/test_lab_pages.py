@@ -66,7 +66,7 @@ def test_the_branch_holds_no_solution_and_runs_in_binder(tmp_path):
 def test_the_workflow_publishes_that_branch():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text("utf8"))
     steps = " ".join(step.get("run", "") for step in workflow["jobs"]["students"]["steps"])
-    assert "labs.tools.editions --branch" in steps and f"HEAD:{BRANCH}" in steps
+    assert "labs.tools.editions --branch" in steps and f' {BRANCH} "Student editions' in steps
 
 
 def test_every_lab_says_how_long_it_takes_what_it_needs_and_what_one_can_do_after_it():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from dtsnn_lite.classroom.variants import Variant
-from dtsnn_lite.exits import EntropyExit, calibrate
+from dtsnn_lite.classroom.variants import Customer, Variant
+from dtsnn_lite.exits import EntropyExit, calibrate, replay, run_of
 from dtsnn_lite.recording import shipped
 
 STUDENTS = [Variant(f"s{n}", course) for n in range(150) for course in ("open", "autumn")]
@@ -65,3 +66,50 @@ def test_every_threshold_problem_can_be_solved():
         seen = v.sample(whole)
         theta = calibrate(seen, EntropyExit, max_drop=v.max_drop).theta
         assert 0 < theta <= 1, v
+
+
+# --- lab 7's customers ------------------------------------------------------------------
+
+
+def paid(t_hat: np.ndarray, batch: int) -> np.ndarray:
+    """Timesteps that each image pays for: those of the slowest of its batch."""
+    return np.concatenate([np.full(len(b), b.max()) for b in np.split(t_hat, range(batch, len(t_hat), batch))])
+
+
+Design = tuple[str, float]
+
+
+def best_design(customer: Customer, accuracy: dict[Design, float], paid_steps: dict[tuple[Design, int], np.ndarray]) -> Design:
+    """The cheapest of the designs that reach the customer's floor, by lab 7's bill."""
+    def edp(design: Design) -> float:
+        steps, checks = paid_steps[design, customer.batch], design[0] == "entropy"
+        delay_ns = customer.step.fixed_ns + (customer.step.step_ns + checks * customer.check.latency_ns) * steps
+        energy_pj = customer.step.fixed_pj + (customer.step.step_pj + checks * customer.check.energy_pj) * steps
+        return float(((energy_pj + customer.leak_pj_per_ns * delay_ns) * delay_ns).mean())
+    return min((design for design, reached in accuracy.items() if reached >= customer.accuracy_floor - 1e-12), key=edp)
+
+
+def test_no_design_is_a_good_guess_for_lab_7_and_both_verdicts_are_common():
+    seen = shipped("digits-hard-calibration")
+    steps = {("static", float(t)): np.full(seen.images, t) for t in (1, 2, 3, 4)}
+    steps |= {("entropy", float(x)): replay(seen, EntropyExit(float(x))).t_hat for x in np.round(np.arange(0.02, 1.0, 0.02), 2)}
+    accuracy = {design: run_of(t_hat, seen).accuracy for design, t_hat in steps.items()}
+    customers = [Variant(f"s{n}").customer for n in range(400)]
+    paid_steps = {(design, b): paid(t_hat, b) for design, t_hat in steps.items() for b in {c.batch for c in customers}}
+    best = Counter(best_design(customer, accuracy, paid_steps) for customer in customers)
+    assert max(best.values()) <= 400 / 3, best.most_common(3)
+    assert 0.4 * 400 <= sum(count for (kind, _), count in best.items() if kind == "entropy") <= 0.65 * 400
+    assert best["static", 1.0] == 0, "the floor asks for more than one timestep"
+    assert len(best) >= 7
+
+
+# --- how many different answers a class has ---------------------------------------------
+
+
+def test_pairs_of_constants_are_many_and_whole_numbers_few():
+    """What the instructor page says of 400 students."""
+    class_ = [Variant(f"s{n}") for n in range(400)]
+    assert 250 < len({(v.beta, v.current) for v in class_}) < 350
+    assert len({(2 * v.rows + 1).bit_length() for v in class_}) == 2
+    assert len({(v.rows, v.weight_bits) for v in class_}) == 24
+    assert len({v.wrong_costs for v in class_}) > 150

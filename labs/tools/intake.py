@@ -71,7 +71,8 @@ PLATFORMS = tuple(re.compile(pattern, re.I) for pattern in (
     r"(?P<login>[^+]+)\+(?P<lab>[^+]+)\+(?P<stamp>[\d-]+ [\d:.]+ \w+)(?:\+.*)?",                             # nbgrader's exchange
 ))
 LAB = re.compile(r"(?<![^\W\d_])lab[\s_.-]*0*(\d+)(?!\d)", re.I)
-NOBODY_S = re.compile(r"(\._.*|\.ds_store|thumbs\.db|desktop\.ini|__macosx|\.git|__pycache__|timestamp\.txt|index\.html)", re.I)
+NOBODY_S = re.compile(r"(\._.*|\.ds_store|thumbs\.db|desktop\.ini|__macosx|\.git|__pycache__|timestamp\.txt|submission_secret\.txt"
+                      r"|index\.html)", re.I)
 CHECKPOINTS = ".ipynb_checkpoints"
 COPY = re.compile(r"(?:\((\d+)\)|-(\d{1,2})|-copy(\d*)|_v?(\d{1,2}))$", re.I)
 
