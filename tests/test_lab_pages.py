@@ -100,3 +100,12 @@ def test_a_lab_imports_only_what_the_package_brings():
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
                         [node.module] if isinstance(node, ast.ImportFrom) else []
                 assert {name.split(".")[0] for name in names} <= brought, f"{path.name} imports {names}"
+
+
+@pytest.mark.parametrize("path", masters(), ids=lambda p: p.stem)
+def test_every_lab_asks_for_a_prediction_just_before_a_result(path):
+    cells = json.loads(path.read_text("utf8"))["cells"]
+    asked = [n for n, cell in enumerate(cells) if "**Predict, before you run the next cell.**" in "".join(cell["source"])]
+    assert asked and all("*My prediction:*" in "".join(cells[n]["source"]) for n in asked)
+    for n in asked:
+        assert cells[n + 1]["cell_type"] == "code" and not cells[n + 1]["metadata"].get("nbgrader"), "".join(cells[n]["source"])
