@@ -16,6 +16,8 @@ import nbformat
 import psutil
 import pytest
 
+from dtsnn_lite.classroom.desk import Pristine
+from dtsnn_lite.classroom.variants import Variant
 from labs.tools import sitting as sittings
 from labs.tools import walls
 from labs.tools.exams import Paper
@@ -181,10 +183,22 @@ def test_a_cell_that_empties_all_later_cells_passes_no_test():
     "import dtsnn_lite.classroom.checks as c\nc.expect = c.check = lambda *_: None",
     "import sys, types, dtsnn_lite.classroom\nsys.modules['dtsnn_lite.classroom.checks'] = types.SimpleNamespace(expect=lambda *_: None)",
     "import builtins\nbuiltins.abs = lambda _: 0",
+    "import dtsnn_lite.classroom.checks as c\nc.close.__code__ = (lambda a, b, tolerance=0: True).__code__",
+    "import dtsnn_lite.classroom.checks as c\nc.NotYet.__new__ = lambda *_, **__: SystemExit(0)",
     "import dtsnn_lite.classroom.exam as e\ne.sit = e.run = lambda *_, **__: None"])
 def test_what_a_cell_does_to_the_package_or_to_python_is_undone_before_each_test(cheat):
     made = row(NoWall(), before=cheat, total="total = 0")
     assert made.score == 2.0 and "not the sum" in made.said["total"]
+
+
+def test_a_student_s_constants_are_those_of_the_package_whatever_a_cell_does_to_the_class(monkeypatch):
+    pristine, right = Pristine(["dtsnn_lite.classroom.variants"]), Variant("ada").beta
+    draw = vars(Variant)["draw"]
+    monkeypatch.setattr(Variant, "beta", 0.5)
+    draw.__defaults__ = (0,)
+    assert Variant("ada").beta == 0.5
+    pristine.put_back()
+    assert Variant("ada").beta == right and draw.__defaults__ == (2,)
 
 
 SPY = """

@@ -20,7 +20,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from types import FrameType, TracebackType
+from types import FrameType, FunctionType, TracebackType
 from typing import Any, BinaryIO
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -47,19 +47,33 @@ class Shell(InteractiveShell):
 
 
 class Pristine:
-    """Modules as they were before any cell ran: put back before each test, whatever a cell has done to them."""
+    """The package, builtins and os as they were before any cell ran: put back before each test, whatever a cell has done to them."""
 
     def __init__(self, names: Sequence[str]) -> None:
         for name in names:
             importlib.import_module(name)
-        modules = {name: module for name, module in sys.modules.items() if name.split(".")[0] == __package__.split(".")[0]}
-        self.kept = {name: (module, dict(vars(module))) for name, module in [*modules.items(), ("builtins", builtins), ("os", os)]}
+        package = __package__.split(".")[0]
+        ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == package}
+        self.modules = {name: (module, dict(vars(module))) for name, module in [*ours.items(), ("builtins", builtins), ("os", os)]}
         self.environment = dict(os.environ)
+        made_here = [part for module in ours.values() for part in vars(module).values()
+                     if str(getattr(part, "__module__", "")).split(".")[0] == package]
+        self.classes = {part: dict(vars(part)) for part in made_here if isinstance(part, type)}
+        methods = [part for names_ in self.classes.values() for part in names_.values()]
+        self.functions = {part: (part.__code__, part.__defaults__) for part in [*made_here, *methods] if isinstance(part, FunctionType)}
 
     def put_back(self) -> None:
-        for name, (module, names) in self.kept.items():
+        for name, (module, names) in self.modules.items():
             sys.modules[name] = module
             vars(module).update(names)
+        for class_, parts in self.classes.items():
+            for name in [name for name, part in parts.items() if vars(class_).get(name) is not part]:
+                setattr(class_, name, parts[name])
+            for name in vars(class_).keys() - parts.keys():
+                with contextlib.suppress(AttributeError, TypeError):        # Python's own caches stay
+                    delattr(class_, name)
+        for function, (code, defaults) in self.functions.items():
+            function.__code__, function.__defaults__ = code, defaults
         os.environ.clear()
         os.environ.update(self.environment)
 
