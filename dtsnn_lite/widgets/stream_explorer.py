@@ -10,7 +10,7 @@ import traitlets
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.recording import Recording
-from dtsnn_lite.widgets.exit_explorer import exit_codes, on_grid
+from dtsnn_lite.widgets.exit_explorer import exit_codes, on_grid, surest
 from dtsnn_lite.widgets.explorer import Explorer, module
 from dtsnn_lite.widgets.quantities import quantity, ratio
 
@@ -90,5 +90,5 @@ class StreamExplorer(Explorer):
         data = {"labels": recording.labels.tolist(), "said": recording.predictions.T.tolist(), "timesteps": T, "step_ns": step.step_ns,
                 "energy_pj": bill.energy_pj.tolist(), "latency_ns": bill.latency_ns.tolist(),
                 "static": {"energy_pj": float(still.energy_pj[0]), "latency_ns": float(still.latency_ns[0])}}
-        super().__init__(data=data, bytes=exit_codes(recording, EntropyExit).tobytes(), theta=on_grid(theta), spacing=spacing,
-                         heading=heading, hash_key=hash_key)
+        codes = exit_codes(surest(recording, EntropyExit), EntropyExit)
+        super().__init__(data=data, bytes=codes.tobytes(), theta=on_grid(theta), spacing=spacing, heading=heading, hash_key=hash_key)
