@@ -15,6 +15,7 @@ import numpy as np
 from dtsnn_lite.guards import check_whole
 
 MOST = 255      # events that a count of one byte holds
+EDGE = 1e-9     # of a frame: an event on the edge opens the next one, however its time in decimals was rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +39,13 @@ class Events:
     size: tuple[int, int]
 
     def __post_init__(self) -> None:
+        if len(self.size) != 2:
+            raise ValueError(f"size is (height, width) of the camera in pixels; got {self.size}")
         for side in self.size:
             check_whole("a side of the camera in pixels", side)
         for what, dtype in (("t_s", np.float64), ("x", np.int16), ("y", np.int16), ("on", np.bool_)):
             object.__setattr__(self, what, _column(what, getattr(self, what), np.dtype(dtype)))
-        if len({len(self.t_s), len(self.x), len(self.y), len(self.on)}) > 1:
-            raise ValueError(f"an event has t_s, x, y and on; got {len(self.t_s)}, {len(self.x)}, {len(self.y)} and {len(self.on)} of them")
+        _check_alike(self.t_s, self.x, self.y, self.on)
         if not len(self):
             return
         if not np.isfinite(self.t_s).all() or (np.diff(self.t_s) < 0).any():
@@ -76,11 +78,13 @@ class Events:
     def windows(self, width_s: float, stride_s: float | None = None) -> Iterator[Events]:
         """One `between` after another, from 0 to the last event, each `stride_s` later (a window's width, if not said)."""
         stride_s = width_s if stride_s is None else stride_s
-        if not (width_s > 0 and stride_s > 0):
-            raise ValueError(f"a window and its stride are longer than 0 s; got {width_s} s and {stride_s} s")
+        if not (0 < width_s < np.inf and 0 < stride_s < np.inf):
+            raise ValueError(f"a window and its stride are longer than 0 s, and finite; got {width_s} s and {stride_s} s")
         end_s = self.t_s[-1] if len(self) else 0.0
-        for k in range(1 + int(end_s // stride_s)):
-            yield self.between(k * stride_s, k * stride_s + width_s)
+        k = 0
+        while k == 0 or k * stride_s <= end_s:
+            yield self.between(k * stride_s, (k + width_s / stride_s) * stride_s)      # the same number as where the next begins
+            k += 1
 
     def mirrored(self) -> Events:
         """Left and right exchanged: right for a digit of 8, wrong for a gesture of the right hand, whose name then changes too."""
@@ -93,8 +97,10 @@ class Events:
 
 def in_order(t_s: np.ndarray, x: np.ndarray, y: np.ndarray, on: np.ndarray, size: tuple[int, int]) -> Events:
     """Events of unsorted columns; what happens at one instant keeps its order."""
-    order = np.argsort(t_s, kind="stable")
-    return Events(np.asarray(t_s)[order], np.asarray(x)[order], np.asarray(y)[order], np.asarray(on)[order], size)
+    columns = [np.asarray(column) for column in (t_s, x, y, on)]
+    _check_alike(*columns)
+    order = np.argsort(columns[0], kind="stable")
+    return Events(*(column[order] for column in columns), size)
 
 
 def to_frames(events: Events, bins: int, seconds: float, most: int = 1) -> np.ndarray:
@@ -108,10 +114,10 @@ def to_frames(events: Events, bins: int, seconds: float, most: int = 1) -> np.nd
            [0, 2]], dtype=uint8)
     """
     check_whole("bins", bins)
-    if not seconds > 0:
-        raise ValueError(f"seconds is the time that the frames share, above 0; got {seconds}")
+    if not 0 < seconds < np.inf:
+        raise ValueError(f"seconds is the time that the frames share, above 0 and finite; got {seconds}")
     seen = events.chosen((events.t_s >= 0) & (events.t_s < seconds))
-    place = np.minimum((seen.t_s * (bins / seconds)).astype(np.int64), bins - 1)        # rounding may not open a bin more
+    place = np.minimum((seen.t_s * (bins / seconds) + EDGE).astype(np.int64), bins - 1)        # rounding may not open a bin more
     return _counted(seen, place, bins, most)
 
 
@@ -132,6 +138,11 @@ def _counted(events: Events, place: np.ndarray, bins: int, most: int) -> np.ndar
     shape = (bins, 2, *events.size)
     flat = np.ravel_multi_index((place, (~events.on).astype(int), events.y, events.x), shape)
     return np.minimum(np.bincount(flat, minlength=int(np.prod(shape))), most).astype(np.uint8).reshape(shape)
+
+
+def _check_alike(t_s: np.ndarray, x: np.ndarray, y: np.ndarray, on: np.ndarray) -> None:
+    if len({len(t_s), len(x), len(y), len(on)}) > 1:
+        raise ValueError(f"an event has t_s, x, y and on; got {len(t_s)}, {len(x)}, {len(y)} and {len(on)} of them")
 
 
 def _column(what: str, values: Any, dtype: np.dtype[Any]) -> np.ndarray:

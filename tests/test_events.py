@@ -64,6 +64,23 @@ def test_windows_side_by_side_hold_every_event_once():
     assert [len(part) for part in SEEN.windows(0.3, 0.15)][::2] == [len(part) for part in parts]
 
 
+@pytest.mark.parametrize("width_ms", [10, 50, 75, 100, 300])
+def test_an_event_on_the_edge_of_two_windows_is_in_one_of_them(width_ms):
+    """Five events a window, where decimals of seconds are rounded every way."""
+    t = np.arange(5 * 40) * width_ms / 5 * 1000 * 1e-6
+    regular = Events(t, np.arange(200), 0 * t, t >= 0, (1, 200))
+    for stride_ms, often in ((width_ms, 1), (width_ms / 2, 2)):
+        seen = np.bincount(np.concatenate([part.x for part in regular.windows(width_ms * 1e-3, stride_ms * 1e-3)]), minlength=200)
+        assert (seen[5:] == often).all()
+
+
+@pytest.mark.parametrize("bins, microseconds", [(20, 1_500_000), (20, 315_000), (10, 1_000_000), (3, 300_000), (7, 700_000)])
+def test_an_event_on_the_edge_of_two_frames_is_in_the_later_one(bins, microseconds):
+    t = np.arange(bins) * (microseconds // bins) * 1e-6
+    frames = to_frames(Events(t, np.arange(bins), 0 * t, t >= 0, (1, bins)), bins, microseconds * 1e-6)
+    assert np.array_equal(frames[:, 0, 0], np.eye(bins))
+
+
 def test_a_mirror_exchanges_the_sides_and_a_negative_the_signs():
     frames = to_frames(SEEN, 3, 1.0, most=MOST)
     assert np.array_equal(to_frames(SEEN.mirrored(), 3, 1.0, most=MOST), frames[..., ::-1])
@@ -87,6 +104,7 @@ def test_silence_is_a_stream_too():
     ({"t_s": [0.2, 0.1]}, "in order"), ({"t_s": [0.1, np.nan]}, "finite"), ({"x": [0, 3]}, "swapped"), ({"y": [0, -1]}, "swapped"),
     ({"x": [0]}, "got 2, 1, 2 and 2"), ({"x": [0, 0.5]}, "int16 cannot"), ({"x": [0, 70_000]}, "int16 cannot"),
     ({"on": [1, -1]}, "bool cannot"), ({"t_s": [[0.1, 0.2]]}, "one an event"), ({"size": (0, 3)}, "side of the camera"),
+    ({"size": (2, 3, 2)}, "height, width"),
 ])
 def test_what_is_no_stream_of_events_is_refused(change, words):
     sound = {"t_s": [0.1, 0.2], "x": [0, 2], "y": [0, 1], "on": [True, False], "size": (2, 3)}
@@ -99,7 +117,10 @@ def test_what_is_no_stream_of_events_is_refused(change, words):
     (lambda: to_frames(SEEN, 0, 1.0), "bins"), (lambda: to_frames(SEEN, 2, 0.0), "seconds"),
     (lambda: to_frames(SEEN, 2, 1.0, most=256), "most"),
     (lambda: to_equal_frames(SEEN, 2, 0), "events_each"), (lambda: SEEN.between(0.5, 0.5), "begins before"),
-    (lambda: list(SEEN.windows(0.0)), "longer than 0"),
+    (lambda: list(SEEN.windows(0.0)), "longer than 0"), (lambda: list(SEEN.windows(0.1, np.inf)), "finite"),
+    (lambda: to_frames(SEEN, 2, np.inf), "finite"),
+    (lambda: in_order([0.2, 0.1], [0, 1, 2], [0, 0], [True, True], (1, 3)), "got 2, 3, 2 and 2"),
+    (lambda: in_order([0.2, 0.1, 0.3], [0, 1], [0, 0], [True, True], (1, 3)), "got 3, 2, 2 and 2"),
 ])
 def test_what_is_no_frame_or_window_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
