@@ -12,7 +12,7 @@ dim pixel, and a bandwidth that grows with the light.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,10 +69,10 @@ class EventCamera:
     def watch_film(self, film: Iterable[np.ndarray], instants_s: np.ndarray) -> Events:
         """The events of a scene that is given at its instants: log intensities (H, W), one an instant."""
         instants = np.asarray(instants_s, dtype=np.float64)
-        if instants.ndim != 1 or len(instants) < 2 or not (np.diff(instants) > 0).all():
+        if instants.ndim != 1 or len(instants) < 2 or not ((np.diff(instants) > 0).all() and np.isfinite(instants).all()):
             raise ValueError("instants_s are two or more rising times, in seconds")
         dice = np.random.default_rng(self.seed)
-        pictures = (np.asarray(picture, dtype=np.float64) for picture in film)
+        pictures = _pictures(film, len(instants))
         true, found = next(pictures), []
         bars = np.maximum(LEAST_THRESHOLD, self.threshold + self.mismatch * dice.standard_normal((2, *true.shape)))
         pixels = _Pixels(true, bars, self.refractory_s)
@@ -98,6 +98,25 @@ class EventCamera:
     def _noise(self, dice: np.random.Generator, shape: tuple[int, ...], begin: float, end: float) -> Columns:
         n = dice.poisson(self.noise_hz * (end - begin) * shape[0] * shape[1])
         return dice.uniform(begin, end, n), dice.integers(0, shape[1], n), dice.integers(0, shape[0], n), dice.random(n) < 0.5
+
+
+def _pictures(film: Iterable[np.ndarray], instants: int) -> Iterator[np.ndarray]:
+    """The pictures of a film, if they are one an instant, alike and finite."""
+    shape: tuple[int, ...] = ()
+    n = 0
+    for n, given in enumerate(film, start=1):
+        if n > instants:
+            break
+        picture = np.asarray(given, dtype=np.float64)
+        shape = shape or picture.shape
+        if picture.ndim != 2 or picture.shape != shape:
+            raise ValueError(f"a scene is (H, W) log intensities, as many at every instant; got {picture.shape}, and {shape} at the first")
+        if not np.isfinite(picture).all():
+            raise ValueError(f"log intensities are finite; got {picture[~np.isfinite(picture)][0]} "
+                             "(the logarithm of 0? even black reflects some light)")
+        yield picture
+    if n != instants:
+        raise ValueError(f"a film has a picture for each of its {instants} instants; got {'more' if n > instants else n}")
 
 
 # The defaults of v2e (hu2021v2e) as its code has them; its noise is dim where the light is bright, ours the same everywhere.

@@ -24,23 +24,24 @@ POLARITY = 1            # the packet type of events of change
 
 # --- one recording a file ----------------------------------------------------------
 
-def read_nmnist(path: str | Path) -> Events:
+def read_nmnist(path: str | Path, size: tuple[int, int] = NMNIST_SIZE) -> Events:
     """A recording of N-MNIST or N-Caltech101 (orchard2015nmnist), 5 bytes an event: x, y, ON in the top bit, 23 bits of microseconds.
 
+    size  that of N-Caltech101 is its camera's, (180, 240): its pictures fill different parts of it
     Rows of y = 240 are no events: they mark that the camera's clock has passed 2^13 microseconds once more.
     """
     raw = _whole(path, 5).reshape(-1, 5).astype(np.int64)
     clock = raw[:, 1] == 240
     time = ((raw[:, 2] & 127) << 16) + (raw[:, 3] << 8) + raw[:, 4] + (clock.cumsum() << 13)
     seen = raw[~clock]
-    return _events(path, time[~clock] * MICRO, seen[:, 0], seen[:, 1], seen[:, 2] >= 128, NMNIST_SIZE)
+    return _events(path, time[~clock] * MICRO, seen[:, 0], seen[:, 1], seen[:, 2] >= 128, size)
 
 
 def read_aedat2(path: str | Path) -> Events:
     """A recording of a DVS128 in AEDAT 2.0: big-endian pairs of an address and microseconds, 4 bytes each.
 
-    Address bits: 0 ON, 1 to 7 x, 8 to 14 y, 15 a signal from outside, which is no event. Its origin is the lower left corner, ours
-    the upper left.
+    Address bits: 0 OFF, 1 to 7 x, 8 to 14 y, 15 a signal from outside, which is no event. The camera counts x from the right and y from
+    below, ours from the upper left; side and corner as its makers' program jAER reads them (`DVS128.java`).
     """
     body = _after_header(path, b"2")
     if len(body) % 8:
@@ -48,7 +49,7 @@ def read_aedat2(path: str | Path) -> Events:
     address, time = np.frombuffer(body, ">i4").astype(np.int64).reshape(-1, 2).T
     inside = address >> 15 == 0
     address, time = address[inside], time[inside]
-    return _events(path, time * MICRO, address >> 1 & 127, 127 - (address >> 8 & 127), address & 1 == 1, DVS128_SIZE)
+    return _events(path, time * MICRO, 127 - (address >> 1 & 127), 127 - (address >> 8 & 127), address & 1 == 0, DVS128_SIZE)
 
 
 def read_aedat31(path: str | Path, size: tuple[int, int] = DVS128_SIZE) -> Events:
@@ -144,6 +145,8 @@ def gestures(folder: str | Path, trials: str = "trials_to_train.txt") -> Iterato
                     raise _damaged(labels, f"a row is class,startTime_usec,endTime_usec; got {row}") from error
                 if not 1 <= label <= len(GESTURES):
                     raise _damaged(labels, f"classes are 1 to {len(GESTURES)}; got {label}")
+                if not begin < end:
+                    raise _damaged(labels, f"a gesture begins before it ends; got {begin} to {end} microseconds")
                 yield seen.between(begin * MICRO, end * MICRO), label - 1
 
 

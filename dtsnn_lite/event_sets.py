@@ -10,6 +10,7 @@ import torch
 from dtsnn_lite.camera import EventCamera
 from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.gestures import GESTURES, gesture_frames
+from dtsnn_lite.guards import check_whole
 from dtsnn_lite.scenes import saccade_frames
 
 BINS = 20
@@ -25,6 +26,7 @@ def gesture_split(name: str, gestures: int) -> Split:
     """
     if name not in PEOPLE:
         raise ValueError(f"a split is one of {', '.join(PEOPLE)}; got {name!r}")
+    check_whole("gestures", gestures)
     labels = np.arange(gestures) % len(GESTURES)
     return Split(torch.from_numpy(gesture_frames(labels, CAMERA, PEOPLE[name], BINS)), torch.from_numpy(labels))
 

@@ -97,10 +97,10 @@ class Events:
 
 def in_order(t_s: np.ndarray, x: np.ndarray, y: np.ndarray, on: np.ndarray, size: tuple[int, int]) -> Events:
     """Events of unsorted columns; what happens at one instant keeps its order."""
-    columns = [np.asarray(column) for column in (t_s, x, y, on)]
-    _check_alike(*columns)
-    order = np.argsort(columns[0], kind="stable")
-    return Events(*(column[order] for column in columns), size)
+    t_s, x, y, on = (np.asarray(column) for column in (t_s, x, y, on))
+    _check_alike(t_s, x, y, on)
+    order = np.argsort(t_s, kind="stable")
+    return Events(t_s[order], x[order], y[order], on[order], size)
 
 
 def to_frames(events: Events, bins: int, seconds: float, most: int = 1) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The laws of an event camera: what its pixels may say of a scene, and what not."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -102,6 +103,15 @@ def test_a_leak_and_a_dead_time_add_up():
     assert np.allclose(seen.t_s, [2, 5, 8])                                     # two seconds to climb, one asleep
 
 
+def test_a_climb_a_leak_and_a_dead_time_add_up_whichever_way_the_light_goes():
+    """By hand: C is climbed at the slope and the leak together, or against each other, then asleep."""
+    camera = EventCamera(threshold=0.2, leak_hz=0.5, refractory_s=0.05)
+    for slope, climb in ((1.3, 0.2 / (1.3 + 0.5 * 0.2)), (-1.3, 0.2 / (1.3 - 0.5 * 0.2))):
+        seen = camera.watch(rising(slope, (1, 1)), instants(8, 1.0))
+        assert np.allclose(seen.t_s, (climb + 0.05) * np.arange(1, len(seen) + 1) - 0.05)
+        assert len(seen) == int((1 + 0.05) / (climb + 0.05)) and (seen.on == (slope > 0)).all()
+
+
 def test_mismatch_is_found_again_in_the_counts():
     seen = EventCamera(threshold=0.2, mismatch=0.02, seed=3).watch(rising(20.0, (64, 64)), instants(50, 1.0))
     bars = 20 / counted(seen)
@@ -162,7 +172,18 @@ def test_what_is_no_camera_is_refused(constants, words):
         EventCamera(**constants)
 
 
-@pytest.mark.parametrize("times", [[0.0], [0.0, 0.0], [1.0, 0.5], [[0.0, 1.0]]])
+@pytest.mark.parametrize("film, words", [
+    ([np.full((2, 2), -np.inf)] * 3, "got -inf"), ([np.full((2, 2), np.nan)] * 3, "got nan"),
+    ([np.zeros((2, 2)), np.full((2, 2), np.inf)], "got inf"), ([0.0] * 3, "got \\(\\)"), ([np.zeros(3)] * 3, "\\(H, W\\)"),
+    ([np.zeros((1, 2, 2))] * 3, "\\(H, W\\)"), ([np.zeros((2, 2)), np.zeros((1, 1))], "got \\(1, 1\\), and \\(2, 2\\)"),
+    ([], "3 instants; got 0"), ([np.zeros((2, 2))] * 2, "3 instants; got 2"), (itertools.repeat(np.zeros((2, 2))), "got more"),
+])
+def test_what_is_no_film_is_refused(film, words):
+    with pytest.raises(ValueError, match=words):
+        CAMERA.watch_film(film, instants(3))
+
+
+@pytest.mark.parametrize("times", [[0.0], [0.0, 0.0], [1.0, 0.5], [[0.0, 1.0]], [0.0, np.inf]])
 def test_what_are_no_instants_is_refused(times):
     with pytest.raises(ValueError, match="rising"):
         CAMERA.watch(SCENE.log_intensity, np.array(times))

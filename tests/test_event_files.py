@@ -55,6 +55,11 @@ def test_nmnist_is_read_as_its_five_bytes_say(tmp_path):
     assert same(read_nmnist(file), ROWS, NMNIST_SIZE)
 
 
+def test_ncaltech_101_is_nmnists_format_on_the_whole_camera(tmp_path):
+    (tmp_path / "a.bin").write_bytes(nmnist(239, 179, True, 10))
+    assert same(read_nmnist(tmp_path / "a.bin", size=(180, 240)), [(239, 179, True, 10)], (180, 240))
+
+
 def test_a_row_of_240_turns_nmnists_clock_on_and_is_no_event(tmp_path):
     file = tmp_path / "1.bin"
     file.write_bytes(nmnist(1, 2, True, 8_000) + nmnist(0, 240, False, 0) + nmnist(3, 4, False, 100))
@@ -82,11 +87,11 @@ def test_the_folders_of_nmnist_are_its_labels(tmp_path):
 
 # --- AEDAT ------------------------------------------------------------------------------
 
-def test_aedat_2_is_big_endian_and_begins_in_the_lower_left_corner(tmp_path):
+def test_aedat_2_is_big_endian_counts_from_the_lower_right_corner_and_sets_a_bit_for_off(tmp_path):
     file = tmp_path / "a.aedat"
     rows = [(struct.pack(">ii", 20 << 8 | 3 << 1 | 1, 50)), struct.pack(">ii", 1 << 15, 60), struct.pack(">ii", 127 << 8 | 127 << 1, 70)]
     file.write_bytes(b"#!AER-DAT2.0\r\n# This is a raw AE data file\r\n" + b"".join(rows))
-    assert same(read_aedat2(file), [(3, 107, True, 50), (127, 0, False, 70)], DVS128_SIZE)
+    assert same(read_aedat2(file), [(124, 107, False, 50), (0, 0, True, 70)], DVS128_SIZE)
     file.write_bytes(file.read_bytes()[:-3])
     with pytest.raises(ValueError, match="21 bytes of events are no whole number of 8"):
         read_aedat2(file)
@@ -135,7 +140,8 @@ def test_gestures_are_cut_out_of_their_recordings(tmp_path):
     assert [label for _, label in found] == [1, 10]
     assert found[0][0].x.tolist() == [1, 2, 3] and np.allclose(found[0][0].t_s, [0, 0.001, 0.002])
     assert found[1][0].x.tolist() == [7, 8, 9]
-    for row, words in (("12,1000,4000", "classes are 1 to 11"), ("2,1000", "startTime_usec,endTime_usec"), ("x,1,2", "startTime_usec")):
+    for row, words in (("12,1000,4000", "classes are 1 to 11"), ("2,1000", "startTime_usec,endTime_usec"), ("x,1,2", "startTime_usec"),
+                       ("2,4000,1000", "labels.csv.*begins before it ends")):
         labels.write_text(f"class,startTime_usec,endTime_usec\n{row}\n")
         with pytest.raises(ValueError, match=words):
             list(gestures(tmp_path))

@@ -26,3 +26,5 @@ def test_every_gesture_can_be_seen():
 def test_there_is_no_other_split():
     with pytest.raises(ValueError, match="train, calibration, test"):
         gesture_split("validation", 1)
+    with pytest.raises(ValueError, match="gestures is a whole number"):
+        gesture_split("test", 0)

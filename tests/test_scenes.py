@@ -203,6 +203,19 @@ def test_only_what_moves_is_seen():
     assert len(seen) > 500 and (seen.x < 24 + still.place_px[0]).mean() > 0.98    # the hand that waves is on the picture's left
 
 
+def test_one_window_cannot_tell_a_light_arm_from_a_dark_one_that_turns_the_other_way():
+    """The film of the one is the other's in negative and backwards: a window's bits are alike, but for what is left in a level."""
+    t, alike = np.linspace(0, 0.075, 31), []
+    for seed in range(10):
+        one = replace(figure(GESTURES.index("right arm clockwise"), seed), sway=0.0)
+        two = replace(one, gesture=GESTURES.index("right arm counter-clockwise"), phase=-(one.phase + 2 * np.pi * one.turns_hz * 0.075),
+                      skin=-one.skin, shirt=-one.shirt, wall=-one.wall)
+        assert np.allclose(one.film(t), -two.film(0.075 - t), atol=1e-4)
+        bits = [to_frames(EventCamera(threshold=0.18).watch_film(film, t), 1, 0.08) for film in (one.film(t), two.film(t))]
+        alike.append((bits[0] & bits[1]).sum() / (bits[0] | bits[1]).sum())
+    assert np.mean(alike) > 0.9
+
+
 def test_a_gesture_that_nobody_knows_is_refused():
     with pytest.raises(ValueError, match="0 to 10"):
         figure(11, 0)
