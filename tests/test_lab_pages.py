@@ -13,7 +13,7 @@ import yaml
 
 from labs.tools.editions import named, write_branch
 from labs.tools.masters import LABS, code_cells, exercises, masters
-from labs.tools.pages import BRANCH, PAGES, binder, colab, goals, renewed
+from labs.tools.pages import BRANCH, PAGES, binder, colab, goals, minutes, needs, renewed
 
 ROOT = LABS.parent
 ALL = {e.question for path in masters() for e in exercises(path)}
@@ -22,6 +22,14 @@ ALL = {e.question for path in masters() for e in exercises(path)}
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_the_tables_of_a_page_are_those_of_the_masters(page):
     assert page.read_text("utf8") == renewed(page.read_text("utf8")), "python -m labs.tools.pages"
+
+
+def test_a_lab_that_does_not_say_how_long_it_takes_gets_no_row(tmp_path):
+    lab = tmp_path / "lab9.ipynb"
+    lab.write_text(json.dumps({"cells": [{"source": ["# Lab 9. Late\n", "**Needs** lab 8. **Runs** here."]}]}), "utf8")
+    assert needs(lab) == "lab 8"
+    with pytest.raises(ValueError, match=r"the first cell of lab9.ipynb says what a lab takes"):
+        minutes(lab)
 
 
 def test_every_goal_is_practised_and_every_exercise_has_a_goal():

@@ -29,12 +29,21 @@ def title(path: Path) -> str:
     return first_cell(path).splitlines()[0].removeprefix("# Lab ")
 
 
+def told(path: Path, shape: str) -> str:
+    """What a master's first cell says in the group of this pattern."""
+    found = re.search(shape, first_cell(path))
+    if found is None:
+        raise ValueError(f"the first cell of {path.name} says what a lab takes, `**Time** 45 minutes. **Needs** ... **Runs** ...`; "
+                         f"got nothing like {shape}")
+    return found[1]
+
+
 def minutes(path: Path) -> int:
-    return int(re.search(r"\*\*Time\*\* (\d+) minutes", first_cell(path))[1])
+    return int(told(path, r"\*\*Time\*\* (\d+) minutes"))
 
 
 def needs(path: Path) -> str:
-    return re.search(r"\*\*Needs\*\* (.+?)\. \*\*Runs\*\*", first_cell(path))[1]
+    return told(path, r"\*\*Needs\*\* (.+?)\. \*\*Runs\*\*")
 
 
 def points(path: Path) -> str:
