@@ -20,6 +20,7 @@ from tools.build_book import toc_entries
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))), "search"]
 WIDTHS_PX = (360, 1280)
+NARROWEST_PX = 320  # WCAG 2.2, 1.4.10: a page is read without scrolling in two directions
 PAGE_KB = 600  # MathJax apart: it is named, cached, and only on pages with equations
 LAYOUT_SHIFT = 0.02
 PATIENCE_MS = 120_000  # a busy machine is slow, and no test here is about that
@@ -115,6 +116,7 @@ def transferred_bytes(path: Path) -> int:
 
 
 everywhere = pytest.mark.parametrize("width_px", WIDTHS_PX)
+either_way = pytest.mark.parametrize(("width_px", "from_folder"), [(WIDTHS_PX[0], False), (NARROWEST_PX, True)], ids=["server", "folder"])
 every_page = pytest.mark.parametrize("name", PAGES)
 
 
@@ -133,25 +135,30 @@ def test_a_page_logs_no_error_from_a_server(look, name, width_px):
 
 @every_page
 def test_a_page_logs_no_error_from_a_folder(look, name):
-    assert look(name, WIDTHS_PX[0], from_folder=True).errors == []
+    assert look(name, NARROWEST_PX, from_folder=True).errors == []
 
 
 @every_page
-@pytest.mark.parametrize("from_folder", [False, True], ids=["server", "folder"])
-def test_a_page_asks_nothing_of_the_network(look, name, from_folder):
-    assert [url for url in look(name, WIDTHS_PX[0], from_folder).requests if not local(url)] == []
+@either_way
+def test_a_page_asks_nothing_of_the_network(look, name, width_px, from_folder):
+    assert [url for url in look(name, width_px, from_folder).requests if not local(url)] == []
 
 
 @every_page
-@pytest.mark.parametrize("from_folder", [False, True], ids=["server", "folder"])
-def test_every_explorer_comes_alive(look, name, from_folder):
-    assert set(look(name, WIDTHS_PX[0], from_folder).widgets) <= {"live"}
+@either_way
+def test_every_explorer_comes_alive(look, name, width_px, from_folder):
+    assert set(look(name, width_px, from_folder).widgets) <= {"live"}
 
 
 @every_page
 @everywhere
 def test_a_page_never_scrolls_sideways(look, name, width_px):
     assert look(name, width_px).too_wide_px <= 0
+
+
+@every_page
+def test_a_page_never_scrolls_sideways_in_the_narrowest_window(look, name):
+    assert look(name, NARROWEST_PX, from_folder=True).too_wide_px <= 0
 
 
 @every_page
