@@ -178,10 +178,18 @@ class LayerShape:
     out_width: int = 1
     in_height: int = 1
     in_width: int = 1
+    stride: int = 1
 
     def __post_init__(self) -> None:
-        for what in ("in_channels", "out_channels", "kernel", "out_height", "out_width", "in_height", "in_width"):
+        for what in ("in_channels", "out_channels", "kernel", "out_height", "out_width", "in_height", "in_width", "stride"):
             check_whole(f"{what} of {self.name}", getattr(self, what))
+        if self.out_height < self.unpadded(self.in_height) or self.out_width < self.unpadded(self.in_width):
+            raise ValueError(f"{self.name} makes {self.out_height} x {self.out_width} of {self.in_height} x {self.in_width}, fewer than a "
+                             f"kernel of {self.kernel} makes without padding: is its stride {self.stride}, and not more?")
+
+    def unpadded(self, size: int) -> int:
+        """Where the kernel fits along a side: (size - k) // stride + 1, or 0."""
+        return max(0, (size - self.kernel) // self.stride + 1)
 
     @property
     def rows(self) -> int:

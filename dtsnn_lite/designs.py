@@ -39,7 +39,7 @@ class Designs:
     def save(self, path: str | Path) -> None:
         arrays = {f"left {name}": left.astype(np.uint16) for name, (left, _) in self.tables.items()}
         arrays |= {f"right {name}": right.astype(np.uint16) for name, (_, right) in self.tables.items()}
-        layers = np.array([[s.in_channels, s.out_channels, s.kernel, s.out_height, s.out_width, s.in_height, s.in_width]
+        layers = np.array([[s.in_channels, s.out_channels, s.kernel, s.out_height, s.out_width, s.in_height, s.in_width, s.stride]
                            for s in self.shapes])
         save_arrays(path, layers=layers, densities=self.densities, images=self.images, **arrays)
 

@@ -55,13 +55,8 @@ class Mapped:
 
 
 def unpadded_positions(shape: LayerShape) -> int:
-    """(H - k + 1)(W - k + 1), divided by the stride squared; 0 where the kernel does not fit."""
-    stride = max(1, round(shape.in_height / shape.out_height))
-    return (_steps(shape.in_height, shape.kernel, stride) * _steps(shape.in_width, shape.kernel, stride))
-
-
-def _steps(size: int, kernel: int, stride: int) -> int:
-    return max(0, (size - kernel) // stride + 1)
+    """((H - k) // stride + 1)((W - k) // stride + 1); 0 where the kernel does not fit."""
+    return shape.unpadded(shape.in_height) * shape.unpadded(shape.in_width)
 
 
 def place(shape: LayerShape, chip: Chip, padded: bool = False) -> Mapped:

@@ -316,11 +316,9 @@ def _note(shapes: list[LayerShape], name: str, layer: nn.Conv2d | nn.Linear, inp
         shapes.append(LayerShape(name, layer.in_features, layer.out_features, 1, positions, 1, positions, 1))
         return
     (height, width), (out_height, out_width) = inputs[0].shape[-2:], out.shape[-2:]
-    if not layer.stride[0] == max(1, round(height / out_height)) == max(1, round(width / out_width)):
-        raise ValueError(f"{name} cannot be billed: it makes {out_height} x {out_width} of {height} x {width} with stride "
-                         f"{layer.stride[0]}, and a bill reads another stride off these sizes (is it without padding?)")
     runs = out.numel() // (layer.out_channels * out_height * out_width)
-    shapes += [LayerShape(name, layer.in_channels, layer.out_channels, layer.kernel_size[0], out_height, out_width, height, width)] * runs
+    shapes += [LayerShape(name, layer.in_channels, layer.out_channels, layer.kernel_size[0], out_height, out_width, height, width,
+                          layer.stride[0])] * runs
 
 
 def _check_known(name: str, layer: nn.Module) -> None:

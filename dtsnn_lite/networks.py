@@ -8,7 +8,7 @@ from dtsnn_lite.chip import LayerShape
 def conv(name: str, in_channels: int, out_channels: int, out_size: int, kernel: int = 3, stride: int = 1) -> LayerShape:
     """A square convolution that keeps its map's size (padded), or divides it by the stride."""
     size = out_size * stride
-    return LayerShape(name, in_channels, out_channels, kernel, out_size, out_size, size, size)
+    return LayerShape(name, in_channels, out_channels, kernel, out_size, out_size, size, size, stride)
 
 
 def linear(name: str, in_channels: int, out_channels: int) -> LayerShape:

@@ -34,10 +34,18 @@ def test_the_parts_of_a_chip_are_objects_of_their_kind(what, value, says):
         Chip("odd", **{what: value})
 
 
-@pytest.mark.parametrize("what, value", [("in_channels", -3), ("out_channels", 0), ("kernel", 1.5), ("out_height", 0)])
+@pytest.mark.parametrize("what, value", [("in_channels", -3), ("out_channels", 0), ("kernel", 1.5), ("out_height", 0), ("stride", 0)])
 def test_a_layer_has_whole_sizes(what, value):
     with pytest.raises(ValueError, match=f"{what} of conv is a whole number, 1 or more; got {value}"):
-        replace(LayerShape("conv", 3, 8, 3, 4, 4, 8, 8), **{what: value})
+        replace(LayerShape("conv", 3, 8, 3, 4, 4, 8, 8, 2), **{what: value})
+
+
+def test_a_layer_that_skips_pixels_says_its_stride():
+    with pytest.raises(ValueError, match="conv makes 4 x 4 of 9 x 9, fewer than a kernel of 3 makes without padding: is its stride 1,"):
+        LayerShape("conv", 3, 8, 3, 4, 4, 9, 9)
+    strided = LayerShape("conv", 3, 8, 3, 4, 4, 9, 9, 2)
+    assert strided.unpadded(9) == 4                       # at 0, 2, 4 and 6
+    assert strided.unpadded(2) == 0
 
 
 def test_a_constant_lies_in_its_own_range():

@@ -15,6 +15,7 @@ from dtsnn_lite.data import Split
 from dtsnn_lite.encoding import Rate, direct
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.inference import dynamic_inference, folded, record
+from dtsnn_lite.mapping import place, unpadded_positions
 from dtsnn_lite.models import (DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingConvNet, SpikingNet, SpikingResNet, State, build,
                                compiling, evaluating, layer_shapes, over_time)
 from dtsnn_lite.neurons import LIF, lif_loop
@@ -360,12 +361,18 @@ def test_a_matrix_of_the_networks_own_is_refused():
         layer_shapes(net)
 
 
-def test_a_convolution_whose_stride_a_bill_would_guess_wrongly_is_refused():
+@pytest.mark.parametrize("look, out_size, unpadded", [
+    (nn.Conv2d(1, 3, 3), 2, 2 * 2),                         # at 0 and 1: no padding, stride 1
+    (nn.Conv2d(1, 3, 3, stride=2, padding=1), 2, 1 * 1),    # at -1 and 1, of which 1 lies at 0 without padding
+    (nn.Conv2d(1, 3, 2, stride=3), 1, 1 * 1),               # at 0 alone, though 4 / 1 is 4
+    (nn.Conv2d(1, 3, 3, padding=2), 6, 2 * 2)])             # more outputs than inputs
+def test_the_positions_of_a_convolution_are_counted_with_its_own_stride(look, out_size, unpadded):
     net = Smallest()
-    net.look = nn.Conv2d(1, 3, 3)                       # 4 x 4 -> 2 x 2, as with stride 2
-    net.head = nn.Linear(3 * 2 * 2, 2)
-    with pytest.raises(ValueError, match="look cannot be billed: it makes 2 x 2 of 4 x 4 with stride 1"):
-        layer_shapes(net)
+    net.look = look
+    net.head = nn.Linear(3 * out_size ** 2, 2)
+    shape, _ = layer_shapes(net)
+    assert (shape.positions, unpadded_positions(shape)) == (out_size ** 2, unpadded)
+    assert (place(shape, hp_adc_65nm, padded=True).positions, place(shape, hp_adc_65nm).positions) == (out_size ** 2, unpadded)
 
 
 def test_a_layer_that_runs_twice_is_billed_twice():
