@@ -42,6 +42,7 @@ def test_it_opens(make, from_folder): ...
 
 
 @pytest.mark.parametrize("state", [{}, {"theta": 1.0}])
+@pytest.mark.parametrize("button", [".search-button"])
 @pytest.mark.parametrize("name", [*PAGES, "404"])
 def test_it_stands_still(state): ...
 

@@ -27,7 +27,7 @@ def words(value: ast.expr, named: dict[str, ast.expr]) -> str:
     """What a parameter takes: the values, or a name for them; nothing where they have no words, as a state has none."""
     match value:
         case ast.Constant(value=str() | int() | float() as it):
-            return str(it)
+            return str(it) if str(it)[:1].isalnum() else ""  # a selector is no word
         case ast.List(elts=elements) | ast.Tuple(elts=elements):
             return ", ".join(filter(None, (words(element, named) for element in elements)))
         case ast.Starred(value=inside):
