@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# One Chromium at a time: two of them starve each other, and the tests that wait for a page.
-TOGETHER = "tests/browser"
+# Two Chromiums at most: one visits every page, which takes longest, the other does all else that needs one.
+PAGES, BROWSER = "tests/browser/test_pages.py", "tests/browser"
 # What takes minutes; the rest follows as it is collected. Whoever waits for a limit runs beside the browser, which waits, too.
-FIRST = (TOGETHER, "tests/test_grading.py", "tests/test_labs.py", "tests/test_build.py")
+FIRST = (PAGES, "tests/test_grading.py", "tests/test_labs.py", "tests/test_build.py", BROWSER)
 
 
 def group(nodeid: str) -> str:
-    """What shares a worker with a test: its file, whose fixtures and kernel are made once; for the browser, its folder."""
+    """What shares a worker with a test: its file, whose fixtures and kernel are made once; of the browser's folder, all but the pages."""
     file = nodeid.partition("::")[0]
-    return TOGETHER if file.startswith(f"{TOGETHER}/") else file
+    return BROWSER if file.startswith(f"{BROWSER}/") and file != PAGES else file
 
 
 class Groups(LoadScopeScheduling):
