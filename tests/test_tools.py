@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tools import build_book
 from tools.bounds import pinned_tools
 from tools.build_book import missing_pages, toc_entries
 from tools.freeze import pin
@@ -27,6 +28,16 @@ def find_browser(folder: Path, **variables: str) -> subprocess.CompletedProcess:
     (folder / "id").chmod(0o755)
     command = [shutil.which("sh"), ROOT / "tools" / "find_browser.sh"]
     return subprocess.run(command, env={"PATH": str(folder), **variables}, capture_output=True, text=True)
+
+
+def test_a_backend_chosen_for_scripts_takes_no_figure_out_of_the_pages(monkeypatch):
+    asked = []
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr(build_book.subprocess, "run",
+                        lambda command, env=None, **_: asked.append(env) or subprocess.CompletedProcess(command, 0))
+    assert build_book.build() == 0
+    (environment,) = asked
+    assert "MPLBACKEND" not in environment and environment["PYTHONPATH"] == str(build_book.ROOT)
 
 
 def test_a_missing_browser_is_named_with_the_one_command_that_installs_it(tmp_path):
