@@ -25,7 +25,7 @@ def mean_output_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def prefix_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """(1/T) sum_t CE(f_t, z): every prefix is trained, so that every exit is worth taking (DT-SNN)."""
+    """(1/T) sum_t CE(f_t, z): every prefix is trained, so that every exit is worth taking."""
     f = running_mean(logits)
     return F.cross_entropy(f.flatten(0, 1), labels.repeat(len(f)))
 
