@@ -56,6 +56,29 @@ class Bill:
         return float(self.energy_pj.mean() * self.latency_ns.mean())
 
 
+# --- how often the first layer is billed ----------------------------------------------
+
+@dataclass(frozen=True)
+class EveryStep:
+    """The first layer is computed anew at each timestep, as every other layer is: what the papers' price lists charge."""
+
+
+@dataclass(frozen=True)
+class Once:
+    """The first layer is computed at the first timestep and its sums are held: a still image, coded directly, has no others.
+
+    E(t) = (fixed_pj + first_pj) + (step_pj - first_pj) t,   D(t) as before: the other layers keep their timetable
+
+    Holding the sums is free here. Neurons integrate them at every timestep and stay in its price, but for SpikeSim's,
+    whose update is a part of the PE cycle.
+    """
+
+
+FirstLayer = EveryStep | Once
+
+
+# --- the bill of a run ----------------------------------------------------------------
+
 def inference_cost(t_hat: np.ndarray, step: StepCost, check: ExitCheckCost | None = None) -> Bill:
     """The bill of a run: t_hat (N,) timesteps each, with the exit check (dynamic) or without (static).
 
@@ -104,12 +127,16 @@ def chosen_cost(t_hat: np.ndarray, step: StepCost, look: StepCost | None) -> Bil
     return Bill(bill.energy_pj + look.fixed_pj + look.step_pj, bill.latency_ns + look.fixed_ns + look.step_ns)
 
 
-def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndarray | None = None) -> StepCost:
+# --- a timestep on a chip --------------------------------------------------------------
+
+def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndarray | None = None,
+                  first_layer: FirstLayer = EveryStep()) -> StepCost:
     """What one image pays on a chip: the affine bill of its layers, by part.
 
     spike_rates  share of a layer's inputs that spike, (L,) or (T, L), one a layer; with one less, as a
                  `Recording` has them, the first layer's input is an image: every row conducts.
                  Half of all inputs where nothing is given. Price lists blind to spikes ignore it.
+    first_layer  how often it is billed, `EveryStep` or `Once`; DT-SNN's line is one network's as a whole, and knows no layers
     The 65 nm prices count unpadded positions, as NeuroSim does: a 3 x 3 kernel on a 2 x 2 map has none, so
     VGG-16's last three layers read nothing (`mapping.place` counts both ways).
 
@@ -118,6 +145,10 @@ def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndar
     >>> step = timestep_cost(vgg16(), dtsnn_2023)
     >>> {part: f"{energy_pj / step.step_pj:.0%}" for part, energy_pj in step.parts.items()}
     {'digital peripherals': '45%', 'crossbar and ADC': '25%', 'interconnect and neurons': '30%'}
+    >>> from dtsnn_lite.chip import spikesim_rram_64
+    >>> held = timestep_cost(vgg16(), spikesim_rram_64, first_layer=Once())
+    >>> print(f"{held.fixed_pj / (held.fixed_pj + held.step_pj):.1%} of the first timestep is the first convolution")
+    10.8% of the first timestep is the first convolution
     """
     shapes = tuple(shapes)
     if spike_rates is not None:
@@ -126,11 +157,14 @@ def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndar
         raise ValueError("a network has at least one layer; got no layer shapes")
     match chip.charges:
         case PECycle() as prices:
-            return _pe_cycle_cost(shapes, chip, prices)
+            return _pe_cycle_cost(shapes, chip, prices, first_layer)
         case AffineSteps() as prices:
+            if first_layer != EveryStep():
+                raise ValueError(f"{chip.name} charges a whole network along one line, which does not say what its fixed part is: "
+                                 "a first layer that is billed once needs a price list that knows layers, such as PECycle()")
             return _affine_cost(shapes, chip, prices)
         case Parts65nm() as prices:
-            return _parts_cost(shapes, chip, prices, input_densities(spike_rates, len(shapes)))
+            return _parts_cost(shapes, chip, prices, input_densities(spike_rates, len(shapes)), first_layer)
         case None:
             raise ValueError(f"{chip.name} has no price list: give the Chip its charges")
         case _:
@@ -157,12 +191,23 @@ def _pe_cycles(shape: LayerShape, chip: Chip) -> int:
     return ceil(shape.out_channels / chip.cols) * ceil(shape.in_channels / chip.rows) * shape.positions
 
 
-def _pe_cycle_cost(shapes: Sequence[LayerShape], chip: Chip, prices: PECycle) -> StepCost:
-    parts: dict[str, float] = {}
-    for shape in shapes:
-        for part, energy_pj in pe_cycle_parts_pj(chip, prices, shape.kernel).items():
-            parts[part] = parts.get(part, 0.0) + energy_pj * _pe_cycles(shape, chip)
-    return StepCost(0.0, sum(parts.values()), 0.0, _overlapped_ns(shapes, prices), parts)
+def _pe_cycle_cost(shapes: Sequence[LayerShape], chip: Chip, prices: PECycle, first_layer: FirstLayer) -> StepCost:
+    layers = [{part: energy_pj * _pe_cycles(shape, chip) for part, energy_pj in pe_cycle_parts_pj(chip, prices, shape.kernel).items()}
+              for shape in shapes]
+    once_pj, parts = _billed(layers, first_layer)
+    return StepCost(once_pj, sum(parts.values()), 0.0, _overlapped_ns(shapes, prices), parts)
+
+
+def _billed(layers: Sequence[dict[str, float]], first_layer: FirstLayer) -> tuple[float, dict[str, float]]:
+    """What is paid once, and the parts of a timestep, of layers that hold the same parts."""
+    match first_layer:
+        case EveryStep():
+            once_pj, each_step = 0.0, layers
+        case Once():
+            once_pj, each_step = sum(layers[0].values()), layers[1:]
+        case _:
+            assert_never(first_layer)
+    return once_pj, {part: float(sum(layer[part] for layer in each_step)) for part in layers[0]}
 
 
 def _overlapped_ns(shapes: Sequence[LayerShape], prices: PECycle) -> float:
@@ -173,7 +218,7 @@ def _overlapped_ns(shapes: Sequence[LayerShape], prices: PECycle) -> float:
 
 
 def _affine_cost(shapes: Sequence[LayerShape], chip: Chip, prices: AffineSteps) -> StepCost:
-    one = _pe_cycle_cost(shapes, chip, prices.scale)
+    one = _pe_cycle_cost(shapes, chip, prices.scale, EveryStep())
     step_pj = prices.step.value * one.step_pj
     shares = {"digital peripherals": prices.digital_peripherals, "crossbar and ADC": prices.crossbar_and_adc,
               "interconnect and neurons": prices.network_and_neurons}
@@ -199,29 +244,30 @@ def _shares(spike_rates: np.ndarray) -> np.ndarray:
     return np.minimum(rates, 1.0)
 
 
-def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, densities: np.ndarray) -> StepCost:
+def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, densities: np.ndarray,
+                first_layer: FirstLayer) -> StepCost:
     side_mm = area_mm2(shapes, chip, prices) ** 0.5
     step_ns = max(layer_times_ns(shapes, chip, prices))
-    parts = dict.fromkeys(("converters", "accumulation", "buffers and wires"), 0.0)
-    outputs = scaled_sums = 0
-    for n, shape in enumerate(shapes):
-        own = chip.of_layer(n)
-        layer = place(shape, own)
-        values, counts = np.unique(densities[:, n], return_counts=True)
-        energies_pj = [converter_pj(layer, density, own, prices) for density in values]
-        parts["converters"] += np.average(energies_pj, weights=counts)
-        parts["accumulation"] += accumulation_pj(layer, own, prices)
-        parts["buffers and wires"] += transport_pj(layer, side_mm, own, prices)
-        outputs += layer.outputs
-        scaled_sums += layer.conversions if own.readout.a_scale_a_column else 0
-    if chip.neurons:
-        parts["neurons"] = outputs * prices.lif_update.value
-    if chip.scales:
-        parts["scale factors"] = scaled_sums * prices.scale_multiply.value
+    layers = [_layer_parts_pj(shape, side_mm, chip.of_layer(n), prices, densities[:, n]) for n, shape in enumerate(shapes)]
+    once_pj, parts = _billed(layers, first_layer)
+    outputs = sum(place(shape, chip).outputs for shape in shapes)
+    if chip.neurons:                                            # also the first layer's, which integrate what is held
+        parts["neurons"] = float(outputs * prices.lif_update.value)
     if chip.leakage:
-        parts["leakage"] = leakage_uw(shapes, chip, prices) * step_ns * 1e-3
-    parts = {part: float(energy_pj) for part, energy_pj in parts.items()}
-    return StepCost(outputs * prices.final_merge.value, sum(parts.values()), 0.0, step_ns, parts)
+        parts["leakage"] = float(leakage_uw(shapes, chip, prices) * step_ns * 1e-3)
+    return StepCost(once_pj + outputs * prices.final_merge.value, sum(parts.values()), 0.0, step_ns, parts)
+
+
+def _layer_parts_pj(shape: LayerShape, side_mm: float, chip: Chip, prices: Parts65nm, densities: np.ndarray) -> dict[str, float]:
+    """What a layer's sums cost a timestep, by part: the mean over the densities (T,) of its inputs."""
+    layer = place(shape, chip)
+    values, counts = np.unique(densities, return_counts=True)
+    parts = {"converters": float(np.average([converter_pj(layer, density, chip, prices) for density in values], weights=counts)),
+             "accumulation": accumulation_pj(layer, chip, prices),
+             "buffers and wires": transport_pj(layer, side_mm, chip, prices)}
+    if chip.scales:
+        parts["scale factors"] = layer.conversions * prices.scale_multiply.value if chip.readout.a_scale_a_column else 0.0
+    return parts
 
 
 def exit_check_cost(chip: Chip, classes: int = 10) -> ExitCheckCost:

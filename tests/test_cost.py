@@ -10,13 +10,17 @@ from dtsnn_lite import floorplan
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.chip import HPADC, SARADC, Chip, SenseAmp, adc_less_65nm, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
 from dtsnn_lite.components import Parts65nm
-from dtsnn_lite.cost import (ExitCheckCost, StepCost, chosen_cost, exit_check_cost, inference_cost, input_densities,
+from dtsnn_lite.checkpoints import load_shipped
+from dtsnn_lite.cost import (EveryStep, ExitCheckCost, Once, StepCost, chosen_cost, exit_check_cost, inference_cost, input_densities,
                              pe_cycle_parts_pj, static_cost, steps_squared_ratio, three_ratios, timestep_cost)
+from dtsnn_lite.exits import EntropyExit, calibrate, replay
 from dtsnn_lite.floorplan import clock_ns, layer_times_ns, leakage_uw
 from dtsnn_lite.mapping import place
-from dtsnn_lite.networks import NETWORKS, conv, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
+from dtsnn_lite.models import layer_shapes
+from dtsnn_lite.networks import NETWORKS, cifar10_small, conv, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
 from dtsnn_lite.proofs.fit_65nm import conversion_pj, left_out, measured, modelled
 from dtsnn_lite.proofs.published import CONVERTERS, RATIOS, RUNS, SPARSE_RUNS
+from dtsnn_lite.recording import shipped
 from dtsnn_lite.sensitivity import band, tornado
 
 
@@ -130,6 +134,55 @@ def test_a_look_at_the_image_is_paid_once_an_image_and_left_out_where_nobody_loo
     bill, free = (chosen_cost(np.array([1, 3]), step, policy) for policy in (look, None))
     assert (free.energy_pj.tolist(), free.latency_ns.tolist()) == ([8, 18], [18, 40])
     assert (bill.energy_pj.tolist(), bill.latency_ns.tolist()) == ([8.75, 18.75], [24, 46])
+
+
+# --- the first layer, once or at every step ---------------------------------------
+
+def test_a_first_layer_billed_once_by_hand():
+    shapes = [conv("image", 3, 8, 6), conv("spikes", 8, 8, 6)]           # 6 x 6 positions each, one PE cycle a position
+    cycle_pj = sum(pe_cycle_parts_pj(spikesim_rram_64, spikesim_rram_64.charges).values())
+    every, once = (timestep_cost(shapes, spikesim_rram_64, first_layer=first) for first in (EveryStep(), Once()))
+    assert (every.fixed_pj, every.step_pj) == pytest.approx((0, 72 * cycle_pj))
+    assert (once.fixed_pj, once.step_pj) == pytest.approx((36 * cycle_pj, 36 * cycle_pj))
+    energies = [static_cost(t, once).energy_pj[0] for t in (1, 4)]
+    assert energies == pytest.approx([(1 + 1) * 36 * cycle_pj, (1 + 4) * 36 * cycle_pj])
+
+
+@pytest.mark.parametrize("chip", [spikesim_rram_64, hp_adc_65nm, replace(adc_less_65nm, scales=True, neurons=True, leakage=True)],
+                         ids=["PE cycles", "HP-ADC", "ADC-less, all billed"])
+def test_one_timestep_costs_the_same_and_each_further_one_less_by_the_first_layer(chip):
+    every, once = (timestep_cost(dvsnet(), chip, first_layer=first) for first in (EveryStep(), Once()))
+    assert timestep_cost(dvsnet(), chip) == every                       # what nobody asks for is every step
+    assert static_cost(1, once).energy_pj[0] == pytest.approx(static_cost(1, every).energy_pj[0])
+    first_pj = once.fixed_pj - every.fixed_pj
+    assert 0 < first_pj == pytest.approx(every.step_pj - once.step_pj)
+    assert static_cost(7, every).energy_pj[0] - static_cost(7, once).energy_pj[0] == pytest.approx(6 * first_pj)
+    assert sum(once.parts.values()) == pytest.approx(once.step_pj) and list(once.parts) == list(every.parts)
+    assert (once.fixed_ns, once.step_ns) == (every.fixed_ns, every.step_ns)                    # the timetable stays
+    assert {part for part in every.parts if once.parts[part] == every.parts[part]} == {"neurons", "leakage"} & set(every.parts)
+
+
+@pytest.mark.parametrize("shapes, percent", [(layer_shapes(load_shipped("digits")), 75.6), (cifar10_small(), 44.2), (vgg16(), 10.8)],
+                         ids=["digits", "cifar10-small", "VGG-16"])
+def test_the_first_convolutions_share_of_a_timestep_falls_with_the_size_of_the_network(shapes, percent):
+    once = timestep_cost(shapes, spikesim_rram_64, first_layer=Once())
+    assert 100 * once.fixed_pj / static_cost(1, once).energy_pj[0] == pytest.approx(percent, abs=0.05)
+
+
+def test_billed_once_the_easy_digits_save_far_less():
+    t_hat = replay(shipped("digits-test"), calibrate(shipped("digits-calibration"), EntropyExit, max_drop=0.0)).t_hat
+    for first, energy, edp in ((EveryStep(), 0.267, 0.083), (Once(), 0.587, 0.163)):
+        step = timestep_cost(layer_shapes(load_shipped("digits")), spikesim_rram_64, first_layer=first)
+        bill, still = inference_cost(t_hat, step, exit_check_cost(spikesim_rram_64)), static_cost(4, step)
+        assert bill.energy_pj.mean() / still.energy_pj[0] == pytest.approx(energy, abs=5e-4)
+        assert bill.edp_pj_ns.mean() / still.edp_pj_ns[0] == pytest.approx(edp, abs=5e-4)
+
+
+def test_a_first_layer_alone_cannot_be_the_fixed_part_of_dt_snns_line():
+    eight, one = (static_cost(t, timestep_cost(vgg16(), spikesim_rram_64, first_layer=Once())).energy_pj[0] for t in (8, 1))
+    assert eight / one == pytest.approx(8 - 7 * 0.108, abs=5e-3) and eight / one > 4.9 + 2
+    with pytest.raises(ValueError, match="along one line, which does not say what its fixed part is.*such as PECycle"):
+        timestep_cost(vgg16(), dtsnn_2023, first_layer=Once())
 
 
 def test_bad_bills_are_refused_with_the_reason():
