@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dtsnn_lite.cost import StepCost, inference_cost, static_cost
+from dtsnn_lite.chip import dtsnn_2023
+from dtsnn_lite.cost import StepCost, inference_cost, static_cost, timestep_cost
+from dtsnn_lite.networks import vgg16
 from dtsnn_lite.proofs import papers
-from dtsnn_lite.proofs.papers import (ADC_LESS, CIFAR10, DIGITS, DT_SNN, PLAUSIBLE, PROGRAMS, SEENN, Row, compare, edp_ratio,
-                                      show, table, tally, wilson)
+from dtsnn_lite.proofs.papers import (ADC_LESS, CIFAR10, CIFAR10_SEEDS, DIGITS, DT_SNN, PROGRAMS, SEENN, Row, compare, edp_ratio,
+                                      exit_shares, possible_edp, show, table, tally, wilson)
+from dtsnn_lite.recording import shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL = (*DT_SNN, *SEENN, *CIFAR10, *ADC_LESS, *PROGRAMS, *DIGITS)
@@ -69,10 +72,42 @@ def test_the_interval_by_hand_and_at_the_edges():
     assert wilson(1.0, 100)[1] == pytest.approx(100) and wilson(0.0, 100)[0] == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("mean_timesteps", PLAUSIBLE)
-def test_an_assumed_histogram_has_the_published_mean(mean_timesteps):
-    for shares in PLAUSIBLE[mean_timesteps]:
-        assert sum(shares) == pytest.approx(1) and np.dot(shares, range(1, 5)) == pytest.approx(mean_timesteps)
+def test_a_verdict_that_nothing_possible_could_change_is_none():
+    row = replace(ROW, measure=lambda: (10.4, 10.4))
+    assert replace(row, possible=lambda: (9.5, 10.5)).compare().verdict == "cannot fail"
+    assert replace(row, possible=lambda: (9.4, 10.5)).compare().verdict == "reproduced"
+    assert replace(row, possible=lambda: (9.5, 10.6), measure=lambda: (10.6, 10.6)).compare().verdict == "not reproduced"
+    assert replace(row, possible=lambda: (9.4, 10.5)).compare().cells[2] == "10.4\u00a0ms (possible at all: 9.4 to 10.5\u00a0ms)"
+
+
+@pytest.mark.parametrize("mean_timesteps", [1.46, 1.27])
+@pytest.mark.parametrize("gamma", [0, 1])
+@pytest.mark.parametrize("network", CIFAR10_SEEDS)
+def test_a_measured_histogram_has_the_published_mean(network, gamma, mean_timesteps):
+    shares = exit_shares(shipped(f"{network}-test"), mean_timesteps, gamma)
+    assert sum(shares) == pytest.approx(1)
+    assert mean_timesteps - 3 / 10_000 <= np.dot(shares, range(1, 5)) <= mean_timesteps + 1e-9        # one image moves it by 3 at most
+
+
+def test_what_a_mean_alone_allows_by_hand():
+    step = StepCost(0.0, 1.0, 0.0, 1.0)                             # E D = t^2 / T^2
+    low, high = possible_edp(1.5, step)                             # half leave at 1 and half at 2; or 5/6 at 1 and 1/6 at 4
+    assert (low, high) == pytest.approx((100 * (1 - (5 / 6 + 16 / 6) / 16), 100 * (1 - (1 + 4) / 2 / 16)))
+    assert possible_edp(1.0, step) == pytest.approx((100 * 15 / 16,) * 2) and possible_edp(4.0, step) == pytest.approx((0, 0))
+
+
+@pytest.mark.parametrize(("mean_timesteps", "least", "most"), [(1.46, 76.7, 81.5), (1.27, 82.5, 85.3)])
+def test_no_histogram_with_that_mean_saves_more_or_less_and_two_reach_the_ends(mean_timesteps, least, most):
+    step = timestep_cost(vgg16(), dtsnn_2023)
+    low, high = possible_edp(mean_timesteps, step)
+    assert (low, high) == pytest.approx((least, most), abs=0.05)
+    found = []
+    for third in np.arange(0, 76, 3) / 300:
+        for fourth in np.arange(0, 61) / 300:                       # 1 + second + 2 third + 3 fourth is the mean
+            second = mean_timesteps - 1 - 2 * third - 3 * fourth
+            if second >= -1e-12:
+                found.append(100 * (1 - edp_ratio((1 - second - third - fourth, second, third, fourth), step)))
+    assert len(found) > 50 and (min(found), max(found)) == pytest.approx((low, high))
 
 
 def test_edp_by_shares_equals_edp_image_by_image():
@@ -95,10 +130,22 @@ def test_a_row_that_waits_for_a_recording_is_measured_once_it_ships(tmp_path, mo
 
 def test_the_energy_line_of_the_figure_and_the_abstracts_of_dt_snn_fit_together():
     verdicts = {c.row.what: c.verdict for c in compare(DT_SNN)}
-    assert verdicts["EDP saved at 1.46 timesteps, by arithmetic"] == "reproduced"
-    assert verdicts["EDP saved at 1.27 timesteps, by arithmetic"] == "reproduced"
+    assert verdicts["EDP saved at 1.46 timesteps, by arithmetic, exits on the sum"] == "reproduced"
+    assert verdicts["EDP saved at 1.46 timesteps, by arithmetic, exits on the mean"] == "not reproduced"
+    assert verdicts["EDP saved at 1.27 timesteps, by arithmetic, exits on the sum"] == "cannot fail"
     assert verdicts["VGG-16, energy at T = 8 over T = 1"] == "not reproduced"
     assert verdicts["VGG-16, share of crossbar and ADC"] == "not reproduced"
+
+
+def test_each_question_of_cifar_10_is_asked_of_the_mean_and_of_the_sum():
+    measured = compare(CIFAR10)
+    for what in ("mean timesteps, nothing lost", "in hindsight", "EDP saved by the exit", "1.20 timesteps", "1.09 timesteps"):
+        asked = {word: c.ours for c in measured for word in ("the mean", "the sum") if what in c.row.what and f"on {word}" in c.row.what}
+        assert len(asked) == 2
+        if "timesteps," in what or "hindsight" in what:
+            assert asked["the sum"][1] < asked["the mean"][0]                   # both seeds of one below both of the other
+        else:
+            assert asked["the sum"][0] > asked["the mean"][0] and asked["the sum"][1] > asked["the mean"][1]
 
 
 def test_the_gains_of_adc_less_lie_in_the_published_ranges():
