@@ -325,13 +325,24 @@ def replay(recording: Recording, policy: ExitPolicy) -> Run:
 # --- oracles: they read the labels ----------------------------------------------
 
 def first_right(recording: Recording) -> np.ndarray:
-    """First timestep that is right, T if none is, (N,): its mean is the empirical AET (SEENN).
+    """First timestep that is right, T if none is, (N,): its mean is the empirical AET (SEENN); `aet_by_counts` is the other one.
 
     No rule is more accurate. One that gives some answers up can be faster, and so can one that wins as many
     but does not wait for the images that are never right.
     """
     right = recording.correct
     return np.where(right.any(axis=0), right.argmax(axis=0) + 1, recording.timesteps)
+
+
+def aet_by_counts(recording: Recording) -> float:
+    """The other AET of SEENN's code: [C_1 + sum_{t>=2} t (C_t - C_{t-1}) + (N - C_T) T] / N, with C_t images right at t.
+
+    An image that loses its right answer at t takes t back and pays T: so it is never below the mean of `first_right`,
+    and equal to it where nobody loses one.
+    """
+    right = recording.correct.sum(axis=1)
+    T, N = recording.timesteps, recording.images
+    return float((np.arange(1, T + 1) @ np.diff(right, prepend=0) + (N - right[-1]) * T) / N)
 
 
 def right_from_then_on(recording: Recording) -> np.ndarray:

@@ -12,8 +12,10 @@ from safetensors.torch import load_file
 
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
-from dtsnn_lite.chip import LayerShape
+from dtsnn_lite.chip import LayerShape, dtsnn_2023
+from dtsnn_lite.cost import timestep_cost
 from dtsnn_lite.data import as_input, cifar10
+from dtsnn_lite.evidence import calibrate_pair
 from dtsnn_lite.exits import EntropyExit, calibrate, replay, run_of
 from dtsnn_lite.files import ASSETS
 from dtsnn_lite.inference import record
@@ -184,6 +186,34 @@ def test_two_seeds_tell_the_same_story():
     assert fact("cifar10.seed1.accuracy_T4").value == pytest.approx(100 * b)
     assert fact("cifar10.seed1.dtsnn.mean_timesteps").value == pytest.approx(runs[1].mean_timesteps)
     assert fact("cifar10.seed1.dtsnn.change").value == pytest.approx(100 * (runs[1].accuracy - b))
+
+
+def test_on_both_seeds_evidence_stops_sooner_and_the_photographs_tell_no_other_accuracy():
+    for name, prefix in zip(CIFAR10_SEEDS, ("cifar10", "cifar10.seed1"), strict=True):
+        seen, before = shipped(f"{name}-test"), shipped(f"{name}-calibration")
+        mean, total = (calibrate(before, EntropyExit, max_drop=0.0, gamma=gamma) for gamma in (0, 1))
+        pair = calibrate_pair(before, EntropyExit, max_drop=0.0)
+        rules = {"dtsnn": mean, "sum": total, "pair": pair}
+        runs = {rule: replay(seen, policy) for rule, policy in rules.items()}
+        steps = [runs[rule].mean_timesteps for rule in ("pair", "sum", "dtsnn")]
+        assert steps == sorted(steps) and steps[1] < steps[2] - 0.4 and fact(f"{prefix}.pair.gamma").value == pair.gamma >= 1
+        for rule, run in runs.items():
+            assert fact(f"{prefix}.{rule}.mean_timesteps").value == pytest.approx(run.t_hat.mean())
+            assert fact(f"{prefix}.{rule}.change").value == pytest.approx(100 * (run.accuracy - seen.accuracy[-1]))
+            won, lost = (run.correct & ~seen.correct[-1]).sum(), (~run.correct & seen.correct[-1]).sum()
+            assert abs(int(won) - int(lost)) < 2.9 * np.sqrt(won + lost)      # six comparisons: 1 in 20 for them all together
+
+
+def test_two_networks_for_one_step_each_are_billed_twice():
+    a, b = (shipped(f"{name}-test") for name in CIFAR10_SEEDS)
+    assert (a.labels == b.labels).all()                                     # the same photographs in the same order
+    right = np.mean(((a.f[0].astype(float) + b.f[0]) / 2).argmax(axis=1) == a.labels)
+    assert fact("cifar10.two_networks.accuracy").value == pytest.approx(100 * right) == pytest.approx(85.68)
+    assert max(a.accuracy[1], b.accuracy[1]) < right < min(a.accuracy[2], b.accuracy[2])
+    step = timestep_cost(cifar10_small(), dtsnn_2023)
+    one, four = step.fixed_pj + step.step_pj, step.fixed_pj + 4 * step.step_pj
+    assert fact("cifar10.two_networks.energy_ratio").value == pytest.approx(2 * one / four)
+    assert fact("cifar10.two_networks.edp_ratio").value == pytest.approx(2 * one / (4 * four))
 
 
 @pytest.mark.parametrize("split", ["calibration", "test"])

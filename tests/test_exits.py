@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtsnn_lite.exits import (THRESHOLD_POLICIES, ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit,
-                              PatienceExit, ThresholdPolicy, calibrate, confidence, entropy, exit_curve, margin, replay, run_of,
-                              softmax, trade_off)
+                              PatienceExit, ThresholdPolicy, aet_by_counts, calibrate, confidence, entropy, exit_curve, first_right,
+                              margin, replay, run_of, softmax, trade_off)
 from dtsnn_lite.recording import Recording, shipped
 
 THRESHOLDED = list(THRESHOLD_POLICIES.values())
@@ -162,6 +162,23 @@ def test_patience_by_hand():
     assert replay(seen, PatienceExit(1)).t_hat.tolist() == [1, 1, 1, 1]
     assert replay(seen, PatienceExit(2)).t_hat.tolist() == [2, 3, 4, 4]
     assert replay(seen, PatienceExit(3)).t_hat.tolist() == [4, 4, 4, 4]
+
+
+def test_the_aet_by_counts_by_hand_and_beside_the_empirical_one():
+    right, wrong = [0.0, 1.0], [1.0, 0.0]
+    seen = of([[right, wrong, right], [wrong, right, right], [wrong, right, right]], [1, 1, 1])        # images right: 2, 2, 2
+    assert aet_by_counts(seen) == pytest.approx((2 * 1 + 0 + 0 + (3 - 2) * 3) / 3)
+    assert first_right(seen).mean() == pytest.approx((1 + 2 + 1) / 3)
+    kept = of([[right, wrong, wrong], [right, right, wrong], [right, right, wrong]], [1, 1, 1])           # nobody loses a right answer
+    assert aet_by_counts(kept) == pytest.approx(first_right(kept).mean()) == pytest.approx((1 + 2 + 3) / 3)
+    photographs = shipped("cifar10-small-test")
+    assert (aet_by_counts(photographs), first_right(photographs).mean()) == pytest.approx((1.462, 1.403), abs=5e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_aet_by_counts_is_never_below_the_empirical_one(seed):
+    seen = a_recording(seed=seed)
+    assert aet_by_counts(seen) >= first_right(seen).mean() - 1e-12
 
 
 def test_the_oracle_stops_at_the_first_right_step_and_runs_on_when_never_right():

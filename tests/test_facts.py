@@ -9,7 +9,7 @@ import pytest
 
 from dtsnn_lite.checkpoints import load_shipped, shipped_policy
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
-from dtsnn_lite.cost import StepCost, exit_check_cost, inference_cost, three_ratios, timestep_cost
+from dtsnn_lite.cost import Once, StepCost, exit_check_cost, inference_cost, three_ratios, timestep_cost
 from dtsnn_lite.exits import replay
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.proofs.facts import Fact, fact, facts, policies_of
@@ -112,3 +112,26 @@ def test_the_bills_are_added_up_image_by_image(prefix, name, chip):
     assert fact(f"{prefix}.{name}.delay_ratio").value == pytest.approx(delay.mean() / whole[1])
     assert fact(f"{prefix}.{name}.edp_ratio.mean_of_products").value == pytest.approx((energy * delay).mean() / (whole[0] * whole[1]))
     assert fact(f"{prefix}.{name}.check_share").value == pytest.approx(100 * check.energy_pj / (step.step_pj + check.energy_pj))
+
+
+@pytest.mark.parametrize("prefix", NETWORKS)
+def test_fair_bills_are_added_up_histogram_by_histogram(prefix):
+    network = NETWORKS[prefix]
+    seen, shapes, t = shipped(f"{network}-test"), layer_shapes(load_shipped(network)), np.arange(1, 5)
+    every = timestep_cost(shapes, dtsnn_2023)
+    first = timestep_cost(shapes[:1], spikesim_rram_64).step_pj
+    once = StepCost(first, timestep_cost(shapes[1:], spikesim_rram_64).step_pj, 0.0, timestep_cost(shapes, spikesim_rram_64).step_ns)
+    assert timestep_cost(shapes, spikesim_rram_64, first_layer=Once()).step_pj == pytest.approx(once.step_pj)
+    for name, rule, chip, step in (("dtsnn_chip.sum", "sum", dtsnn_2023, every), ("dtsnn_chip.pair", "pair", dtsnn_2023, every),
+                                   ("spikesim.once.dtsnn", "dtsnn", spikesim_rram_64, once),
+                                   ("spikesim.once.pair", "pair", spikesim_rram_64, once)):
+        check = exit_check_cost(chip)
+        shares = replay(seen, policies_of(network)[rule]).histogram / seen.images
+        energy, delay = step.fixed_pj + (step.step_pj + check.energy_pj) * t, (step.step_ns + check.latency_ns) * t
+        whole = step.fixed_pj + 4 * step.step_pj, 4 * step.step_ns
+        assert fact(f"{prefix}.{name}.energy_ratio").value == pytest.approx(shares @ energy / whole[0])
+        assert fact(f"{prefix}.{name}.edp_ratio").value == pytest.approx(shares @ (energy * delay) / (whole[0] * whole[1]))
+    for k in (1, 2, 3):
+        energy = (every.fixed_pj + k * every.step_pj) / (every.fixed_pj + 4 * every.step_pj)
+        assert fact(f"{prefix}.dtsnn_chip.always{k}.energy_ratio").value == pytest.approx(energy)
+        assert fact(f"{prefix}.dtsnn_chip.always{k}.edp_ratio").value == pytest.approx(energy * k / 4)

@@ -14,15 +14,17 @@ import numpy as np
 from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated
 from dtsnn_lite.checkpoints import card_of, load_shipped, shipped_policy
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
-from dtsnn_lite.cost import chosen_cost, exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
-from dtsnn_lite.exits import ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, calibrate, replay, run_of
+from dtsnn_lite.cost import Bill, Once, chosen_cost, exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
+from dtsnn_lite.evidence import calibrate_pair
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, aet_by_counts, calibrate,
+                              first_right, replay, run_of)
 from dtsnn_lite.models import layer_shapes
-from dtsnn_lite.networks import vgg9, vgg16
-from dtsnn_lite.proofs.papers import CIFAR10_SEEDS
+from dtsnn_lite.networks import cifar10_small, vgg9, vgg16
+from dtsnn_lite.proofs.papers import CIFAR10_SEEDS, exit_shares
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.reinforce import fastest_row, shipped_sweeps
 
-PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "weights": 0, "s": 0, "hours": 1, "threshold": 3}
+PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "weights": 0, "s": 0, "hours": 1, "threshold": 3, "gamma": 2}
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Fact:
 
     name   its name for good, dotted from the general to the particular
     value  measured now, from what ships
-    unit   "%" counts in hundredths, "x" is a ratio, "threshold" is in the policy's own unit
+    unit   "%" counts in hundredths, "x" is a ratio, "threshold" is in the policy's own unit, "gamma" an exponent
     how    what was done to get it
     test   tests/test_<file>.py::test_<name>, the test that fails when it is no longer true
     """
@@ -48,7 +50,7 @@ class Fact:
         places = PLACES.get(self.unit, 2)
         tiny = 0 < abs(self.value) < 0.5 * 10 ** -places        # would print as zero, which it is not
         number = f"{self.value:.1g}" if tiny else f"{self.value:,.{places}f}"
-        return number + {"x": "x", "threshold": ""}.get(self.unit, f" {self.unit}")
+        return number + {"x": "x", "threshold": "", "gamma": ""}.get(self.unit, f" {self.unit}")
 
 
 @lru_cache(maxsize=1)
@@ -56,7 +58,7 @@ def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the book."""
     found = (*_prices(), *_published_edp(), *_digits_network(), *_exits("digits", "digits"), *_bills("digits", "digits"),
              *_digits_converted(), *_hard_policy(), *_cifar10_network(), *_exits("cifar10", CIFAR10_SEEDS[0]),
-             *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds())
+             *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds(), *_two_networks())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
         raise ValueError(f"two facts share a name: {sorted({n for n in names if names.count(n) > 1})}")
@@ -83,16 +85,26 @@ def _prices() -> Iterator[Fact]:
     how = "the line through E(1) = 1 and E(8) = 4.9 of DT-SNN's Fig. 1B"
     yield Fact("dtsnn.fixed_share", 100 * dtsnn.fixed_pj / one, "%", how, test)
     yield Fact("dtsnn.step_share", 100 * dtsnn.step_pj / one, "%", how, test)
+    test = "tests/test_cost.py::test_the_first_convolutions_share_of_a_timestep_falls_with_the_size_of_the_network"
+    for name, shapes in (("digits", layer_shapes(load_shipped("digits"))), ("cifar10", cifar10_small()), ("vgg16", vgg16())):
+        held = timestep_cost(shapes, spikesim_rram_64, first_layer=Once())
+        yield Fact(f"spikesim.{name}.first_layer_share", 100 * held.fixed_pj / (held.fixed_pj + held.step_pj), "%",
+                   "SpikeSim's constants; the first convolution in the energy of one timestep", test)
+    yield Fact("spikesim.vgg16.growth_once", static_cost(8, held).energy_pj[0] / static_cost(1, held).energy_pj[0], "x",
+               "SpikeSim's constants, VGG-16, 8 timesteps over 1, the first convolution billed once",
+               "tests/test_cost.py::test_a_first_layer_alone_cannot_be_the_fixed_part_of_dt_snns_line")
 
 
 def _published_edp() -> Iterator[Fact]:
-    """The papers' EDP reductions from the affine energy and plausible histograms of exit steps."""
-    step = timestep_cost(vgg16(), dtsnn_2023)
+    """The papers' EDP reductions from the affine energy and the exit steps of our photographs at the papers' means."""
+    step, seen = timestep_cost(vgg16(), dtsnn_2023), shipped(f"{CIFAR10_SEEDS[0]}-test")
     test = "tests/test_facts.py::test_the_papers_edp_reductions_follow_from_affine_energy_and_the_mean_of_products"
-    for name, shares in (("vgg16", (.70, .19, .06, .05)), ("resnet19", (.85, .08, .02, .05))):
-        t_hat = np.repeat(np.arange(1, 5), np.rint(10_000 * np.array(shares)).astype(int))
+    for name, mean in (("vgg16", 1.46), ("resnet19", 1.27)):
+        shares = exit_shares(seen, mean, gamma=1)
+        t_hat = np.repeat(np.arange(1, 5), np.rint(seen.images * np.array(shares)).astype(int))
         bill = inference_cost(t_hat, step)
-        how = f"affine energy, exit histogram {shares}, mean {t_hat.mean():.2f} timesteps"
+        how = (f"affine energy, exit shares {', '.join(f'{share:.3f}' for share in shares)} of the small net's photographs "
+               f"(entropy of the sum, seed 0), mean {t_hat.mean():.2f} timesteps")
         for way, ratio in three_ratios(bill, t_hat, step, timesteps=4).items():
             yield Fact(f"dtsnn.{name}.edp_reduction.{way}", 100 * (1 - ratio), "%", _how(way, how, t_hat), test)
 
@@ -110,6 +122,7 @@ STATED = "tests/test_recipes.py::test_the_card_states_the_accuracy_of_the_shippe
 THREE_SEEDS = "tests/test_recipes.py::test_the_digits_reach_97_percent_in_the_mean_of_three_seeds"
 REPLAYED = "tests/test_facts.py::test_each_exit_is_a_replay_at_its_calibrated_threshold"
 BILLED = "tests/test_facts.py::test_the_bills_are_added_up_image_by_image"
+FAIR = "tests/test_facts.py::test_fair_bills_are_added_up_histogram_by_histogram"
 
 
 def _digits_network() -> Iterator[Fact]:
@@ -129,9 +142,14 @@ def _digits_network() -> Iterator[Fact]:
 
 
 def policies_of(network: str) -> dict[str, ExitPolicy]:
-    """The exit rules of the book on a network; thresholds come from its calibration split, no accuracy given up there."""
+    """The exit rules of the book on a network; what is calibrated comes from its calibration split, no accuracy given up there.
+
+    dtsnn reads the mean of the logits (gamma = 0), sum their sum (1), and pair's gamma is calibrated with its threshold.
+    """
     calibration = shipped(f"{network}-calibration")
     return {"dtsnn": calibrate(calibration, EntropyExit, max_drop=0.0),
+            "sum": calibrate(calibration, EntropyExit, max_drop=0.0, gamma=1),
+            "pair": calibrate_pair(calibration, EntropyExit, max_drop=0.0),
             "seenn1": calibrate(calibration, ConfidenceExit, max_drop=0.0),
             "margin": calibrate(calibration, MarginExit, max_drop=0.0),
             "patience2": PatienceExit(2),
@@ -145,6 +163,9 @@ def _exits(prefix: str, network: str) -> Iterator[Fact]:
             if hasattr(policy, threshold):
                 yield Fact(f"{prefix}.{name}.{threshold}", getattr(policy, threshold), "threshold",
                            "calibrated on the calibration split, no accuracy given up", REPLAYED)
+        if name == "pair" and isinstance(policy, EntropyExit):
+            yield Fact(f"{prefix}.{name}.gamma", policy.gamma, "gamma",
+                       "calibrated together with theta, no accuracy given up there", REPLAYED)
         yield from _run_facts(f"{prefix}.{name}", replay(seen, policy), 100 * seen.accuracy[-1])
 
 
@@ -154,6 +175,7 @@ def _run_facts(prefix: str, run: Run, static_percent: float) -> Iterator[Fact]:
     yield Fact(f"{prefix}.change", 100 * run.accuracy - static_percent, "points", "against all 4 timesteps", REPLAYED)
     yield Fact(f"{prefix}.mean_timesteps", run.mean_timesteps, "timesteps", how, REPLAYED)
     yield Fact(f"{prefix}.leave_first", 100 * run.histogram[0] / len(run.t_hat), "%", "images that leave at t = 1", REPLAYED)
+    yield Fact(f"{prefix}.leave_last", 100 * run.histogram[-1] / len(run.t_hat), "%", "images that run all timesteps", REPLAYED)
 
 
 def _bills(prefix: str, network: str) -> Iterator[Fact]:
@@ -169,6 +191,30 @@ def _bills(prefix: str, network: str) -> Iterator[Fact]:
             yield Fact(f"{prefix}.{name}.edp_ratio.{way}", ratio, "x", _how(way, how, run.t_hat), BILLED)
         yield Fact(f"{prefix}.{name}.check_share", 100 * check.energy_pj / (step.step_pj + check.energy_pj), "%",
                    "exit check in the energy of a timestep", BILLED)
+    yield from _fair_bills(prefix, network)
+
+
+def _fair_bills(prefix: str, network: str) -> Iterator[Fact]:
+    """The exits on evidence, their static rivals, and the exits' bills with a first layer that is computed once."""
+    shapes, T = layer_shapes(load_shipped(network)), shipped(f"{network}-test").timesteps
+    runs = {name: replay(shipped(f"{network}-test"), policies_of(network)[name]) for name in ("dtsnn", "sum", "pair")}
+    step, check = timestep_cost(shapes, dtsnn_2023), exit_check_cost(dtsnn_2023)
+    for name in ("sum", "pair"):
+        how = f"{dtsnn_2023.name}; entropy exit, its check billed, against {T} timesteps"
+        yield from _kept(f"{prefix}.dtsnn_chip.{name}", inference_cost(runs[name].t_hat, step, check), static_cost(T, step), how)
+    for t in range(1, T):
+        how = f"{dtsnn_2023.name}; {t} timestep(s) for every image, no check, against {T}"
+        yield from _kept(f"{prefix}.dtsnn_chip.always{t}", static_cost(t, step), static_cost(T, step), how)
+    held, check = timestep_cost(shapes, spikesim_rram_64, first_layer=Once()), exit_check_cost(spikesim_rram_64)
+    for name in ("dtsnn", "pair"):
+        how = f"{spikesim_rram_64.name}, the first layer billed once; entropy exit, its check billed, against {T} timesteps"
+        yield from _kept(f"{prefix}.spikesim.once.{name}", inference_cost(runs[name].t_hat, held, check), static_cost(T, held), how)
+
+
+def _kept(name: str, bill: Bill, still: Bill, how: str) -> Iterator[Fact]:
+    """What a bill keeps of the static network's energy and, image by image, of its EDP."""
+    yield Fact(f"{name}.energy_ratio", bill.energy_pj.mean() / still.energy_pj[0], "x", how, FAIR)
+    yield Fact(f"{name}.edp_ratio", bill.edp_pj_ns.mean() / still.edp_pj_ns[0], "x", how, FAIR)
 
 
 def _digits_converted() -> Iterator[Fact]:
@@ -229,7 +275,7 @@ def _cifar10_network() -> Iterator[Fact]:
 def _cifar10_seeds() -> Iterator[Fact]:
     """The same from another seed, its threshold from its own calibration images."""
     tests = [shipped(f"{name}-test") for name in CIFAR10_SEEDS]
-    runs = [replay(seen, policies_of(name)["dtsnn"]) for name, seen in zip(CIFAR10_SEEDS, tests, strict=True)]
+    rules, pair = policies_of(CIFAR10_SEEDS[1]), calibrate_pair(shipped(f"{CIFAR10_SEEDS[1]}-calibration"), EntropyExit, max_drop=0.0)
     test = "tests/test_cifar10.py::test_two_seeds_tell_the_same_story"
     last = [100 * seen.accuracy[-1] for seen in tests]
     yield Fact("cifar10.accuracy_T4_mean_of_2_seeds", np.mean(last), "%", "seeds 0 and 1, 4 timesteps, test split", test)
@@ -259,6 +305,27 @@ def _cifar10_seeds() -> Iterator[Fact]:
         change = 100 * (halves["accuracy"][-1] - card["accuracy"]["test"][-1])
         yield Fact(f"cifar10.{seed}half_precision.change", change, "points", how, rounds)
     yield Fact("cifar10.seed1.accuracy_T4", last[1], "%", "seed 1, static network, 4 timesteps, test split", test)
-    yield Fact("cifar10.seed1.dtsnn.change", 100 * runs[1].accuracy - last[1], "points",
-               "seed 1, its own threshold, against all 4 timesteps", test)
-    yield Fact("cifar10.seed1.dtsnn.mean_timesteps", runs[1].mean_timesteps, "timesteps", "seed 1, its own threshold, test split", test)
+    yield Fact("cifar10.seed1.pair.gamma", pair.gamma, "gamma", "seed 1, calibrated together with theta", test)
+    for rule in ("dtsnn", "sum", "pair"):
+        run = replay(tests[1], rules[rule])
+        yield Fact(f"cifar10.seed1.{rule}.change", 100 * run.accuracy - last[1], "points",
+                   "seed 1, its own threshold, against all 4 timesteps", test)
+        yield Fact(f"cifar10.seed1.{rule}.mean_timesteps", run.mean_timesteps, "timesteps", "seed 1, its own threshold, test split", test)
+    counted = "tests/test_exits.py::test_the_aet_by_counts_by_hand_and_beside_the_empirical_one"
+    for name, aet, how in (("empirical", first_right(tests[0]).mean(), "mean of the first right timestep, T if none, seed 0"),
+                           ("by_counts", aet_by_counts(tests[0]), "from the numbers of images right at each t, seed 0")):
+        yield Fact(f"cifar10.aet.{name}", aet, "timesteps", how, counted)
+
+
+def _two_networks() -> Iterator[Fact]:
+    """Both seeds' networks for one step each: their logits averaged, side by side on two chips."""
+    first, second = (shipped(f"{name}-test") for name in CIFAR10_SEEDS)
+    right = (first.f[0] + second.f[0]).argmax(axis=1) == first.labels
+    test = "tests/test_cifar10.py::test_two_networks_for_one_step_each_are_billed_twice"
+    step = timestep_cost(cifar10_small(), dtsnn_2023)
+    one, four = static_cost(1, step), static_cost(4, step)
+    how = "seeds 0 and 1, logits averaged at T = 1, test split"
+    yield Fact("cifar10.two_networks.accuracy", 100 * right.mean(), "%", how, test)
+    bill = f"{dtsnn_2023.name}; two of them, one timestep each, against one with 4"
+    yield Fact("cifar10.two_networks.energy_ratio", 2 * one.energy_pj[0] / four.energy_pj[0], "x", bill, test)
+    yield Fact("cifar10.two_networks.edp_ratio", 2 * one.edp_pj_ns[0] / four.edp_pj_ns[0], "x", f"{bill}, at the same time", test)

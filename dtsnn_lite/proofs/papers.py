@@ -153,7 +153,7 @@ class Choose(Protocol):
     """How calibration images choose a rule: `calibrate` at some gamma, or `calibrate_pair`."""
 
     def __call__(self, calibration: Recording, policy: type[Rule], max_drop: float | None = None,
-                 mean_timesteps: float | None = None) -> Rule: ...
+                 mean_timesteps: float | None = None, /) -> Rule: ...
 
 
 SUM: Choose = partial(calibrate, gamma=1.0)
