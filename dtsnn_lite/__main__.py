@@ -100,7 +100,7 @@ def network_cost(a: argparse.Namespace) -> dict:
     from dataclasses import replace
 
     from dtsnn_lite import chip as chips
-    from dtsnn_lite.cost import input_densities, static_cost, timestep_cost
+    from dtsnn_lite.cost import EveryStep, Once, input_densities, static_cost, timestep_cost
     from dtsnn_lite.floorplan import area_mm2, clock_ns, leakage_uw
     from dtsnn_lite.networks import NETWORKS
 
@@ -110,7 +110,7 @@ def network_cost(a: argparse.Namespace) -> dict:
     rates = np.full((timesteps, len(shapes)), 0.5 if a.density is None else a.density)
     if a.density is None and timesteps > 1:
         rates[0] = 0.0                              # as the authors' program feeds its networks
-    step = timestep_cost(shapes, chip, input_densities(rates, len(shapes)))
+    step = timestep_cost(shapes, chip, input_densities(rates, len(shapes)), Once() if a.first_layer_once else EveryStep())
     bill = static_cost(timesteps, step)
     found = {"network": a.name, "chip": chip.name, "timesteps": timesteps, "density": float(rates.mean()),
              "energy_pj": float(bill.energy_pj[0]), "latency_ns": float(bill.latency_ns[0]),
@@ -131,7 +131,7 @@ def cost(a: argparse.Namespace) -> dict:
     from dataclasses import replace
 
     from dtsnn_lite import chip as chips
-    from dtsnn_lite.cost import exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
+    from dtsnn_lite.cost import EveryStep, Once, exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
     from dtsnn_lite.exits import NeverExit, replay
     from dtsnn_lite.models import layer_shapes
 
@@ -139,7 +139,8 @@ def cost(a: argparse.Namespace) -> dict:
     seen = _recording(a.name)
     chip = replace(getattr(chips, a.chip), timesteps=seen.timesteps)
     policy = NeverExit() if a.threshold is None else THRESHOLD_POLICIES[a.score or "entropy"](a.threshold)
-    step = timestep_cost(layer_shapes(_recorded_network(seen, a.net)), chip, seen.spike_rates)
+    first_layer = Once() if a.first_layer_once else EveryStep()
+    step = timestep_cost(layer_shapes(_recorded_network(seen, a.net)), chip, seen.spike_rates, first_layer)
     run = replay(seen, policy)
     bill = inference_cost(run.t_hat, step, None if a.threshold is None else exit_check_cost(chip, seen.classes))
     still = static_cost(seen.timesteps, step)
@@ -289,6 +290,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--score", choices=THRESHOLD_POLICIES, help="of the threshold, by default entropy")
     c.add_argument("--chip", choices=CHIPS, default=CHIPS[0])
     c.add_argument("--net", help="a shipped network, or a .safetensors file; by default the recording's own")
+    c.add_argument("--first-layer-once", action="store_true", help="bill the first layer at the first timestep only, not at every one")
     command(facts).add_argument("name", nargs="?", default="", help="only facts with this in their name")
     command(download).add_argument("name", choices=["cifar10"])
     return p

@@ -95,6 +95,7 @@ class AffineSteps(Prices):
 
     E(T) / E(1) = fixed + step T    from 4.9 times the energy at T = 8
     D(T) / D(1) = T                 from 8 times the latency at T = 8
+    The shares of Fig. 1(A) are taken as those of a timestep; of which T they are, the text that we could read does not say.
     The figure is normalised: E(1) and D(1) of a network are `scale`'s, so only ratios are the paper's.
     """
 

@@ -232,7 +232,7 @@ class NeverExit:
 
 @dataclass(frozen=True, eq=False)
 class OracleExit:
-    """Stop at the first t that is right, at T if none is (SEENN's AET): no rule answers more images right."""
+    """Stop at the first t that is right, at T if none is (SEENN's empirical AET): no rule answers more images right."""
 
     labels: np.ndarray
 

@@ -77,6 +77,13 @@ def test_cost_prints_the_bill_of_a_run(capsys):
     assert sum(bill["parts_pj"].values()) == pytest.approx(bill["step_pj"])
 
 
+@pytest.mark.parametrize("name", ["digits-test", "vgg16"])
+def test_a_first_layer_is_billed_once_where_that_is_asked_for(capsys, name):
+    every, once = (said(capsys, "cost", name, "--chip", "spikesim_rram_64", *option) for option in ((), ("--first-layer-once",)))
+    assert every["fixed_pj"] == 0 < once["fixed_pj"] == pytest.approx(every["step_pj"] - once["step_pj"])
+    assert once["energy_pj"] == pytest.approx(every["energy_pj"] - 3 * once["fixed_pj"])
+
+
 def test_without_a_threshold_cost_is_the_static_network(capsys):
     bill = said(capsys, "cost", "digits-test")
     assert bill["energy_pj"] == pytest.approx(bill["static_energy_pj"])
@@ -156,6 +163,7 @@ def test_another_seed_ships_under_its_own_name(capsys, tmp_path, tiny):
     (["curve", "digits-test", "--points", "-3"], "error: points"),
     (["cost", "digits-test", "--threshold", "1.5"], "error: theta lies in [0, 1]"),
     (["cost", "digits-test", "--threshold", "nan"], "error: theta lies in [0, 1]"),
+    (["cost", "digits-test", "--first-layer-once"], "error: DT-SNN, 64 x 64 RRAM, as published charges a whole network along one line"),
     (["cost", "digits-test", "--net", "nope"], "error: no shipped network 'nope'"),
 ])
 def test_a_wrong_word_costs_one_line(capsys, tmp_path, monkeypatch, argv, message):
