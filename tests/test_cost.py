@@ -75,15 +75,15 @@ def test_dtsnn_splits_a_timestep_in_45_25_and_30_percent():
     assert [energy / step.step_pj for energy in step.parts.values()] == pytest.approx([0.45, 0.25, 0.30])
 
 
-@pytest.mark.parametrize("shares, reduction", [
-    ([.73, .15, .05, .07], 0.80), ([.70, .19, .06, .05], 0.80), ([.85, .08, .02, .05], 0.84)])
+# How the small net's photographs leave, on the entropy of the sum, where their mean is 1.46 and 1.27 (tests/test_papers.py measures it).
+@pytest.mark.parametrize("shares, reduction", [([.704, .186, .054, .056], 0.80), ([.799, .150, .033, .018], 0.84)])
 def test_the_papers_edp_reductions_follow_from_affine_energy_and_a_mean_over_images(shares, reduction):
     step = timestep_cost(vgg16(), dtsnn_2023)
     assert edp_reduction(exit_steps(shares), step) == pytest.approx(reduction, abs=0.02)
 
 
 def test_squaring_the_mean_timesteps_overstates_the_reduction():
-    t_hat = exit_steps([.73, .15, .05, .07])
+    t_hat = exit_steps([.704, .186, .054, .056])
     assert 1 - steps_squared_ratio(t_hat, 4) > edp_reduction(t_hat, timestep_cost(vgg16(), dtsnn_2023)) + 0.05
 
 
