@@ -17,7 +17,7 @@ from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import Bill, Once, chosen_cost, exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
 from dtsnn_lite.evidence import calibrate_pair
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, aet_by_counts, calibrate,
-                              first_right, replay, run_of)
+                              confidence, first_right, replay, run_of)
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import cifar10_small, vgg9, vgg16
 from dtsnn_lite.proofs.papers import CIFAR10_SEEDS, exit_shares
@@ -57,7 +57,7 @@ class Fact:
 def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the book."""
     found = (*_prices(), *_published_edp(), *_digits_network(), *_exits("digits", "digits"), *_bills("digits", "digits"),
-             *_digits_converted(), *_hard_policy(), *_cifar10_network(), *_exits("cifar10", CIFAR10_SEEDS[0]),
+             *_losses(), *_digits_converted(), *_hard_policy(), *_cifar10_network(), *_exits("cifar10", CIFAR10_SEEDS[0]),
              *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds(), *_two_networks())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
@@ -120,6 +120,7 @@ def _how(way: str, how: str, t_hat: np.ndarray) -> str:
 SEEDS = ("digits", "digits-seed1", "digits-seed2")
 STATED = "tests/test_recipes.py::test_the_card_states_the_accuracy_of_the_shipped_recording"
 THREE_SEEDS = "tests/test_recipes.py::test_the_digits_reach_97_percent_in_the_mean_of_three_seeds"
+COMPARED = "tests/test_recipes.py::test_no_loss_alone_makes_the_first_timestep_honest_or_not"
 REPLAYED = "tests/test_facts.py::test_each_exit_is_a_replay_at_its_calibrated_threshold"
 BILLED = "tests/test_facts.py::test_the_bills_are_added_up_image_by_image"
 FAIR = "tests/test_facts.py::test_fair_bills_are_added_up_histogram_by_histogram"
@@ -139,6 +140,23 @@ def _digits_network() -> Iterator[Fact]:
     yield Fact("digits.accuracy_T4_spread_of_3_seeds", max(last) - min(last), "points", "largest minus smallest", THREE_SEEDS)
     yield Fact("digits.spike_rate", 100 * seen.spike_rates.mean(), "%", "spikes a neuron and timestep, mean over layers",
                "tests/test_recipes.py::test_the_shipped_recording_is_what_the_shipped_weights_say")
+
+
+# What the digits were trained on, by the loss: seeds 0, 1, 2 of one network, one schedule.
+LOSSES = {"last": "digits-last", "prefix": "digits", "tet": "digits-tet"}
+
+
+def _losses() -> Iterator[Fact]:
+    said = {"last": "on f_T alone", "prefix": "on every prefix", "tet": "on each step alone (TET)"}
+    for loss, network in LOSSES.items():
+        tests = [shipped(f"{network}{seed}-test") for seed in ("", "-seed1", "-seed2")]
+        how = f"trained {said[loss]}, mean of seeds 0, 1, 2, test split"
+        for t in (1, 4):
+            yield Fact(f"digits.loss.{loss}.accuracy_T{t}", 100 * np.mean([seen.accuracy[t - 1] for seen in tests]), "%",
+                       f"{t} timestep(s), {how}", COMPARED)
+        surplus = [confidence(seen.f[0]).mean() - seen.accuracy[0] for seen in tests]
+        yield Fact(f"digits.loss.{loss}.surplus_T1", 100 * np.mean(surplus), "points",
+                   f"mean confidence minus share right at t = 1, {how}", COMPARED)
 
 
 def policies_of(network: str) -> dict[str, ExitPolicy]:
