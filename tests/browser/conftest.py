@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tools.chromium import ARGUMENTS, chromium_path
 
@@ -30,6 +30,21 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def objections() -> Callable[[Page], list[tuple[str, str]]]:
+    """What axe-core objects to on a page with all its folds open: (rule, place), and the window if it is too narrow for the page."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+
+    def found(page: Page) -> list[tuple[str, str]]:
+        for fold in page.locator("#live0 summary").all():
+            fold.click()
+        said = [(each["id"], each["nodes"][0]["html"]) for each in axe.run(page).response["violations"]]
+        fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        return said if fits else [*said, ("wider than the window", "html")]
+
+    return found
 
 
 @pytest.fixture(scope="package")
