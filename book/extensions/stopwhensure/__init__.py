@@ -11,6 +11,7 @@ pictures      the notebooks' drawings with a palette
 docstrings    the package's docstrings, made fit for a page
 reference     its public names, with signatures, read from the source
 mentions      the first mention of a name in a chapter, linked to the reference
+slides        a chapter as slides, made in its page
 tested        what the tests in a browser hold, and their limits, for the page on accessibility
 pages         descriptions, Open Graph tags, sitemap, the page for lost readers, repairs of the theme
 """
@@ -21,11 +22,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, reference, tables, tested
+from . import execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, reference, slides, tables, tested
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (freshness, execution, live_widgets, offline, icons, tables, pictures, pages, reference, mentions, tested):
+    for part in (freshness, execution, live_widgets, offline, icons, tables, pictures, pages, slides, reference, mentions, tested):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
