@@ -108,7 +108,7 @@ facts: $(READY) ## every number of the prose measured again, every question of t
 screenshot: book browser ## the README's picture of the first page's network, taken from the built page
 	@$(RUN) -m tools.screenshot
 
-browser: ## Chromium for the browser tests, installed where that needs no password
+browser: ## Chromium and Firefox for the browser tests, installed where that needs no password
 	@sh tools/find_browser.sh
 
 constraints: $(READY) ## constraints.txt from the environment as it is

@@ -40,18 +40,25 @@ def test_a_backend_chosen_for_scripts_takes_no_figure_out_of_the_pages(monkeypat
     assert "MPLBACKEND" not in environment and environment["PYTHONPATH"] == str(build_book.ROOT)
 
 
-def test_a_missing_browser_is_named_with_the_one_command_that_installs_it(tmp_path):
+def test_missing_browsers_are_named_with_the_one_command_that_installs_them(tmp_path):
     done = find_browser(tmp_path)
-    assert done.returncode == 0 and "sudo apt-get install -y chromium" in done.stderr
+    assert done.returncode == 0 and "sudo apt-get install -y chromium firefox-esr\n" in done.stderr
+
+
+def test_only_the_browser_that_is_missing_is_named(tmp_path):
+    (tmp_path / "chromium").touch(mode=0o755)
+    done = find_browser(tmp_path, CI="true")
+    assert done.returncode != 0 and "sudo apt-get install -y firefox-esr\n" in done.stderr
 
 
 def test_a_missing_browser_is_a_failure_under_ci(tmp_path):
     assert find_browser(tmp_path, CI="true").returncode != 0
 
 
-@pytest.mark.parametrize("name", ["chromium", "google-chrome"])
-def test_a_browser_that_is_there_is_found_in_silence(tmp_path, name):
-    (tmp_path / name).touch(mode=0o755)
+@pytest.mark.parametrize("names", [("chromium", "firefox-esr"), ("google-chrome", "firefox")])
+def test_browsers_that_are_there_are_found_in_silence(tmp_path, names):
+    for name in names:
+        (tmp_path / name).touch(mode=0o755)
     done = find_browser(tmp_path, CI="true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

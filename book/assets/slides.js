@@ -119,6 +119,7 @@
       scale -= 0.05;
       set();
     }
+    section.tabIndex = section.scrollHeight > section.clientHeight ? 0 : -1; // what scrolls is reached by keyboard
   }
 
   function build(article) {
