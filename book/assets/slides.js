@@ -177,7 +177,8 @@
     bar.setAttribute("aria-label", "Slides");
     const deck = element("main", { className: "deck" }, ...style, ...sections, bar);
     addEventListener("keydown", (event) => {
-      const isElsewhere = event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey;
+      const isTaken = event.defaultPrevented && event.key !== "Escape"; // the theme takes that one, for a search that is not open
+      const isElsewhere = isTaken || event.ctrlKey || event.metaKey || event.altKey;
       const isControl = event.target.closest?.("input, select, textarea, button, summary, a, [role], .afm");
       const act = keys[event.key];
       if (isElsewhere || !act || (isControl && event.key !== "Escape" && !event.target.closest(".deck-bar"))) return;

@@ -22,9 +22,10 @@ COME_ALIVE = """
     const [done] = arguments;
     (async () => {
         const boxes = [...document.querySelectorAll(".afm")];
+        const pause = () => new Promise((go) => setTimeout(go, 50));
         for (const box of boxes) {
             box.scrollIntoView();
-            for (let tries = 0; tries < 100 && box.dataset.view !== "live"; tries += 1) await new Promise((go) => setTimeout(go, 50));
+            for (let tries = 0; tries < 100 && box.dataset.view !== "live"; tries += 1) await pause();
         }
         done([boxes.length, boxes.filter((box) => box.dataset.view === "live").length, document.querySelectorAll(".afm-error").length]);
     })();
@@ -34,7 +35,8 @@ SLIDER = """return [...document.querySelectorAll(".afm input[type=range]")].find
 SAID = "return arguments[0].closest('.afm').textContent"
 FAULTS = """
     const [folder] = arguments;
-    const isFault = (it) => it instanceof Ci.nsIScriptError && !(it.flags & Ci.nsIScriptError.warningFlag) && it.sourceName.includes(folder);
+    const isError = (it) => it instanceof Ci.nsIScriptError && !(it.flags & Ci.nsIScriptError.warningFlag);
+    const isFault = (it) => isError(it) && it.sourceName.includes(folder);
     const found = Services.console.getMessageArray().filter(isFault).map((it) => `${it.errorMessage} (${it.sourceName}:${it.lineNumber})`);
     Services.console.reset();
     return found;

@@ -25,7 +25,8 @@ COUNTS = """() => {
 }"""
 IN_DECK = """() => {
     const count = (query) => document.querySelectorAll(`.deck ${query}`).length;
-    return {explorers: count(".slide-shown .afm"), drawings: count(".slide-shown .cell_output img"), equations: count(".slide-points > div.math")};
+    const [explorers, drawings] = [count(".slide-shown .afm"), count(".slide-shown .cell_output img")];
+    return {explorers, drawings, equations: count(".slide-points > div.math")};
 }"""
 # Slides whose words or drawings do not fit; an explorer or a long table may scroll.
 TOO_TALL = """async () => {
