@@ -63,7 +63,7 @@ FLOW = (
 CLASSROOM = ("seals", "questions", "checks", "variants", "exam", "desk")                # the numpy shore
 PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "stages", "facts")        # the whole flow
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
-           "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer")     # the numpy shore
+           "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "pipeline_explorer")     # the numpy shore
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
 # What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
 TORCH_SHORE = {"data", "event_sets", "drift", "encoding", "neurons", "readouts", "crossbar", "crossbar_layers", "models", "losses",

@@ -33,7 +33,7 @@ from dtsnn_lite.widgets.exit_explorer import (
     thinned,
 )
 from dtsnn_lite.widgets.explorer import module
-from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
+from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, levels, lif_trace
 from dtsnn_lite.widgets.quantities import PREFIXES, quantity, ratio, signed, ticks
 
 JS = Path(__file__).parent / "js"
@@ -233,8 +233,13 @@ def test_a_neuron_by_hand_fires_at_the_third_step():
     assert lif_trace([1.0], Neuron("A", 0.5, 1.0, "hard"))[2].tolist() == [0]        # strict: u = v_th is silent
 
 
+def test_the_vessel_leaks_fills_and_is_emptied_by_hand():
+    silent, leaks, fills, fires = 0.6, 0.5 * 0.6, 0.5 * 0.6 + 1.0, 0.0
+    assert levels([0.6, 1.0], Neuron("A", 0.5, 1.0, "hard")) == pytest.approx([0.0, 0.0, silent, silent, leaks, fills, fires])
+
+
 @pytest.mark.parametrize("wrong, words", [({"beta": 1.2}, "beta lies in"), ({"reset": "none"}, "reset is one of"),
-                                          ({"spikes": [30]}, "steps from 0 to 29")])
+                                          ({"spikes": [30]}, "steps from 0 to 29"), ({"clock": 91}, "ticks from 0 to 90")])
 def test_bad_input_to_the_lif_explorer_is_refused_with_a_reason(wrong, words):
     with pytest.raises(ValueError, match=words):
         LIFExplorer(**wrong)

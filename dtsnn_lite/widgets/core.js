@@ -125,15 +125,15 @@ function tickWords({ format = String }, tick) {
   return format(tick).replace("-", "\u2212");
 }
 
-// A picture with two axes. x and y: { low, high, ticks, label, format?, log? }.
+// A picture with two axes, `height` to its WIDTH. x and y: { low, high, ticks, label, format?, log? }.
 // Returns { root, x, y, under, over, box }: two scales, a layer below and one above, the drawing area.
-function plot({ title, label, x, y }) {
-  const box = { left: MARGIN.left, right: WIDTH - MARGIN.right, top: MARGIN.top, bottom: HEIGHT - MARGIN.bottom };
+function plot({ title, label, x, y, height = HEIGHT }) {
+  const box = { left: MARGIN.left, right: WIDTH - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
   const toX = scale(x, box.left, box.right);
   const toY = scale(y, box.bottom, box.top);
-  const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
+  const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label });
   root.append(text(0, 13, title, { class: "title" }), text(0, 31, y.label, { class: "axis" }),
-    text(box.right, HEIGHT - 4, x.label, { class: "axis", "text-anchor": "end" }));
+    text(box.right, height - 4, x.label, { class: "axis", "text-anchor": "end" }));
   for (const tick of y.ticks) {
     const at = fixed(toY(tick), 1);
     root.append(svg("line", { class: "grid", x1: box.left, x2: box.right, y1: at, y2: at }),
@@ -188,6 +188,7 @@ function numberTable(caption, heads, rows) {
 //
 // { kind: "number", label, low, high, step, say?, short? }   a slider; `say(value)` is its value in words,
 //                                and a short one shares a row with the control before it, where that has half of one
+// { kind: "choice", ..., wide? }              its words are long: on a phone it has a row to itself
 // { kind: "choice", label, options: (state) => [[value, words], ...] }   a list
 // { kind: "flag", label }                                  a check box
 // { kind: "marks", label, length, row }   whole numbers below length
@@ -269,7 +270,7 @@ function control(fieldName, field, changed) {
   if (field.kind === "flag") furnish(input, { type: "checkbox" }, []);
   const read = { number: () => Number(input.value), choice: () => input.value, flag: () => input.checked }[field.kind];
   input.addEventListener("input", () => changed(read()));
-  const row = html("label", { class: `control ${field.kind}${field.short ? " short" : ""}`, "data-field": fieldName },
+  const row = html("label", { class: `control ${field.kind}${field.short ? " short" : ""}${field.wide ? " wide" : ""}`, "data-field": fieldName },
     field.kind === "flag" ? [input, name] : [name, input, field.kind === "number" ? value : null]);
   let listed = "", held = false;
   const show = (now, at, spoken) => {
@@ -441,7 +442,7 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
     for (const name of Object.keys(controls)) controls[name].lock(lesson.fix.includes(name), lesson.hide.includes(name));
     for (const name of names.filter((each) => fields[each].row)) {
       fields[name].row.hidden = lesson.hide.includes(name);
-      for (const button of fields[name].row.querySelectorAll("button")) button.disabled = lesson.fix.includes(name);
+      for (const each of fields[name].row.querySelectorAll("button, input")) each.disabled = lesson.fix.includes(name);
     }
   }
 

@@ -38,11 +38,19 @@ def lif_trace(current: Sequence[float], neuron: Neuron) -> tuple[np.ndarray, np.
     return h, u, s
 
 
+def levels(current: Sequence[float], neuron: Neuron) -> np.ndarray:
+    """What the vessel of the picture holds at each tick of its clock, (3 T + 1,): 0, then of each step beta u, h and the new u."""
+    h, u, _ = lif_trace(current, neuron)
+    before = np.concatenate([[0.0], u[:-1]])
+    return np.concatenate([[0.0], np.stack([neuron.beta * before, h, u], axis=1).flatten()])
+
+
 # --- the widget ---------------------------------------------------------------------------
 
 class LIFExplorer(Explorer):
-    """Membrane potential, spikes and rate of two neurons, A and B, under one input.
+    """Two neurons, A and B, that leak, fill, fire and are reset under one input; their potentials, spikes and rates.
 
+    clock       ticks that it has run, three a step: leak, input, reset; at first all of them
     current     input at every step
     spikes      steps, counted from 0, at which the reader's own spikes add `weight`
     beta, v_th, reset ("hard" or "soft") of neuron A; beta_b, v_th_b, reset_b of neuron B
@@ -59,6 +67,7 @@ class LIFExplorer(Explorer):
     v_th_b = traitlets.Float(1.0).tag(sync=True)
     reset_b = traitlets.Unicode("hard").tag(sync=True)
     spikes = traitlets.List(traitlets.Int(), [11, 12]).tag(sync=True)
+    clock = traitlets.Int(3 * STEPS).tag(sync=True)
 
     def __init__(self, *, heading: str = "LIF explorer", hash_key: str = "lif", **state: object) -> None:
         super().__init__(heading=heading, hash_key=hash_key, **state)
@@ -71,5 +80,7 @@ class LIFExplorer(Explorer):
                 raise ValueError(f"{name} lies in [{low}, {high}] in this picture; got {getattr(self, name)}")
         for name in ("reset", "reset_b"):
             checked_choice(name, getattr(self, name), ("hard", "soft"))
+        if not 0 <= self.clock <= 3 * STEPS:
+            raise ValueError(f"clock counts ticks from 0 to {3 * STEPS}, three a step; got {self.clock}")
         if not all(0 <= t < STEPS for t in self.spikes):
             raise ValueError(f"spikes are steps from 0 to {STEPS - 1}; got {self.spikes}")

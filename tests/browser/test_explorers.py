@@ -18,7 +18,7 @@ from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets import explorer
 from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer
-from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, lif_trace
+from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, levels, lif_trace
 from tests.test_widgets import AFFINE, CHIPS, RECORDINGS, drawings, golden, recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,7 +133,7 @@ def test_the_still_view_is_the_live_one_and_as_tall(stage, seen):
     assert_still_is_live(stage(ExitExplorer(seen, CHIPS, drawings(seen.images), theta=0.3), still=True))
 
 
-@pytest.mark.parametrize("state", [{}, {"spikes": [2, 3, 9], "current": 0.0, "weight": 0.8},
+@pytest.mark.parametrize("state", [{}, {"spikes": [2, 3, 9], "current": 0.0, "weight": 0.8, "clock": 11},
                                    {"beta": 1.0, "reset_b": "soft", "v_th": 0.45, "current": 1.0}])
 def test_the_still_lif_view_is_the_live_one_and_as_tall(stage, state):
     assert_still_is_live(stage(LIFExplorer(**state), still=True))
@@ -186,11 +186,11 @@ def test_the_browsers_neuron_equals_pythons_to_the_last_bit(stage):
     for _ in range(200):
         current = [rng.choice([0.0, 0.3, 0.6, 1.1]) for _ in range(30)]
         neuron = Neuron("A", rng.randint(0, 100) / 100, rng.randint(4, 40) / 20, rng.choice(["hard", "soft"]))
-        cases.append([current, vars(neuron), [values.tolist() for values in lif_trace(current, neuron)]])
+        cases.append([current, vars(neuron), [values.tolist() for values in (*lif_trace(current, neuron), levels(current, neuron))]])
     page = stage(LIFExplorer())
-    assert page.evaluate("""cases => cases.filter(([current, neuron, [h, u, s]]) => {
+    assert page.evaluate("""cases => cases.filter(([current, neuron, expected]) => {
         const found = MODULE[0].lifTrace(current, neuron);
-        return JSON.stringify([found.h, found.u, found.s]) !== JSON.stringify([h, u, s]);
+        return JSON.stringify([found.h, found.u, found.s, MODULE[0].levelsOf(found, neuron)]) !== JSON.stringify(expected);
     }).length""", cases) == 0
 
 
