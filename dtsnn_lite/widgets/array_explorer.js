@@ -100,7 +100,7 @@ function arrayPython({ spikes, readout, bits, offset, reference }) {
 
 const WIDTH = 340, HEIGHT = 330, LEFT = 46, TOP = 50, PITCH = 23, CELL = 25;
 
-const columnX = (j, planes) => 90 + 38 * j + 18 * Math.floor(j / planes);
+const columnX = (j, planes) => 84 + 42 * j + 18 * Math.floor(j / planes);
 const rowY = (r) => TOP + PITCH * r;
 
 function centred(x, y, words, kind) {

@@ -167,6 +167,39 @@ function dot(plotted, a, b, attributes) {
   return svg("circle", { class: "dot", cx: fixed(plotted.x(a), 1), cy: fixed(plotted.y(b), 1), r: 5, ...attributes });
 }
 
+// Dots that say who they are where a pointer comes near or a finger lands, and to the arrow keys: each [x, y, words].
+const POINTED = " Pointed at: ";
+
+function nameDots(picture, named) {
+  const { root, over, box } = picture, sorted = [...named].sort(([a], [b]) => a - b), places = sorted.map(([a, b]) => [picture.x(a), picture.y(b)]);
+  const ring = svg("circle", { class: "ring", r: 7, visibility: "hidden" }), tag = svg("text", { class: "note", visibility: "hidden" });
+  let at = -1;
+  const show = (k) => {
+    at = k;
+    for (const each of [ring, tag]) each.setAttribute("visibility", k < 0 ? "hidden" : "visible");
+    if (k < 0) return;
+    const [x, y] = places[k], half = 3.3 * sorted[k][2].length;
+    furnish(ring, { cx: fixed(x, 1), cy: fixed(y, 1) }, []);
+    furnish(tag, { x: fixed(Math.max(half, Math.min(WIDTH - half, x)), 1), y: fixed(y > box.top + 24 ? y - 12 : y + 22, 1), "text-anchor": "middle" }, []);
+    tag.textContent = sorted[k][2];
+    root.setAttribute("aria-label", `${root.getAttribute("aria-label").split(POINTED)[0]}${POINTED}${sorted[k][2]}.`);
+  };
+  const near = ({ clientX, clientY }) => {
+    const { left, top, width } = root.getBoundingClientRect(), zoom = WIDTH / width, x = (clientX - left) * zoom, y = (clientY - top) * zoom;
+    const gaps = places.map(([a, b]) => Math.hypot(a - x, b - y)), least = Math.min(...gaps);
+    show(least < 24 ? gaps.indexOf(least) : -1);
+  };
+  over.append(ring, tag);
+  furnish(root, { tabindex: 0, "data-lm-suppress-shortcuts": "true", pointermove: near, pointerdown: near, pointerleave: () => show(-1), blur: () => show(-1),
+    keydown: (event) => {
+      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      event.stopPropagation();
+      show(Math.min(sorted.length - 1, Math.max(0, at + step)));
+    } }, []);
+}
+
 // A direct label beside a point.
 function note(plotted, a, b, words, { dx = 0, dy = 0, ...attributes } = {}) {
   return text(plotted.x(a) + dx, plotted.y(b) + dy, words, { class: "note", ...attributes });
@@ -189,6 +222,7 @@ function numberTable(caption, heads, rows) {
 // { kind: "number", label, low, high, step, say?, short? }   a slider; `say(value)` is its value in words,
 //                                and a short one shares a row with the control before it, where that has half of one
 // { kind: "choice", ..., wide? }              its words are long: on a phone it has a row to itself
+// { kind: "number", ..., stops: (state) => [value, ...] }   a slider over these values alone; the nearest by its ratio is the value
 // { kind: "choice", label, options: (state) => [[value, words], ...] }   a list
 // { kind: "flag", label }                                  a check box
 // { kind: "marks", label, length, row }   whole numbers below length
@@ -202,6 +236,10 @@ function digitsOf(step) {
 
 // The nearest value that the control can show: numbers clamped and on the grid, choices on the list.
 function clean(field, value, state) {
+  if (field.stops) {
+    const stops = field.stops(state), wanted = Number.isFinite(value) ? Math.max(value, stops[0]) : stops[0], gap = (stop) => Math.abs(Math.log(stop / wanted));
+    return stops.reduce((best, stop) => (gap(stop) < gap(best) ? stop : best));
+  }
   if (field.kind === "number") {
     const number = Number.isFinite(value) ? Math.min(field.high, Math.max(field.low, value)) : field.low;
     const snapped = field.low + Math.round((number - field.low) / field.step) * field.step;
@@ -268,13 +306,15 @@ function control(fieldName, field, changed) {
   const input = html(field.kind === "choice" ? "select" : "input", { "data-lm-suppress-shortcuts": "true" });
   if (field.kind === "number") furnish(input, { type: "range", min: field.low, max: field.high, step: field.step }, []);
   if (field.kind === "flag") furnish(input, { type: "checkbox" }, []);
-  const read = { number: () => Number(input.value), choice: () => input.value, flag: () => input.checked }[field.kind];
+  let stops = null, listed = "", held = false;
+  const read = { number: () => (stops ? stops[Number(input.value)] : Number(input.value)), choice: () => input.value, flag: () => input.checked }[field.kind];
   input.addEventListener("input", () => changed(read()));
   const row = html("label", { class: `control ${field.kind}${field.short ? " short" : ""}${field.wide ? " wide" : ""}`, "data-field": fieldName },
     field.kind === "flag" ? [input, name] : [name, input, field.kind === "number" ? value : null]);
-  let listed = "", held = false;
   const show = (now, at, spoken) => {
     name.textContent = words(field, now);
+    stops = field.stops ? field.stops(now) : null;
+    if (stops) furnish(input, { min: 0, max: stops.length - 1, step: 1 }, []);
     input.disabled = held || (field.needs ? !field.needs(now) : false);
     if (field.kind === "flag") input.checked = at;
     if (field.kind === "choice") {
@@ -287,7 +327,8 @@ function control(fieldName, field, changed) {
     }
     if (field.kind === "number") {
       value.textContent = field.say ? field.say(at) : fixed(at, digitsOf(field.step));
-      if (input.value !== String(at)) input.value = at;
+      const place = String(stops ? stops.indexOf(at) : at);
+      if (input.value !== place) input.value = place;
       input.setAttribute("aria-valuetext", `${field.say ? field.say(at) : at}, ${spoken}`);
     }
   };
@@ -454,9 +495,9 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
     return true;
   }
 
+  // The picture that a phrase speaks of, not only the controls above it; what is seen already stays where it is.
   function bringIntoView() {
-    const { top, bottom } = root.getBoundingClientRect();
-    if (bottom < 60 || top > innerHeight - 60) root.scrollIntoView({ block: "nearest" });
+    (root.querySelector(".board, .watching, .panel") ?? root).scrollIntoView({ block: "nearest" });
   }
 
   const onHash = () => { if (follow(location.hash)) bringIntoView(); };
@@ -500,5 +541,5 @@ function bytesOf(view) {
 
 export {
   bar, bytesOf, change, decadeTicks, dot, explorer, fixed, furnish, html, line,
-  note, numberTable, plot, quantity, ratio, signed, svg, text, ticks, unitFor,
+  nameDots, note, numberTable, plot, quantity, ratio, signed, svg, text, ticks, unitFor,
 };

@@ -1,8 +1,8 @@
 // One network on the chip that a reader assembles: accuracy, energy by part, delay, area and EDP.
 
 import {
-  bar, bytesOf, change, decadeTicks, dot, explorer, fixed, html, line, note,
-  numberTable, plot, quantity, ratio, signed, ticks, unitFor,
+  bar, bytesOf, change, decadeTicks, dot, explorer, fixed, html, line, nameDots, note, numberTable,
+  plot, quantity, ratio, signed, ticks, unitFor,
 } from "./core.js";
 
 // --- the 65 nm bill: dtsnn_lite/floorplan.py and cost.py again, formula by formula -----------
@@ -151,16 +151,25 @@ function splitPicture(now, then) {
 }
 
 // Designs far below the best stand on the floor of the picture, with their accuracy beside them.
-const FAR_BELOW = 0.1;
+const FAR_BELOW = 0.1, PAUSE_MS = 600;
 
-function frontPicture(points, at, then) {
-  const edps = points.map(({ edp }) => edp), own = points[at], best = Math.max(...points.map(({ accuracy }) => accuracy));
-  const near = points.map(({ accuracy }) => accuracy).filter((accuracy) => accuracy >= best - FAR_BELOW);
-  const marks = ticks(100 * Math.min(...near) - 0.2, Math.min(100, 100 * best + 0.2), 5), floor = marks[0];
-  const decades = decadeTicks(Math.min(...edps), Math.max(...edps)), { scale: size, unit } = unitFor(then.edp, "pJ ns"), front = paretoFront(points);
+// Axes that hold every design at any threshold, whatever else is set: a dot that moves has moved.
+function axesOf(data, bytes) {
+  const { low, high } = data.spikes, thetas = Array.from({ length: 11 }, (_, k) => k / 10);
+  const ends = [low, high].flatMap((spikes) => [false, true].flatMap((leakage) => [0, 1].flatMap((theta) =>
+    allDesigns(data, bytes, { ...data.reference, spikes, leakage, theta }))));
+  const right = thetas.flatMap((theta) => allDesigns(data, bytes, { ...data.reference, theta })).map(({ accuracy }) => accuracy), best = Math.max(...right);
+  const edps = ends.map(({ edp }) => edp);
+  return { decades: decadeTicks(Math.min(...edps), Math.max(...edps)),
+    marks: ticks(100 * Math.min(...right.filter((accuracy) => accuracy >= best - FAR_BELOW)) - 0.2, Math.min(100, 100 * best + 0.2), 5) };
+}
+
+// `before` is where the reader's chip stood when he last paused.
+function frontPicture(points, at, then, { decades, marks }, before) {
+  const own = points[at], floor = marks[0], { scale: size, unit } = unitFor(then.edp, "pJ ns"), front = paretoFront(points);
   const picture = plot({ title: "All converters and sizes, this threshold",
     label: `Accuracy against EDP of ${points.length} designs: this chip at ${fixed(100 * own.accuracy, 1)} % and ${quantity(own.edp, "pJ ns", then.edp)}; ${front.length} are on the Pareto front.`,
-    x: { low: decades[0], high: decades.at(-1), ticks: decades, label: `EDP (${unit})`, log: true, format: (value) => String(value / size) },
+    x: { low: decades[0], high: decades.at(-1), ticks: decades.filter((_, k) => k % 2 === 0), label: `EDP (${unit})`, log: true, format: (value) => String(value / size) },
     y: { low: floor, high: marks.at(-1), ticks: marks, label: "images right (%); dashed: Pareto front" } });
   const place = ({ edp, accuracy }) => [edp, Math.max(floor, 100 * accuracy)];
   if (front.length > 1) picture.under.append(line(picture, front.map((k) => place(points[k])), { class: "line other" }));
@@ -169,7 +178,9 @@ function frontPicture(points, at, then) {
     if (k !== at) picture.over.append(dot(picture, ...place(each), { class: low ? "dot other" : "dot", r: 3.5 }));
     if (low) picture.over.append(note(picture, ...place(each), `${fixed(100 * each.accuracy, 0)} %`, { dy: -9, "text-anchor": "middle", class: "note other" }));
   });
+  if (before) picture.under.append(line(picture, [place(before), place(own)], { class: "line ghost" }), dot(picture, ...place(before), { class: "ghost" }));
   picture.over.append(dot(picture, ...place(own), { class: "dot now" }));
+  nameDots(picture, points.map((each) => [...place(each), `${each.name}: ${fixed(100 * each.accuracy, 1)} %`]));
   return picture.root;
 }
 
@@ -195,7 +206,7 @@ const fieldsOf = ({ converters, sizes, muxes, spikes, positions }) => ({
 function allDesigns(data, bytes, state) {
   return Object.entries(data.converters).flatMap(([converter, { mux }]) => data.sizes.map((rows) => {
     const own = converter === state.converter && rows === state.rows;
-    return { own, ...designNumbers(data, bytes, { ...state, converter, rows, mux: own ? state.mux : mux }) };
+    return { own, name: `${data.converters[converter].name}, ${rows} rows`, ...designNumbers(data, bytes, { ...state, converter, rows, mux: own ? state.mux : mux }) };
   }));
 }
 
@@ -220,13 +231,16 @@ function designPython(recipe, state) {
 function render({ model, el }) {
   const data = model.get("data"), bytes = bytesOf(model.get("bytes")), then = designNumbers(data, bytes, data.reference);
   const numbers = html("div", { class: "numbers" }), split = html("div", { class: "panel" }), front = html("div", { class: "panel" });
-  const view = html("div", { class: "view" }, numbers, html("div", { class: "panels" }, split, front));
-  let table;
+  const view = html("div", { class: "view" }, html("div", { class: "panels" }, front, split), numbers), axes = axesOf(data, bytes);
+  let table, drawn = null, before = null, moved = 0;
 
   function draw(state) {
     const now = designNumbers(data, bytes, state), rows = designRows(now, then), points = allDesigns(data, bytes, state);
     split.replaceChildren(splitPicture(now, then));
-    front.replaceChildren(frontPicture(points, points.findIndex(({ own }) => own), then));
+    if (drawn && performance.now() - moved > PAUSE_MS) before = drawn;
+    drawn = now;
+    moved = performance.now();
+    front.replaceChildren(frontPicture(points, points.findIndex(({ own }) => own), then, axes, before));
     if (!table) numbers.append((table = numberTable(data.caption, ["", "this chip", "static HP-ADC", "ratio"], rows)).root);
     table.set(rows);
     return { brief: `accuracy ${fixed(100 * now.accuracy, 1)} percent, EDP ${fixed(now.edp / then.edp, 3)} times`, sentence: designSentence(now, then) };

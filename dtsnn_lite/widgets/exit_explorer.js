@@ -5,7 +5,7 @@
 // and ten thousand images weigh no more than a thousand.
 
 import {
-  bytesOf, change, dot, explorer, fixed, furnish, html, line, numberTable, plot,
+  bytesOf, change, dot, explorer, fixed, furnish, html, line, nameDots, numberTable, plot,
   quantity, ratio, signed, svg, text, unitFor,
 } from "./core.js";
 
@@ -165,6 +165,7 @@ function curvePanel() {
       point = dot(picture, 1, low, { class: "dot now" });
       tag = text(0, 0, "", { class: "note now", "text-anchor": "middle" });
       picture.over.append(...curveKey(picture, gamma), point, tag);
+      nameDots(picture, still.map(([t, a]) => [t, a, `always ${t}: ${percent(a / 100, set.images)}`]));
       root.replaceChildren(picture.root);
     }
     const beyond = now.timesteps > end, x = picture.x(beyond ? end : now.timesteps), y = picture.y(100 * now.accuracy), { right, bottom } = picture.box;

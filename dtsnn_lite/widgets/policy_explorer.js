@@ -4,7 +4,7 @@
 // how many answers are right, and the same for the threshold rules of equal accuracy.
 
 import {
-  bar, bytesOf, change, dot, explorer, fixed, html, line, note, numberTable,
+  bar, bytesOf, change, dot, explorer, fixed, html, line, nameDots, note, numberTable,
   plot, quantity, ratio, signed, svg,
 } from "./core.js";
 
@@ -101,6 +101,10 @@ function planePicture(data, state, { policy, ours, theirs }) {
     dot(picture, theirs.timesteps, 100 * theirs.accuracy), dot(picture, policyX, policyY, { class: "dot now" }),
     note(picture, theirs.timesteps, 100 * theirs.accuracy, state.rival, { dx: 4, dy: 18, class: "note accent" }),
     note(picture, policyX, policyY, "policy", { dx: 8, dy: -9, class: "note now" }));
+  const percent = (right) => `${fixed(right, 1)} %`;
+  nameDots(picture, [...data.methods[state.method].map((each) => [...at(each), `beta = ${each.beta}: ${percent(at(each)[1])}`]),
+    ...data.oracles.map((each) => [...at(each), `${each.name}: ${percent(at(each)[1])}`]),
+    [theirs.timesteps, 100 * theirs.accuracy, `${state.rival}: ${percent(100 * theirs.accuracy)}`]]);
   return picture.root;
 }
 
@@ -144,13 +148,14 @@ function render({ model, el }) {
   const fields = {
     rival: { kind: "choice", label: "against the threshold on", options: names(Object.keys(data.curves)) },
     look: { kind: "flag", label: "the policy's look is in the bill" },
-    beta: { kind: "number", label: "price of an error, beta", low: 1, high: data.highest, step: 1 },
-    method: { kind: "choice", label: "trained by", options: names(Object.keys(data.methods)), more: true },
+    method: { kind: "choice", label: "trained by", options: names(Object.keys(data.methods)), more: true },      // before beta, whose stops it has
+    beta: { kind: "number", label: "price of an error, beta", low: 1, high: data.highest, step: 1,
+      stops: ({ method }) => data.methods[method].map(({ beta }) => beta), say: String },
     chip: { kind: "choice", label: "hardware", options: names(data.chips.map(({ name }) => name)), more: true },
   };
   const numbers = html("div", { class: "numbers" }), plane = html("div", { class: "panel" }), stops = html("div", { class: "panel" });
   const pictures = html("div", { class: "pictures" });
-  const view = html("div", { class: "view" }, numbers, html("div", { class: "panels" }, plane, stops), pictures);
+  const view = html("div", { class: "view" }, html("div", { class: "panels" }, plane, stops), numbers, pictures);
   let table, shown;
 
   function draw(state) {

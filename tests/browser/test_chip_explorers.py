@@ -57,6 +57,45 @@ def test_a_new_converter_brings_its_own_sharing_of_columns(stage):
         assert_prints_numbers(page, 6, 3)
 
 
+MARKS = "all => all.map((each) => each.textContent)"
+PLACE = "dot => [+dot.getAttribute('cx'), +dot.getAttribute('cy')]"
+
+
+def test_the_axes_of_the_designs_stand_still_and_a_ghost_stays_where_the_chip_was(stage):
+    page = stage(DesignExplorer())
+    ticks, own = page.locator("#live0 .panel:first-child .tick"), page.locator("#live0 .panel:first-child .dot.now")
+    marks, before = ticks.evaluate_all(MARKS), own.evaluate(PLACE)
+    assert page.locator("#live0 .ghost").count() == 0, "nothing has moved yet"
+    page.wait_for_timeout(700)
+    seen = [before]
+    for theta in ("0.1", "0.3", "0.8"):          # one stroke: the ghost stays where it began
+        field(page, "theta").fill(theta)
+        assert ticks.evaluate_all(MARKS) == marks
+        seen.append(own.evaluate(PLACE))
+        assert page.locator("#live0 circle.ghost").evaluate(PLACE) == before
+    across = [x for x, _ in seen]
+    assert across == sorted(across, reverse=True) and across[0] > across[-1], "less EDP is further left"
+    field(page, "spikes").evaluate("e => { e.value = e.max; e.dispatchEvent(new Event('input')); }")
+    assert ticks.evaluate_all(MARKS) == marks
+
+
+def test_every_dot_of_the_designs_says_who_it_is_to_a_pointer_and_to_the_keys(stage):
+    page = stage(DesignExplorer())
+    picture, tag = page.locator("#live0 .panel:first-child svg"), page.locator("#live0 .panel:first-child svg text").last
+    assert tag.get_attribute("visibility") == "hidden"
+    page.locator("#live0 .panel:first-child .dot.now").hover(force=True)
+    assert tag.text_content().startswith("sense amplifier (ADC-less), 64 rows: ") and tag.get_attribute("visibility") == "visible"
+    picture.focus()
+    names = set()
+    for key in ["ArrowLeft"] * 15 + ["ArrowRight"] * 15:
+        page.keyboard.press(key)
+        names.add(tag.text_content())
+        assert tag.text_content() in picture.get_attribute("aria-label")
+    assert len(names) == 15
+    page.keyboard.press("Tab")
+    assert tag.get_attribute("visibility") == "hidden"
+
+
 def printed(code: str) -> list[str]:
     """What copied lines print."""
     output = io.StringIO()

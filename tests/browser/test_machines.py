@@ -8,7 +8,10 @@ import pytest
 from dtsnn_lite.widgets.array_explorer import ArrayExplorer, array_rows, read_array, some_weights
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer
 from dtsnn_lite.widgets.pipeline_explorer import ORDERS, PipelineExplorer, Stages, pipeline_rows
-from tests.browser.test_explorers import assert_still_is_live, cells, field, stage
+from dtsnn_lite.widgets.crossbar_explorer import CrossbarExplorer
+from dtsnn_lite.widgets.design_explorer import DesignExplorer
+from tests.browser.test_explorers import assert_still_is_live, cells, exit_explorer, field, stage
+from tests.browser.test_policy_explorer import policy_explorer
 from tests.test_array_explorer import column_of, some_states
 
 NAMES = ("conv 1", "conv 2", "conv 3", "linear")
@@ -131,17 +134,34 @@ def test_a_read_out_brings_its_own_control(stage):
         assert (field(page, "bits").is_enabled(), field(page, "reference").is_enabled()) == on
 
 
-@pytest.mark.parametrize("make", MACHINES)
-@pytest.mark.parametrize("width, height", [(390, 844), (1280, 800)])
-def test_clock_picture_controls_and_sentence_stand_in_one_window(stage, make, width, height):
+@pytest.mark.parametrize("make", [*MACHINES, exit_explorer, policy_explorer, DesignExplorer, CrossbarExplorer])
+def test_controls_sentence_and_main_picture_stand_in_one_window(stage, make):
     page = stage(make())
-    page.set_viewport_size({"width": width, "height": height})
-    page.evaluate("document.querySelector('h1').remove()")
-    if width > 700:
-        page.evaluate("document.querySelector('main').style.width = '46rem'")        # the column of a chapter
-    top, bottom = page.evaluate("['.machine', '.sentence'].map((each) => document.querySelector(`#live0 ${each}`).getBoundingClientRect())"
-                                ".map(({ top, bottom }, n) => (n ? bottom : top))")
-    assert bottom - top <= height - 64, "64 px are the book's own head"
+    for width, height in ((390, 844), (1280, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        column = "46rem" if width > 700 else "auto"
+        page.evaluate("column => { document.querySelector('main').style.width = column; }", column)
+        boxes = page.evaluate("""['.controls', '.sentence', '.machine, .panel'].map((each) => document.querySelector(`#live0 ${each}`))
+            .map((each) => each.getBoundingClientRect()).map(({ top, bottom }) => [top, bottom])""")
+        assert max(bottom for _, bottom in boxes) - min(top for top, _ in boxes) <= height - 64, "64 px are the book's own head"
+
+
+@pytest.mark.parametrize("make, link", [(ArrayExplorer, "#array?v=1&readout=sa"), (DesignExplorer, "#design?v=1&theta=0.3"),
+                                        (exit_explorer, "#exit?v=1&theta=0.6")])
+def test_a_phrase_brings_the_picture_into_view(stage, make, link):
+    text = f'<p style="margin-top: 80vh"><a id="phrase" href="{link}">a phrase</a></p>'
+    page = stage(make(), text=text, width=390)
+    page.set_viewport_size({"width": 390, "height": 844})
+    box = """() => {
+        const { top, bottom } = document.querySelector('#live0 :is(.board, .panel)').getBoundingClientRect();
+        return top >= 0 && bottom <= innerHeight;
+    }"""
+    assert not page.evaluate(box)
+    page.click("#phrase")
+    page.wait_for_function(box)
+    there = page.evaluate("scrollY")
+    page.evaluate("link => document.querySelector(`a[href='${link}']`).click()", link)
+    assert page.evaluate("scrollY") == there, "what is seen already stays where it is"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

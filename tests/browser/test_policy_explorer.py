@@ -75,6 +75,29 @@ def test_the_browser_prints_pythons_table_in_every_state(stage):
     }).slice(0, 2)""", wanted) == []
 
 
+def test_the_slider_has_a_stop_for_each_policy_and_no_other(stage):
+    page = stage(policy_explorer(beta=1))
+    slider = field(page, "beta")
+    slider.press("Home")
+    found = [page.evaluate("MODELS[0].get('beta')")]
+    for _ in range(len(BETAS)):
+        slider.press("ArrowRight")
+        found.append(page.evaluate("MODELS[0].get('beta')"))
+    assert found == [*BETAS, BETAS[-1]]
+    assert slider.get_attribute("aria-valuetext").startswith("50, accuracy ")
+    page.evaluate("location.hash = '#policy?v=1&beta=7'")
+    page.wait_for_function("MODELS[0].get('beta') === 4 || MODELS[0].get('beta') === 12")
+    assert page.evaluate("MODELS[0].get('beta')") == 12, "a link of before, to the nearest by its ratio: 12 / 7 < 7 / 4"
+
+
+def test_the_stops_are_those_of_the_training(stage):
+    few = PolicySweep(BETAS[1:3], SWEEPS["exact"].t_hat[1:3], SWEEPS["exact"].correct[1:3], 4)
+    page = stage(PolicyExplorer(SEEN, {"exact": SWEEPS["exact"], "few": few}, PRICES, beta=50, code=CODE))
+    page.evaluate("location.hash = '#policy?v=1&method=few'")
+    page.wait_for_function("MODELS[0].get('method') === 'few'")
+    assert page.evaluate("MODELS[0].get('beta')") == 12 and field(page, "beta").input_value() == "1" == field(page, "beta").get_attribute("max")
+
+
 def test_the_copied_python_prints_the_tables_numbers(stage):
     page = stage(policy_explorer())
     for state in states(6):
