@@ -95,7 +95,8 @@ def test_the_stops_are_those_of_the_training(stage):
     page = stage(PolicyExplorer(SEEN, {"exact": SWEEPS["exact"], "few": few}, PRICES, beta=50, code=CODE))
     page.evaluate("location.hash = '#policy?v=1&method=few'")
     page.wait_for_function("MODELS[0].get('method') === 'few'")
-    assert page.evaluate("MODELS[0].get('beta')") == 12 and field(page, "beta").input_value() == "1" == field(page, "beta").get_attribute("max")
+    assert page.evaluate("MODELS[0].get('beta')") == 12
+    assert field(page, "beta").input_value() == field(page, "beta").get_attribute("max") == "1"
 
 
 def test_the_copied_python_prints_the_tables_numbers(stage):
