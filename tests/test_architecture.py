@@ -60,7 +60,7 @@ FLOW = (
     "figures",
 )
 # Folders beside the flow, each in an order of its own: what each may import besides the files above it there.
-CLASSROOM = ("seals", "questions", "checks", "variants", "exam", "desk")                # the numpy shore
+CLASSROOM = ("typed", "seals", "questions", "checks", "variants", "exam", "desk")                # the numpy shore
 PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "stages", "facts")        # the whole flow
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
            "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "pipeline_explorer")     # the numpy shore

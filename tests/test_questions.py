@@ -34,4 +34,4 @@ def test_what_ships_is_what_the_pages_ask():
 
 def test_the_kind_of_a_question_is_read_from_its_options():
     text = "```{check} one\n:unit: %\nWhat?\n```\n\n````{check} two\n:hint: x\n:kind: order\nSort.\n````\n\n```{predict} no\n```\n"
-    assert list(asked(text)) == [("one", "number"), ("two", "order")]
+    assert list(asked(text)) == [("one", "number", "%"), ("two", "order", "")]

@@ -19,11 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 CHECK = re.compile(r"^ *`{3,}\{check\} (?P<name>[\w-]+)\n(?P<options>(?: *:[\w-]+:.*\n)*)", re.M)
 
 
-def asked(text: str) -> Iterator[tuple[str, Kind]]:
-    """(name, kind) of every check in a page's Markdown."""
+def asked(text: str) -> Iterator[tuple[str, Kind, str]]:
+    """(name, kind, unit) of every check in a page's Markdown."""
     for found in CHECK.finditer(text):
-        named = re.search(r":kind: *(\w+)", found["options"])
-        yield found["name"], known_kind(named[1]) if named else "number"
+        options = dict(re.findall(r":([\w-]+): *(.*)", found["options"]))
+        yield found["name"], known_kind(options.get("kind", "number")), options.get("unit", "").strip()
 
 
 def known_kind(word: str) -> Kind:
@@ -38,8 +38,8 @@ def known_kind(word: str) -> Kind:
 def all_questions() -> list[SealedQuestion]:
     """Every question of the book, page by page."""
     value = {name: fact.value for name, fact in facts(ROOT).items()}.__getitem__
-    return [sealed(ROOT, path.stem, name, kind, value)
-            for path in pages() for _, text in markdown_of(path) for name, kind in asked(text)]
+    return [sealed(ROOT, path.stem, name, kind, value, unit)
+            for path in pages() for _, text in markdown_of(path) for name, kind, unit in asked(text)]
 
 
 if __name__ == "__main__":

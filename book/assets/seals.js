@@ -62,27 +62,17 @@
 
   // --- an answer as tokens ---
 
-  const NUMBER = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?$/;
   const LARGEST_BUCKET = 2 ** 53 - 2;
-
-  function parseNumber(text) {
-    const parts = text.trim().replaceAll("\u2212", "-").replaceAll(",", ".").toLowerCase().split("/").map((part) => part.trim());
-    if (parts.length > 2 || !parts.every((part) => NUMBER.test(part))) return null;
-    const [top, bottom = 1] = parts.map(Number);
-    return bottom && Number.isFinite(top / bottom) ? top / bottom : null;
-  }
 
   const bucket = (value, width) => Math.floor(value / width + 0.5);
 
-  function candidates(kind, given, width) {
+  function candidates(kind, given, width, unit) {
     if (kind !== "number") {
-      const letters = given.split(",").filter(Boolean);
+      const letters = given.split(",").map((letter) => letter.trim()).filter(Boolean);
       return [`${kind}:${(kind === "several" ? letters.sort() : letters).join(",")}`];
     }
-    const value = parseNumber(given);
-    if (value === null || Math.abs(value / width) > LARGEST_BUCKET) return [];
-    const k = bucket(value, width);
-    return [k, k - 1, k + 1].map((near) => `number:${BigInt(near)}`);
+    const values = globalThis.Typed.readings(given, unit).filter((value) => Math.abs(value / width) <= LARGEST_BUCKET);
+    return values.flatMap((value) => [0, -1, 1].map((step) => `number:${BigInt(bucket(value, width) + step)}`));
   }
 
   // --- seals and replies ---
@@ -100,8 +90,8 @@
   }
 
   // { right, reply, known }: the verdict on what a reader gave to a sealed question.
-  function check({ salt, kind, width, seals }, given) {
-    const tried = candidates(kind, given, width);
+  function check({ salt, kind, width, seals, unit }, given) {
+    const tried = candidates(kind, given, width, unit);
     const places = new Map(seals.map(([sealed], place) => [sealed, place]));
     for (const token of tried) { // its own bucket before the neighbours
       const place = places.get(seal(salt, token));
@@ -111,5 +101,5 @@
     return { right: false, reply, known: false };
   }
 
-  globalThis.Seals = { sha256, hex, parseNumber, bucket, candidates, seal, unlock, check };
+  globalThis.Seals = { sha256, hex, bucket, candidates, seal, unlock, check };
 })();

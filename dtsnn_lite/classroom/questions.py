@@ -30,5 +30,5 @@ def answer(name: str, given: float | str) -> None:
     if name not in known:
         near = get_close_matches(name, known, n=3, cutoff=0.3)
         raise KeyError(f"no question {name!r}; did you mean {', '.join(near) or ', '.join(known)}?")
-    verdict = known[name].check(str(given).replace(" ", "") if isinstance(given, str) else repr(float(given)))
+    verdict = known[name].check(given if isinstance(given, str) else repr(float(given)))
     print(f"{'Right.' if verdict.right else 'Not yet.'} {verdict.reply}".strip())

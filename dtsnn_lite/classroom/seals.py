@@ -17,28 +17,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dtsnn_lite.classroom.typed import readings
+
 Kind = Literal["number", "choice", "several", "order"]
 
-NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?")
 LARGEST_BUCKET = 2 ** 53 - 2     # beyond it, floats skip whole numbers
 
 
 # --- an answer as tokens -------------------------------------------------------------
-
-
-def parse_number(text: str) -> float | None:
-    """The number that a reader typed: 1.5, 1,5, 3e-4, 1/3, -2; None for anything else."""
-    plain = text.strip().replace("\u2212", "-").replace(",", ".").lower()
-    parts = [part.strip() for part in plain.split("/")]
-    if len(parts) > 2 or not all(NUMBER.fullmatch(part) for part in parts):
-        return None
-    top, bottom = float(parts[0]), float(parts[1]) if len(parts) == 2 else 1.0
-    return top / bottom if bottom and math.isfinite(top / bottom) else None
 
 
 def bucket(value: float, width: float) -> int:
@@ -62,16 +52,15 @@ def token(kind: Kind, answer: float | str | Sequence[str], width: float = 0.0) -
     return f"{kind}:{','.join(sorted(letters) if kind == 'several' else letters)}"
 
 
-def candidates(kind: Kind, given: str, width: float = 0.0) -> Iterator[str]:
+def candidates(kind: Kind, given: str, width: float = 0.0, unit: str = "") -> Iterator[str]:
     """The tokens to try for what a reader gave: typed text, or letters joined by commas."""
     if kind != "number":
-        yield token(kind, [letter for letter in given.split(",") if letter])
+        yield token(kind, [letter.strip() for letter in given.split(",") if letter.strip()])
         return
-    value = parse_number(given)
-    if value is None or abs(value / width) > LARGEST_BUCKET:
-        return
-    k = bucket(value, width)
-    yield from (f"number:{near}" for near in (k, k - 1, k + 1))
+    for value in readings(given, unit):
+        if abs(value / width) <= LARGEST_BUCKET:
+            k = bucket(value, width)
+            yield from (f"number:{near}" for near in (k, k - 1, k + 1))
 
 
 # --- seals and replies ----------------------------------------------------------------
@@ -123,16 +112,18 @@ class SealedQuestion:
     """A question without its answer.
 
     seals  (seal, locked reply) of the right answer first, then of the named wrong ones
+    unit   what a number is asked in, as it stands beside the field
     """
 
     salt: str
     kind: Kind
     width: float
     seals: tuple[tuple[str, str], ...]
+    unit: str = ""
 
     def check(self, given: str) -> Verdict:
         """The verdict on what a reader gave."""
-        tried = list(candidates(self.kind, given, self.width))
+        tried = list(candidates(self.kind, given, self.width, self.unit))
         places = {sealed: place for place, (sealed, _) in enumerate(self.seals)}
         for one in tried:                       # its own bucket before the neighbours
             place = places.get(seal(self.salt, one))
@@ -144,7 +135,7 @@ class SealedQuestion:
 
 
 def seal_question(salt: str, kind: Kind, right: Answer, wrong: Sequence[Answer] = (),
-                  tolerance: float = 0.0) -> SealedQuestion:
+                  tolerance: float = 0.0, unit: str = "") -> SealedQuestion:
     """A question as it may be published."""
     width = round_width(tolerance) if kind == "number" else 0.0
     tokens = [token(kind, answer.value, width) for answer in (right, *wrong)]
@@ -153,4 +144,4 @@ def seal_question(salt: str, kind: Kind, right: Answer, wrong: Sequence[Answer] 
     if kind == "number" and any(set(candidates(kind, repr(w.value), width)) & {tokens[0]} for w in wrong):
         raise ValueError(f"{salt}: a wrong answer lies within the tolerance of the right one; make the tolerance smaller")
     seals = tuple((seal(salt, one), lock(answer.reply, salt, one)) for one, answer in zip(tokens, (right, *wrong), strict=True))
-    return SealedQuestion(salt, kind, width, seals)
+    return SealedQuestion(salt, kind, width, seals, unit)

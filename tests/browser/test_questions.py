@@ -78,10 +78,10 @@ def answer(page: Page, question: str, text: str) -> str:
 def test_the_browser_agrees_with_python(visit):
     page = visit()
     faults = page.evaluate("""({ digests, numbers, checks }) => {
-        const { sha256, hex, parseNumber, check } = Seals, faults = [];
+        const { sha256, hex, check } = Seals, { readings } = Typed, faults = [];
         const compare = (found, expected) => JSON.stringify(found) !== JSON.stringify(expected) && faults.push([found, expected]);
         for (const [text, expected] of digests) compare(hex(sha256(text)), expected);
-        for (const [text, expected] of numbers) compare(parseNumber(text), expected);
+        for (const [text, asked, expected] of numbers) compare(readings(text, asked), expected);
         for (const [question, given, expected] of checks) compare(check(question, given), expected);
         return faults.slice(0, 3);
     }""", golden())

@@ -59,7 +59,7 @@ def _answer(kind: Kind, entry: Mapping[str, Any], reply: str, fact: Callable[[st
     return Answer(letters, reply)
 
 
-def sealed(root: Path, page: str, name: str, kind: Kind, fact: Callable[[str], float]) -> SealedQuestion:
+def sealed(root: Path, page: str, name: str, kind: Kind, fact: Callable[[str], float], unit: str = "") -> SealedQuestion:
     """One question of a page, with its answers sealed."""
     entries = tomllib.loads(path_of(root, page).read_text("utf8"))
     if name not in entries:
@@ -70,4 +70,4 @@ def sealed(root: Path, page: str, name: str, kind: Kind, fact: Callable[[str], f
         raise ValueError(f"{name}: an answer has `answer`, `right` and perhaps `tolerance` and `wrong`; got {', '.join(entry)}")
     right = _answer(kind, entry, entry["right"], fact)
     wrong = [_answer(kind, each, each["reply"], fact) for each in entry.get("wrong", [])]
-    return seal_question(f"{Path(page).name}/{name}", kind, right, wrong, entry.get("tolerance", 0.0))
+    return seal_question(f"{Path(page).name}/{name}", kind, right, wrong, entry.get("tolerance", 0.0), unit)

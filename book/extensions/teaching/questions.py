@@ -30,7 +30,7 @@ from . import answers
 from .numbers import FACTS, facts
 
 KINDS = ("number", "choice", "several", "order")
-SCRIPTS = ("seals.js", "questions.js")
+SCRIPTS = ("typed.js", "seals.js", "questions.js")
 
 
 class question(nodes.General, nodes.Element):
@@ -100,7 +100,8 @@ class Check(_Question):
         root = Path(self.env.srcdir)
         self.env.note_dependency(str(answers.path_of(root, self.env.docname)))
         self.env.note_dependency(str(root / FACTS))
-        sealed = answers.sealed(root, self.env.docname, name, kind, lambda fact: facts(root)[fact].value)
+        sealed = answers.sealed(root, self.env.docname, name, kind, lambda fact: facts(root)[fact].value,
+                                self.options.get("unit", ""))
         hints = [hint.strip() for hint in self.options.get("hint", "").split("|") if hint.strip()]
         form = question("", role="check", name=name, kind=kind, data=asdict(sealed), hints=hints,
                         unit=self.options.get("unit", ""), fields=[], page=self.page)
