@@ -38,6 +38,8 @@ reports {paper}`li2023dtsnn:abstract|1.46 timesteps`, in a sentence that is long
 
 ```{predict} the-bill
 :fields: delay (times) | energy (times)
+:results: 8 | fact('digits.accuracy') / 20
+:whose: The paper
 Compare 8 timesteps with 1.
 
 ---
@@ -46,6 +48,7 @@ The delay is {paper}`li2023dtsnn:Fig. 1(B)|8 times` as long.
 
 ```{predict} the-part
 :kind: choice
+:results: b
 Which part is largest?
 
 - the crossbars

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from teaching.answers import compute
 from teaching.numbers import Fact, make_fact_id, sources, who
+from teaching.questions import shown
 
 from dtsnn_lite.proofs.facts import facts as measured
 from tests.small_book import ANSWERS, FACTS, build, write
@@ -45,6 +46,9 @@ FAULTS = {
     "```{check} by-area\n:kind: order\nSort.\n\n- a\n- b\n- c\n```": "by-area: the options stand in the right order already",
     "```{check} edp-growth\nWhat?\n```": "a wrong answer lies within the tolerance of the right one",
     "```{check} what-grows\n:kind: guess\nWhat?\n```": '"guess" unknown',
+    "```{predict} q\n:results: 1 | 2\nHow many?\n---\nOne.\n```": "results are one for each of your prediction; got 1, 2",
+    "```{predict} r\n:kind: choice\n:results: c\nWhich?\n\n- one\n- two\n---\nOne.\n```": "results are one for each of a, b; got c",
+    "```{predict} s\n:results: fact('no.such')\nHow many?\n---\nOne.\n```": "{predict} s: 'no.such'",
     "```{predict} p\nNo line of dashes.\n```": "a line of three dashes stands between",
 }
 
@@ -140,6 +144,17 @@ def test_no_answer_and_no_reply_stands_in_the_built_book(built_page):
         text = path.read_text("utf8", errors="replace")
         for secret in ("Secretly", "but not delay", "same argmax", "(8 / 2)", "edp-growth.wrong"):
             assert secret not in text, f"{path.name} holds {secret!r}"
+
+
+def test_a_prediction_knows_what_came_out(built):
+    found = questions(built)["predict-the-bill"]
+    assert (found["results"], found["units"], found["whose"]) == (["8", "4.88"], ["times", "times"], "The paper")
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (970.6, "971"), (0.6667, "0.667"), (999.6, "1,000"), (12345.6, "12,346"), (27.6, "27.6"), (0, "0")])
+def test_a_result_is_shown_to_three_digits(value, text):
+    assert shown(value) == text
 
 
 def test_every_control_has_a_label_and_no_control_stands_outside_a_form(built):

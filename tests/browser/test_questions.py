@@ -95,7 +95,7 @@ def test_a_number_is_checked(visit):
     page = visit()
     assert answer(page, "check-edp-growth", "16") == "Right. Secretly, both factors grow alike."
     assert answer(page, "check-edp-growth", "32/2").startswith("Right.")
-    assert answer(page, "check-edp-growth", "17") == "Not yet. There is a hint below."
+    assert answer(page, "check-edp-growth", "17") == "Not yet. There is a hint below. (Your right answer, 16, is kept.)"
     assert "like 0.25" in answer(page, "check-edp-growth", "much")
     assert answer(page, "check-edp-growth", "") == "Choose or type an answer first."
 
@@ -180,12 +180,90 @@ def test_answers_are_saved_as_markdown_and_json(visit):
     page.get_by_text("Your answers (1)").click()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save as Markdown").click()
-    row = "| page/edp-growth | By what factor does EDP grow from \\(T = 2\\) to \\(T = 8\\)? | 16 | right | 2 |"
+    row = ("| page/edp-growth | By what factor does EDP grow from \\\\(T = 2\\\\) to \\\\(T = 8\\\\)? | 16 | right at try 2 (first: 4) "
+           "| Secretly, both factors grow alike. |")
     assert row in saved.value.path().read_text("utf8")
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save as JSON").click()
     entry = json.loads(saved.value.path().read_text("utf8"))["answers"]["page/edp-growth"]
     assert (entry["given"], entry["right"], entry["tries"]) == ("16", True, 2)
+
+
+def test_a_right_answer_outlives_a_later_slip(visit):
+    page = visit()
+    answer(page, "check-edp-growth", "16")
+    assert answer(page, "check-edp-growth", "17") == "Not yet. There is a hint below. (Your right answer, 16, is kept.)"
+    entry = kept(page)["page/edp-growth"]
+    assert (entry["given"], entry["right"], entry["tries"], entry["slips"]) == ("16", True, 1, 1)
+    assert page.evaluate("Answers.markdown()").count("right at try 1; 1 later try not right") == 1
+
+
+def test_a_reader_who_comes_back_finds_everything_as_it_was_left(visit):
+    page = visit()
+    answer(page, "check-edp-growth", "4")
+    page.locator("#check-by-area [data-letter=a] [data-move='1']").click()
+    page.locator("#check-what-grows input").first.check()
+    page.locator("#predict-the-bill input").first.fill("7")
+    page.get_by_label("the mean of all logits so far").check()
+    page.locator("#check-which-mean button[type=submit]").click()
+    page.reload()
+    assert page.locator("#check-edp-growth input").input_value() == "4"
+    assert verdict(page, "check-edp-growth").startswith("Not yet. You multiplied energy by T")
+    assert page.locator("#check-by-area li").evaluate_all("all => all.map((it) => it.dataset.letter)") == ["b", "a", "c"]
+    assert page.locator("#check-what-grows input").first.is_checked()
+    assert page.locator("#predict-the-bill input").first.input_value() == "7" and page.locator("#predict-the-bill input").first.is_enabled()
+    assert page.get_by_label("the mean of all logits so far").is_checked()
+    assert verdict(page, "check-which-mean") == "Right. Secretly, Eq. 1."
+    page.locator("#check-edp-growth input").fill("5")
+    page.reload()
+    assert verdict(page, "check-edp-growth").startswith("You answered 4. Not yet.")
+
+
+def test_two_tabs_add_to_each_other(visit):
+    one = visit()
+    two = one.context.new_page()
+    two.goto(one.url)
+    answer(one, "check-edp-growth", "16")
+    two.wait_for_function("document.querySelector('#check-edp-growth .question-verdict').dataset.mood === 'right'")
+    answer(two, "check-edp-growth", "17")
+    two.locator("#predict-the-part [data-do=skip]").click()
+    one.wait_for_function("document.querySelector('#predict-the-part').hasAttribute('data-locked')")
+    assert {key: entry["right"] for key, entry in kept(one).items()} == {"page/edp-growth": True, "page/the-part": None}
+    assert one.locator(".your-answers summary").inner_text() == two.locator(".your-answers summary").inner_text() == "Your answers (2)"
+
+
+def test_a_tab_that_was_told_nothing_erases_nothing(visit):
+    page = visit("addEventListener('storage', (event) => event.stopImmediatePropagation(), true)")
+    page.evaluate(f"""localStorage.setItem('{STORE}', JSON.stringify({{ 'other/page': {{
+        role: 'check', question: 'What?', given: '1', right: true, tries: 1, at: 'now' }} }}))""")
+    answer(page, "check-edp-growth", "16")
+    assert set(kept(page)) == {"other/page", "page/edp-growth"}
+
+
+def test_a_prediction_is_set_against_what_came_out(visit):
+    page = visit()
+    page.locator("#predict-the-bill input").first.fill("8 times")
+    page.locator("#predict-the-bill input").last.fill("4,5")
+    page.locator("#predict-the-bill button[type=submit]").click()
+    said = page.locator("[data-reveals=predict-the-bill] .prediction-against p")
+    assert said.all_inner_texts() == ["Delay (times). You: 8 times. The paper: 8 times.",
+                                      "Energy (times). You: 4.5 times. The paper: 4.88 times."]
+    page.locator("#predict-the-part input").first.check()
+    page.locator("#predict-the-part button[type=submit]").click()
+    said = page.locator("[data-reveals=predict-the-part] .prediction-against")
+    assert said.inner_text() == "You: the crossbars. The network: the buffers."
+    assert "predicted; it is the buffers" in page.evaluate("Answers.markdown()")
+
+
+def test_right_and_wrong_differ_in_colour_edge_mark_and_words(visit):
+    page = visit()
+    looks = []
+    for given in ("16", "17"):
+        answer(page, "check-edp-growth", given)
+        looks.append(page.locator("#check-edp-growth .question-verdict").evaluate("""(it) => {
+            const style = getComputedStyle(it), mark = getComputedStyle(it, "::before").content;
+            return [style.backgroundColor, style.borderLeftColor, style.borderLeftStyle, mark, it.textContent.split(".")[0]]; }"""))
+    assert all(one != other for one, other in zip(*looks, strict=True))
 
 
 def test_a_table_row_is_not_broken_by_what_was_typed(visit):
@@ -204,8 +282,11 @@ def test_forgetting_leaves_nothing(visit):
     page = visit()
     answer(page, "check-edp-growth", "16")
     page.get_by_text("Your answers (1)").click()
+    page.locator("#check-what-grows input").first.check()
     page.get_by_role("button", name="Forget all").click()
-    assert kept(page) == {}
+    assert kept(page) == {} and page.evaluate("localStorage.getItem('stop-when-sure/drafts')") is None
+    assert page.locator("#check-edp-growth input").input_value() == "" and verdict(page, "check-edp-growth") == ""
+    assert not page.locator("#check-what-grows input").first.is_checked()
 
 
 @pytest.mark.parametrize("rubbish", ["{", "null", "[1]", '{"page/the-part": {"given": 5}}', '{"page/the-part": null}', '"x"'])
@@ -265,6 +346,7 @@ def test_without_scripts_the_questions_are_there_and_no_dead_control(visit):
     assert page.get_by_text("By what factor does EDP grow").is_visible()
     assert page.get_by_text("the mean of all logits so far").is_visible()
     assert page.locator("form.question button:visible").count() == 0
+    assert page.locator("form.question noscript p:visible").count() == page.locator("form.question").count()
     reveal = page.locator("[data-reveals=predict-the-bill]")
     reveal.locator("summary").click()
     assert reveal.get_by_text("8 times").is_visible()

@@ -7,6 +7,9 @@
     By how much does EDP grow?                 8 times the delay.
     ```                                        ```
 
+What came out of a prediction may be told with `:results: 8 | fact('energy.times')`, one for each field or the letter of
+an option, and `:whose: The paper` ("The network" if nothing is said): it is then set against what the reader predicted.
+
 A `choice` (one is right), `several` (a set) or `order` takes its options from the list that ends the question.
 The page holds seals in place of answers (answers.py). Without scripts a reader sees the question, its options, the
 hint and the reveal, and no control that does nothing.
@@ -30,7 +33,7 @@ from . import answers
 from .numbers import FACTS, facts
 
 KINDS = ("number", "choice", "several", "order")
-SCRIPTS = ("typed.js", "seals.js", "questions.js")
+SCRIPTS = ("typed.js", "seals.js", "answers.js", "questions.js")
 
 
 class question(nodes.General, nodes.Element):
@@ -116,12 +119,13 @@ class Check(_Question):
 class Predict(_Question):
     """A question that is answered before the reveal opens; right or wrong is the reader's to judge."""
 
-    option_spec = {"kind": kind_of, "unit": directives.unchanged, "fields": directives.unchanged}
+    option_spec = {"kind": kind_of, "unit": directives.unchanged, "fields": directives.unchanged,
+                   "results": directives.unchanged, "whose": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         try:
             return self.make(self.arguments[0], self.options.get("kind", "number"))
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             return self.complain(f"{{predict}} {self.arguments[0]}: {error}")
 
     def make(self, name: str, kind: str) -> list[nodes.Node]:
@@ -129,18 +133,49 @@ class Predict(_Question):
         if "---" not in lines:
             raise ValueError("a line of three dashes stands between the question and what it reveals")
         cut = lines.index("---")
-        fields = [field.strip() for field in self.options.get("fields", "your prediction").split("|")]
-        form = question("", role="predict", name=name, kind=kind, data={"salt": f"{self.page}/{name}"}, hints=[],
-                        unit=self.options.get("unit", ""), fields=fields, page=self.page)
+        fields = parts(self.options.get("fields", "your prediction"))
+        unit = self.options.get("unit", "")
+        data = {"salt": f"{self.page}/{name}", "whose": self.options.get("whose", "The network"), "results": self.results(kind),
+                "units": [unit_of(field) or unit for field in fields]}
+        form = question("", role="predict", name=name, kind=kind, data=data, hints=[], unit=unit, fields=fields, page=self.page)
         self.parse(self.content[:cut], 0, form)
-        if kind not in ("number", "text"):
-            self.take_options(form)
+        typed = kind in ("number", "text")
+        known = fields if typed else ascii_lowercase[: self.take_options(form)]
+        if data["results"] and (len(data["results"]) != len(fields) if typed else not set(data["results"]) <= set(known)):
+            raise ValueError(f"results are one for each of {', '.join(known)}; got {', '.join(data['results'])}")
         return [form, self.parse(self.content[cut + 1:], cut + 1, reveal("", name=name, page=self.page))]
+
+
+    def results(self, kind: str) -> list[str]:
+        """What came out: numbers as they are shown, or letters."""
+        given = parts(self.options.get("results", ""))
+        if kind != "number":
+            return [letter.strip() for one in given for letter in one.split(",")]
+        root = Path(self.env.srcdir)
+        self.env.note_dependency(str(root / FACTS))
+        return [shown(answers.compute(one, lambda fact: facts(root)[fact].value)) for one in given]
+
+
+def parts(text: str) -> list[str]:
+    """What stands between bars."""
+    return [part.strip() for part in text.split("|") if part.strip()]
+
+
+def unit_of(field: str) -> str:
+    """The unit that ends the name of a field: "energy (times)" has "times"."""
+    return field.rpartition("(")[2].removesuffix(")") if field.endswith(")") else ""
+
+
+def shown(value: float) -> str:
+    """A number to three digits, a large one to the unit: 0.667, 97.6, 1,410."""
+    digits = max(3, len(str(int(abs(value)))))
+    return f"{float(f'{value:.{digits}g}'):,.10g}"
 
 
 # --- HTML -------------------------------------------------------------------------------
 
 LEGENDS = {"check": "Check yourself", "predict": "Predict, then look"}
+WITHOUT_SCRIPTS = "<noscript><p>To answer here, allow this page to run JavaScript; nothing is sent anywhere.</p></noscript>"
 BUTTONS = {"check": "Check", "predict": "Lock my prediction"}
 # JupyterLab takes the arrow keys of inputs without this mark; the same markup serves there.
 INPUT = 'autocomplete="off" autocapitalize="off" spellcheck="false" data-lm-suppress-shortcuts="true"'
@@ -158,7 +193,7 @@ def visit_question(translator: Any, node: question) -> None:
 def depart_question(translator: Any, node: question) -> None:
     translator.body.append(
         f'<div class="question-controls">{controls(node)}</div>'
-        f'<p class="question-verdict" role="status"></p>{hints(node)}</fieldset></form>'
+        f'{WITHOUT_SCRIPTS}<p class="question-verdict" role="status"></p>{hints(node)}</fieldset></form>'
     )
 
 
