@@ -1,6 +1,6 @@
 /*
  * Focus that is never lost: the theme takes it from its own buttons, and forgets who opened a panel.
- * And focus where one is needed: a drawing that is wider than a phone scrolls in its box, by keyboard too.
+ * And focus where one is needed: a drawing or an equation that is wider than a phone scrolls in its box, by keyboard too.
  */
 (() => {
   "use strict";
@@ -13,13 +13,16 @@
     if (isLost() && opener?.isConnected) opener.focus({ preventScroll: true });
   }
 
-  function reachDrawings() {
-    for (const box of document.querySelectorAll(".tag_wide-figure .cell_output")) {
-      const scrolls = box.scrollWidth > box.clientWidth;
-      const said = { tabindex: "0", role: "group", "aria-label": "Drawing that scrolls sideways" };
-      for (const [name, value] of Object.entries(said)) {
-        if (scrolls) box.setAttribute(name, value);
-        else box.removeAttribute(name);
+  const WIDE = [[".tag_wide-figure .cell_output", "Drawing that scrolls sideways"], ["article div.math", "Equation that scrolls sideways"]];
+
+  function reachWide() {
+    for (const [selector, label] of WIDE) {
+      for (const box of document.querySelectorAll(selector)) {
+        const scrolls = box.scrollWidth > box.clientWidth;
+        for (const [name, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": label })) {
+          if (scrolls) box.setAttribute(name, value);
+          else box.removeAttribute(name);
+        }
       }
     }
   }
@@ -32,7 +35,7 @@
   }, true);
   addEventListener("DOMContentLoaded", () => {
     for (const panel of document.querySelectorAll("dialog")) panel.addEventListener("close", () => setTimeout(giveBack));
-    reachDrawings();
+    reachWide();
   });
-  addEventListener("resize", reachDrawings);
+  addEventListener("resize", reachWide);
 })();

@@ -126,12 +126,18 @@ def wilson(share: float, images: int, z: float = 1.96) -> Range:
     return 100 * (centre - half) / (1 + z ** 2 / images), 100 * (centre + half) / (1 + z ** 2 / images)
 
 
+MARKS: dict[str, str] = {
+    "reproduced": "\u2713", "not reproduced": "\u2717", "cannot fail": "=", "not yet": "\u2026", "not comparable": "\u2260"}
+
+
 def table(comparisons: Iterable[Comparison]) -> str:
-    """The rows as a Markdown table, and below it why, each reason once."""
+    """The rows as a Markdown table, the verdict with its mark beside what it is about, and below it why, each reason once."""
     rows = [comparison.cells for comparison in comparisons]
     reasons = list(dict.fromkeys(row[-1] for row in rows))
-    head = ("what", "published (where)", "ours", "ratio", "tolerance", "verdict", "why")
-    lines = [head, ("---",) * len(head), *((*row[:-1], f"({reasons.index(row[-1]) + 1})") for row in rows)]
+    head = ("what", "verdict", "published (where)", "ours", "ratio", "tolerance", "why")
+    lines = [head, ("---",) * len(head)]
+    for what, published, ours, ratio, slack, verdict, why in rows:
+        lines.append((what, f"{MARKS[verdict]} {verdict}", published, ours, ratio, slack, f"({reasons.index(why) + 1})"))
     notes = [f"{number}. {reason}." for number, reason in enumerate(reasons, start=1)]
     return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", *notes, ""])
 

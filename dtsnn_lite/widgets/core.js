@@ -269,6 +269,8 @@ function fromText(field, words) {
 // --- links: #exit?v=1&theta=0.35&score=entropy ----------------------------------
 
 const LINK_VERSION = "1";
+// Where the package may not be there yet: the first line of what a reader copies; in a notebook it installs.
+const INSTALL = "# %pip install -q \"git+https://github.com/stop-when-sure/stop-when-sure\"";
 const NO_LESSON = { hide: [], fix: [], question: "" };
 
 function formatHash(key, fields, state, lesson = NO_LESSON) {
@@ -292,6 +294,11 @@ function readHash(hash, key, fields) {
   }
   const names = (which) => (query.get(which) ?? "").split(",").filter((name) => Object.hasOwn(fields, name));
   return { patch, lesson: { hide: names("hide"), fix: names("fix"), question: (query.get("q") ?? "").slice(0, 300) } };
+}
+
+// Whether a link is meant for this explorer, but written by an edition whose links it does not know.
+function isForeign(hash, key) {
+  return typeof hash === "string" && hash.startsWith(`#${key}?`) && new URLSearchParams(hash.slice(key.length + 2)).get("v") !== LINK_VERSION;
 }
 
 // --- controls -------------------------------------------------------------------
@@ -421,15 +428,16 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
   const shown = names.filter((name) => controls[name] && !fields[name].more);
   const folded = names.filter((name) => controls[name] && fields[name].more);
   const question = html("p", { class: "question", hidden: true });
+  const warning = html("p", { class: "question", role: "status", hidden: true });
   const sentence = html("output", { class: "sentence", "aria-live": "polite" });
   const tools = toolbar([
     ...(inBook() ? [["Copy link", () => location.href.split("#")[0] + formatHash(key, fields, state, lesson)]] : []),
-    ...(python ? [["Copy as Python", () => python({ ...state })]] : []),
+    ...(python ? [["Copy as Python", () => `${INSTALL}\n${python({ ...state })}`]] : []),
     ...(row ? [["Copy as table row", () => tableRow(row({ ...state }))]] : []),
     ["Reset", () => set(start)],
   ]);
   const form = inBook() ? lessonForm(fields, () => state, () => lesson, (next) => { teach(next); settle(); }) : null;
-  const root = html("div", { class: "dtsnn", role: "group", "aria-label": title, "data-lm-suppress-shortcuts": "true" }, question, stage,
+  const root = html("div", { class: "dtsnn", role: "group", "aria-label": title, "data-lm-suppress-shortcuts": "true" }, warning, question, stage,
     html("div", { class: "controls" }, shown.map((name) => controls[name].row)),
     folded.length ? html("details", { class: "fold" }, html("summary", {}, "More controls"),
       html("div", { class: "controls" }, folded.map((name) => controls[name].row))) : null,
@@ -489,7 +497,13 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
 
   function follow(hash) {
     const found = readHash(hash, key, fields);
-    if (!found) return false;
+    if (!found) {
+      if (!isForeign(hash, key)) return false;
+      warning.textContent = "This link was made for another edition of the book. Its settings are not known here; the figure shows its own.";
+      warning.hidden = false;
+      return true;
+    }
+    warning.hidden = true;
     if (found.lesson.hide.length || found.lesson.fix.length || found.lesson.question) teach(found.lesson);
     set(complete(found.patch));
     return true;
@@ -500,7 +514,18 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
     (root.querySelector(".board, .watching, .panel") ?? root).scrollIntoView({ block: "nearest" });
   }
 
-  const onHash = () => { if (follow(location.hash)) bringIntoView(); };
+  // The way back to the page without a link leads back to how it was.
+  function restore() {
+    warning.hidden = true;
+    teach(NO_LESSON);
+    set(start);
+    moved = false;
+  }
+
+  const onHash = () => {
+    if (inBook() && location.hash === "") restore();
+    else if (follow(location.hash)) bringIntoView();
+  };
   const onClick = (event) => {
     const link = event.target.closest?.(`a[href^="#${key}?"]`);
     if (link && follow(link.getAttribute("href"))) bringIntoView();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +14,8 @@ import html5lib
 import pytest
 import yaml
 from fontTools.ttLib import TTFont
+from playwright.sync_api import Page
+from teaching.numbers import sources, who
 
 from tools.build_book import toc_entries
 from tools.zip_book import NAME as ZIP_NAME
@@ -22,7 +25,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8")))
 OWNER, NAME = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["url"].split("/")[-2:]
 HOME = f"https://{OWNER}.github.io/{NAME}/"
-MATHJAX_MB = 2
 SITE_MB = 30
 every_page = pytest.mark.parametrize("name", PAGES)
 
@@ -147,10 +149,79 @@ def test_the_front_door_opens_the_first_page(browser, book):
     page.close()
 
 
-def test_search_answers_from_a_folder(browser, book):
-    page = browser.new_page()
+# --- search ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def search(browser, book) -> Iterator[Page]:
+    """The search page, opened from its folder."""
+    context = browser.new_context(offline=True)
+    page = context.new_page()
     page.goto(f"{(book / 'search.html').as_uri()}?q=timesteps")
     page.locator("#search-results a").first.wait_for()
+    yield page
+    context.close()
+
+
+def found(search: Page, query: str) -> list[str]:
+    """The places that a query leads to, page#section, the best first."""
+    return search.evaluate("query => BookSearch.find(query).map(({ page, anchor }) => `${page}#${anchor}`)", query)
+
+
+@pytest.mark.parametrize(("query", "best"), [
+    ("stop when sure", "book/intro#stop-when-sure"),
+    ("energy times delay", "book/why_timesteps#energy-times-delay"),
+    ("is the score honest", "book/seenn1#is-the-score-honest"),
+    ("risk_controlled", "book/api_stopping#dtsnn_lite.calibration.risk_controlled"),
+    ("replay", "book/api_stopping#dtsnn_lite.exits.replay"),
+    ("calibration split", "book/notation#splits"),
+])
+def test_the_best_hit_stands_first(search, query, best):
+    assert found(search, query)[0] == best
+
+
+def test_a_sentence_of_every_chapter_is_found_where_it_stands(search):
+    lost = search.evaluate("""() => BookText.filter(([page]) => !page.includes("api")).flatMap(([page, , rows]) =>
+      rows.slice(0, 6).flatMap(([anchor, , text]) => {
+        const sentence = text.match(/(?<=[.] )[A-Z][a-z' ,-]{40,160}[.]/)?.[0].replace(/[.]$/, "");
+        if (!sentence) return [];
+        const [best] = BookSearch.find(sentence);
+        const places = BookText.flatMap((it) => it[2]).filter((row) => row[2].includes(sentence)).length;
+        const isThere = best?.page === page && best.anchor === anchor || places > 1;
+        return isThere ? [] : [[page, anchor, sentence, best?.anchor]];
+    }))""")
+    assert lost == []
+
+
+def test_plural_and_accent_and_quotation_marks_are_understood(search):
+    assert "book/dtsnn#choosing-the-threshold-without-cheating" in found(search, "thresholds choosing")
+    assert found(search, "\u00e9nergy times delay")[0] == "book/why_timesteps#energy-times-delay"
+    assert found(search, '"times energy delay"') == []
+
+
+def test_what_is_nowhere_is_said_and_half_of_it_is_found(search):
+    search.locator(".bd-search-container input").fill("xyzzyx")
+    search.get_by_text("Nothing found").wait_for()
+    assert found(search, "xyzzyx threshold")
+
+
+def test_words_are_marked_in_the_list_and_in_the_page_that_is_chosen(search):
+    search.locator(".bd-search-container input").fill("choosing the threshold without cheating")
+    search.get_by_role("link", name="Choosing the threshold without cheating").first.wait_for()
+    assert search.locator("#search-results mark").first.inner_text() == "Choosing"
+    search.get_by_role("link", name="Choosing the threshold without cheating").first.click()
+    search.wait_for_function("CSS.highlights.has('found') && CSS.highlights.get('found').size > 3")
+    assert search.url.endswith("#choosing-the-threshold-without-cheating")
+    search.keyboard.press("Escape")
+    assert not search.evaluate("CSS.highlights.has('found')")
+    search.go_back()
+
+
+def test_what_one_searches_for_is_never_taken_for_html(browser, book):
+    page = browser.new_page()
+    page.goto(f"{(book / 'search.html').as_uri()}?q=%3Cimg+src%3Dx+onerror%3D%22document.title%3D'bad'%22%3E+image")
+    page.locator("#search-results a").first.wait_for()
+    assert page.locator("#search-results img").count() == 0 and page.title() != "bad"
     page.close()
 
 
@@ -162,9 +233,172 @@ def test_only_notebooks_offer_to_be_launched(book, name):
     assert (f"urlpath=lab/tree/{name}.ipynb" in html) == is_notebook
 
 
-def test_no_source_is_published_with_the_pages(book):
+NOTEBOOKS = [name for name in PAGES if (ROOT / f"{name}.ipynb").is_file()]
+
+
+def test_every_notebook_lies_beside_its_page_and_no_other_source_is_published(book):
     assert not (book / "_sources").exists()
-    assert not list(book.rglob("*.ipynb"))
+    there = {path.relative_to(book).with_suffix("").as_posix(): path.read_text("utf8") for path in book.rglob("*.ipynb")}
+    assert there == {name: (ROOT / f"{name}.ipynb").read_text("utf8") for name in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("from_folder", [True, False], ids=["folder", "server"])
+def test_a_page_saves_its_notebook(browser, book, serve, from_folder):
+    page = browser.new_page(accept_downloads=True)
+    page.goto((book / "book/dtsnn.html").as_uri() if from_folder else f"{serve(book)}/book/dtsnn.html")
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name=".ipynb").click()
+    assert saved.value.suggested_filename == "dtsnn.ipynb"
+    assert saved.value.path().read_text("utf8") == (ROOT / "book/dtsnn.ipynb").read_text("utf8")
+    page.close()
+
+
+# --- long tables ---------------------------------------------------------------------------
+
+
+def test_the_comparisons_can_be_narrowed_down_to_a_verdict(browser, book):
+    page = browser.new_page()
+    page.goto((book / "book/reproduced.html").as_uri())
+    heads = page.locator("article table").first.locator("th").all_inner_texts()
+    assert heads[:2] == ["what", "verdict"]
+    page.get_by_label("Show verdicts").select_option(index=1)
+    kept = page.locator("article table tbody tr:visible").evaluate_all("all => all.map((it) => it.cells[1].textContent.trim())")
+    assert kept and set(kept) == {page.get_by_label("Show verdicts").input_value()}
+    assert page.locator(".filter-told").inner_text().startswith(f"{len(kept)} of ")
+    page.close()
+
+
+def test_the_facts_are_found_by_words_and_fit_a_phone(browser, book):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((book / "book/facts.html").as_uri())
+    page.get_by_label("Show facts with").fill("hard accuracy")
+    rows = page.locator("table.facts tbody tr:visible")
+    assert 0 < rows.count() < 20
+    assert all("hard" in text and "accuracy" in text.lower() for text in rows.all_inner_texts())
+    assert page.locator("table.facts").evaluate("(it) => it.parentElement.scrollWidth <= it.parentElement.clientWidth")
+    page.close()
+
+
+# --- links to an explorer ------------------------------------------------------------------
+
+
+def test_a_link_of_another_edition_says_so_and_the_way_back_restores_the_page(browser, book):
+    page = browser.new_page()
+    address = (book / "book/dtsnn.html").as_uri()
+    page.goto(address)
+    page.locator(".afm").first.scroll_into_view_if_needed()
+    page.locator(".afm[data-view=live]").first.wait_for()
+    sentence = page.locator(".afm .sentence").first
+    usual = sentence.inner_text()
+    page.evaluate("location.hash = '#exit?v=1&theta=0.9'")
+    page.wait_for_function("usual => document.querySelector('.afm .sentence').textContent !== usual", arg=usual)
+    page.go_back()
+    page.wait_for_function("usual => document.querySelector('.afm .sentence').textContent === usual", arg=usual)
+    page.evaluate("location.hash = '#exit?v=2&theta=0.9'")
+    page.get_by_text("made for another edition of the book").wait_for()
+    assert sentence.inner_text() == usual
+    page.go_back()
+    page.get_by_text("made for another edition of the book").wait_for(state="hidden")
+    page.close()
+
+
+def test_a_shared_link_shows_its_explorer_before_anything_is_typeset(browser, book):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{(book / 'book/dtsnn.html').as_uri()}#exit?v=1&theta=0.3", wait_until="commit")
+    page.locator(".afm[data-view=live] .sentence").first.wait_for()
+    hidden = "[...document.querySelectorAll('article *')].filter((it) => getComputedStyle(it).visibility === 'hidden' && !it.closest('.afm')).length"
+    assert page.evaluate(hidden) == 0
+    page.close()
+
+
+# --- equations ---------------------------------------------------------------------------
+
+
+def test_every_equation_is_a_drawing_with_its_mathml_and_no_page_loads_mathjax(book):
+    for name in PAGES:
+        html = (book / f"{name}.html").read_text("utf8")
+        assert "MathJax" not in html and 'class="math notranslate' not in html
+        set_here = html.count('class="math" data-tex=')
+        assert set_here == html.count('<svg aria-hidden="true" style="vertical-align'), name
+        assert set_here == html.count('<span class="math-spoken"><math'), name
+    assert (book / "book/dtsnn.html").read_text("utf8").count('class="math" data-tex=') > 50
+
+
+def test_an_equation_is_as_high_as_its_line(browser, book):
+    page = browser.new_page()
+    page.goto((book / "book/dtsnn.html").as_uri())
+    heights = page.locator("article p > span.math > svg").evaluate_all("all => all.map((it) => it.getBoundingClientRect().height)")
+    assert len(heights) > 20 and all(6 < height < 60 for height in heights)
+    page.close()
+
+
+# --- what a page says of itself elsewhere ----------------------------------------------------
+
+
+def test_no_description_speaks_tex(book, readers):
+    told = [readers[(book / f"{name}.html").resolve()].meta["description"] for name in PAGES]
+    assert [text for text in told if re.search(r"\\[a-zA-Z(]|[{}$]", text)] == []
+
+
+def test_a_page_with_drawings_is_shown_by_its_first(book, readers):
+    shown = {name: readers[(book / f"{name}.html").resolve()].meta["og:image"] for name in PAGES}
+    assert len({image for name, image in shown.items() if "_images" in image}) >= 10
+    assert shown["book/lif"] != shown["book/dtsnn"] != shown["book/intro"] == f"{HOME}_static/explorer.png"
+
+
+# --- what may be missing or turned ------------------------------------------------------------
+
+REFUSED = """for (const name of ["localStorage", "sessionStorage"]) {
+  Object.defineProperty(window, name, { configurable: true, get() { throw new DOMException("denied", "SecurityError"); } }); }"""
+
+
+def test_a_browser_that_refuses_storage_keeps_theme_menu_search_and_questions(browser, book):
+    errors: list[str] = []
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.add_init_script(REFUSED)
+    page.goto((book / "book/dtsnn.html").as_uri())
+    was = page.evaluate("document.documentElement.dataset.mode")
+    page.locator(".theme-switch-button").locator("visible=true").first.click()
+    page.wait_for_function(f"document.documentElement.dataset.mode !== '{was}'")
+    page.locator("#check-two-of-ten input").fill("0.301")
+    page.locator("#check-two-of-ten input").press("Enter")
+    assert page.locator("#check-two-of-ten .question-verdict").get_attribute("data-mood") == "right"
+    page.locator(".primary-toggle").locator("visible=true").first.click()
+    page.get_by_role("link", name="Events").locator("visible=true").first.wait_for()
+    assert errors == []
+    context.close()
+
+
+def test_a_page_that_is_turned_from_right_to_left_fits_and_leaves_code_as_it_is(browser, book):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((book / "book/lif.html").as_uri())
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("article pre").first.evaluate("(it) => getComputedStyle(it).direction") == "ltr"
+    page.close()
+
+
+def test_the_contents_say_how_far_a_reader_has_come(browser, book):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto((book / "book/dtsnn.html").as_uri())
+    mark = "[...document.querySelectorAll('.bd-links a')].find((it) => it.pathname.endsWith('/dtsnn.html')).dataset.progress"
+    assert page.evaluate(mark) is None
+    page.locator("#check-two-of-ten input").fill("0.301")
+    page.locator("#check-two-of-ten input").press("Enter")
+    page.wait_for_function(f"{mark} === '1/6'")
+    page.goto((book / "book/notation.html").as_uri())
+    page.wait_for_function("[...document.querySelectorAll('.bd-links a')].some((it) => it.dataset.progress === '1/6')")
+    context.close()
+
+
+def test_the_bibliography_names_its_entries_as_the_text_does(book):
+    html = (book / "book/bibliography.html").read_text("utf8")
+    labels = re.findall(r'<span class="label">(?:<span[^>]*>\[</span>)?([^<]+)', html)
+    assert set(labels) == {who(entry) for entry in sources(ROOT).values()}
 
 
 def test_every_icon_that_a_page_shows_is_in_the_fonts(book):
@@ -184,7 +418,7 @@ def test_the_site_carries_no_dead_weight(book):
     def megabytes(folder: Path) -> float:
         return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
 
-    assert megabytes(book / "_static" / "mathjax") < MATHJAX_MB
+    assert not list(book.rglob("*mathjax*"))
     assert megabytes(book) < SITE_MB
     assert not list(book.rglob("*.map"))
 

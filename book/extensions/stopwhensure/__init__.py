@@ -4,11 +4,13 @@ freshness     what a page was made from; a change makes it stale
 execution     the notebooks that must be run, several at a time
 live_widgets  anywidgets that run on a static page, with a still view for readers without scripts
 stills        that view, drawn by the widget's own script
-offline       mathematics and scripts without the network
+offline       icons and scripts without the network
+typeset       equations, set when the book is built
 icons         the theme's icon fonts, cut down to the icons that are shown
 tables        room for words on a narrow page
 pictures      the notebooks' drawings with a palette
 docstrings    the package's docstrings, made fit for a page
+search        the text of every section, for a search that works from a folder
 reference     its public names, with signatures, read from the source
 mentions      the first mention of a name in a chapter, linked to the reference
 slides        a chapter as slides, made in its page
@@ -22,11 +24,14 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, reference, slides, tables, tested
+from . import (
+    execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, reference, search, slides, tables, tested, typeset,
+)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (freshness, execution, live_widgets, offline, icons, tables, pictures, pages, slides, reference, mentions, tested):
+    for part in (freshness, execution, live_widgets, offline, icons, tables, pictures, pages, slides, reference, mentions, tested,
+                 typeset, search):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -25,7 +25,7 @@ SOURCES = re.compile(r'url\((?P<stem>[^)]*/fa-[\w-]+)\.woff2\) format\("woff2"\)
 def names_in(out: Path) -> set[str]:
     """The icons that a page or a script names."""
     files = [*out.rglob("*.html"), *(out / "_static").rglob("*.js")]
-    return {name for file in files if "mathjax" not in file.parts for name in NAME.findall(file.read_text("utf8"))}
+    return {name for file in files for name in NAME.findall(file.read_text("utf8"))}
 
 
 def without_unused_rules(css: str, names: set[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,22 @@ main {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 15vh a
 """
 
 
+# Where the browser refuses storage (blocked cookies, a frame without rights) its mere mention throws, in the theme's scripts too:
+# theme, search and menus would stop. First in the head, this gives them one that forgets when the page is left.
+STORAGE = """
+(() => {
+  const refused = (name) => { try { window[name].getItem("x"); return false; } catch { return true; } };
+  for (const name of ["localStorage", "sessionStorage"].filter(refused)) {
+    const kept = new Map();
+    const value = { getItem: (key) => kept.get(String(key)) ?? null, setItem: (key, text) => void kept.set(String(key), String(text)),
+      removeItem: (key) => void kept.delete(String(key)), clear: () => kept.clear(), key: (i) => [...kept.keys()][i] ?? null,
+      get length() { return kept.size; }, forgets: true };
+    try { Object.defineProperty(window, name, { value, configurable: true }); } catch { /* this browser keeps its own */ }
+  }
+})();
+"""
+
+
 def pages_address(repository: str) -> str:
     """Where GitHub Pages serves a repository: https://OWNER.github.io/NAME/."""
     owner, name = urlsplit(repository).path.strip("/").split("/")
@@ -97,11 +115,41 @@ def derive_addresses(app: Sphinx, config: Config) -> None:
     config.html_theme_options.update(navbar_start=[], navbar_persistent=[], navbar_end=[])
 
 
+GREEK = {name: chr(0x3B1 + i) for i, name in enumerate((
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu "
+    "nu xi omicron pi rho varsigma sigma tau upsilon phi chi psi omega").split())}
+SIGNS = {"times": "\u00d7", "le": "\u2264", "leq": "\u2264", "ge": "\u2265", "geq": "\u2265", "cdot": "\u00b7", "top": "T", "in": "\u2208",
+         "to": "\u2192", "dots": "\u2026", "ldots": "\u2026", "approx": "\u2248", "sum": "\u03a3", "infty": "\u221e", "pm": "\u00b1"}
+
+
+def plain(tex: str) -> str:
+    r"""Short TeX in letters: `\theta \le 0.5` as a phone's search results can show it."""
+    words = re.sub(r"\\([a-zA-Z]+)", lambda name: GREEK.get(name[1], SIGNS.get(name[1], "")), tex)
+    return " ".join(re.sub(r"\\.|[{}]", "", words.replace("^\\top", "\u1d40")).split())
+
+
+def words_of(paragraph: nodes.paragraph) -> str:
+    """A paragraph as plain text, its equations in letters."""
+    copy = paragraph.deepcopy()
+    for equation in list(copy.findall(nodes.math)):
+        equation.replace_self(nodes.Text(plain(equation.astext())))
+    return copy.astext()
+
+
+def first_drawing(app: Sphinx, doctree: nodes.document | None) -> str:
+    """The address of a page's first picture that other sites can show; the explorer's, where it has none."""
+    for image in doctree.findall(nodes.image) if doctree else ():
+        name = app.builder.images.get(image.get("uri", ""), "")
+        if name.endswith((".png", ".jpg")):
+            return f"{app.config.html_baseurl}_images/{name}"
+    return f"{app.config.html_baseurl}_static/explorer.png"
+
+
 def description(doctree: nodes.document | None, fallback: str) -> str:
     """The first paragraph of a page's text, not of a box or a list in it, cut at a word."""
     paragraphs = doctree.findall(nodes.paragraph) if doctree else ()
     first = next((it for it in paragraphs if isinstance(it.parent, nodes.section)), None)
-    text = " ".join((first.astext() if first else fallback).split())
+    text = " ".join((words_of(first) if first else fallback).split())
     if len(text) <= DESCRIPTION_CHARACTERS:
         return text
     return text[:DESCRIPTION_CHARACTERS].rsplit(" ", 1)[0] + " ..."
@@ -120,15 +168,30 @@ def describe(app: Sphinx, pagename: str, templatename: str, context: dict[str, A
         "og:title": title,
         "og:description": text,
         "og:url": app.config.html_baseurl + pagename + ".html",
-        "og:image": app.config.html_baseurl + "_static/explorer.png",
+        "og:image": first_drawing(app, None if is_front else doctree),
     }
-    tags = [f'<meta name="description" content="{escape(text)}" />']
+    tags = [f"<script>{STORAGE}</script>", f'<meta name="description" content="{escape(text)}" />']
     tags += [f'<meta property="{name}" content="{escape(value)}" />' for name, value in graph.items()]
     context["metatags"] = context.get("metatags", "") + "\n    " + "\n    ".join(tags)
 
 
+def notebook_of(app: Sphinx, page: str) -> Path | None:
+    """The notebook that a page was made from."""
+    source = Path(app.env.doc2path(page)) if page in app.env.found_docs else None
+    return source if source and source.suffix == ".ipynb" else None
+
+
 def offer_downloads(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """A page that offers the whole book in place of its own source, which the repository has."""
+    """A page that offers its notebook, which lies beside it, and the whole book."""
+    source = notebook_of(app, pagename)
+    notebook = {
+        "type": "link",
+        "url": source.name if source else "",
+        "text": ".ipynb",
+        "tooltip": "Download this page as a notebook",
+        "icon": "fas fa-code",
+        "label": "download-notebook-button",
+    }
     book = {
         "type": "link",
         "url": app.config.html_baseurl + BOOK_ZIP,
@@ -140,7 +203,8 @@ def offer_downloads(app: Sphinx, pagename: str, templatename: str, context: dict
     for group in context.get("header_buttons", []):
         if group.get("label") == "download-buttons":
             group["tooltip"] = "Download"
-            group["buttons"] = [it for it in group["buttons"] if "_sources" not in it.get("url", "")] + [book]
+            group["buttons"] = [it for it in group["buttons"] if "_sources" not in it.get("url", "")]
+            group["buttons"] += [notebook, book] if source else [book]
 
 
 def sitemap(app: Sphinx) -> str:
@@ -160,6 +224,24 @@ def forget_old_pages(app: Sphinx) -> None:
     for page in set(out.rglob("*.html")) - kept:
         if "_static" not in page.parts:
             page.unlink()
+            for notebook in page.parent.glob(f"{page.stem}.ipynb*"):
+                notebook.unlink()
+
+
+def lay_notebooks(app: Sphinx) -> None:
+    """Each page's notebook beside it, and once more as a script: from a folder a browser saves no file, but a script can (downloads.js)."""
+    out = Path(app.outdir)
+    for page in app.env.found_docs:
+        source = notebook_of(app, page)
+        if source:
+            text = source.read_text("utf8")
+            (out / page).with_suffix(".ipynb").write_text(text, "utf8")
+            (out / page).with_suffix(".ipynb.js").write_text(f"globalThis.notebookText = {json.dumps(text)};\n", "utf8")
+
+
+def save_notebooks(html: str) -> str:
+    """A page whose link to its notebook saves it, where the theme would open a window."""
+    return re.sub(r'href="([\w-]+\.ipynb)" target="_blank"', r'href="\1" download="\1"', html)
 
 
 def lead_to_the_text(html: str) -> str:
@@ -175,7 +257,7 @@ def repair(page: Path) -> None:
     html = page.read_text("utf8")
     for _, fault, mended in REPAIRS:
         html = html.replace(fault, mended)
-    page.write_text(lead_to_the_text(html), "utf8")
+    page.write_text(save_notebooks(lead_to_the_text(html)), "utf8")
 
 
 def finish(app: Sphinx, failure: Exception | None) -> None:
@@ -193,6 +275,7 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
     (out / "index.html").write_text(FRONT_DOOR.format(**words), "utf8")
     (out / "404.html").write_text(LOST.format(**words), "utf8")
     forget_old_pages(app)
+    lay_notebooks(app)
     (out / ".nojekyll").touch()
     for page in out.rglob("*.html"):
         repair(page)

@@ -5,6 +5,8 @@ Without it a browser makes each column as narrow as its longest word, and a sent
 
 from __future__ import annotations
 
+from typing import Any
+
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -26,6 +28,14 @@ def make_room(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             cell["classes"].append(room)
 
 
+def offer_filters(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """A page with a long table gets assets/filters.js."""
+    body = context.get("body", "")
+    if 'class="table facts"' in body or "<p>verdict</p>" in body:
+        context["body"] = f'{body}\n<script src="{context["pathto"]("_static/filters.js", 1)}"></script>\n'
+
+
 def setup(app: Sphinx) -> None:
     """When references are resolved, so that the words are those one reads."""
     app.connect("doctree-resolved", make_room)
+    app.connect("html-page-context", offer_filters, priority=800)

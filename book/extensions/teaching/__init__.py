@@ -2,6 +2,7 @@
 
 numbers     {fact} and {paper}: no number of the prose is typed by hand
 answers     the answers of a chapter's questions, read from a file that is not published, and sealed
+progress    how many questions of each page are answered, in the contents
 questions   {check} and {predict}: asked in the page, answered in the page
 """
 
@@ -11,12 +12,12 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import numbers, questions
+from . import numbers, progress, questions
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (numbers, questions):
+    for part in (numbers, questions, progress):
         part.setup(app)
     app.add_css_file("teaching.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -181,6 +181,19 @@ def who(entry: Entry) -> str:
     return f"{name or entry.fields.get('title', '')} {entry.fields.get('year', '')}".strip()
 
 
+# --- the bibliography ---
+
+
+def name_entries(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Each entry of the bibliography under the name by which the text cites it: Li et al. 2023c."""
+    known = sources(Path(app.srcdir))
+    for citation in doctree.findall(nodes.citation):
+        label = next(citation.findall(nodes.label), None)
+        key = next((it.key for it in app.env.get_domain("cite").citations if it.citation_id in citation["ids"]), None)
+        if label is not None and key in known:
+            label.children = [nodes.Text(who(known[key]))]
+
+
 # --- the table of facts ---------------------------------------------------------------
 
 
@@ -216,4 +229,5 @@ def setup(app: Sphinx) -> None:
     app.add_role("paper", PaperRole())
     app.add_role("given", GivenRole())
     app.add_directive("facts-table", FactsTable)
+    app.connect("doctree-resolved", name_entries)
     app.connect("html-page-context", add_script, priority=800)
