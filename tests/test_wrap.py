@@ -1,13 +1,16 @@
-"""Code cells as wide as a page's column: what is wrapped does the same."""
+"""Code cells as wide as a page's column: what is wrapped does the same, and nothing is left that could be wrapped."""
 
 from __future__ import annotations
 
 import ast
+import json
+from pathlib import Path
 
 import pytest
 
-from tools.wrap import CODE_LINES, LETTERS, meaning, wrapped
+from tools.wrap import CODE_LINES, LETTERS, long_lines, meaning, wrapped
 
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "book").glob("*.ipynb"))
 LONG = "x" * 30
 
 
@@ -47,3 +50,19 @@ def test_what_cannot_be_wrapped_or_would_be_too_long_stays(source):
 
 def test_a_change_of_what_a_cell_does_is_seen():
     assert meaning("f(1, 2)") != meaning("f(1, 3)") and meaning('"a"') != meaning('"b"')
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_line_of_a_chapter_is_longer_than_it_must_be(path):
+    cells = ["".join(cell["source"]) for cell in json.loads(path.read_text("utf8"))["cells"] if cell["cell_type"] == "code"]
+    assert [line for cell in cells if wrapped(cell) != cell for line in long_lines(cell)] == [], f"python -m tools.wrap book/{path.name}"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_cell_of_imports_is_folded(path):
+    for cell in json.loads(path.read_text("utf8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code" or "%pip" in source or not (body := ast.parse(source).body):
+            continue
+        if all(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in body):
+            assert {"hide-input", "remove-input", "remove-cell"} & set(cell["metadata"].get("tags", [])), source
