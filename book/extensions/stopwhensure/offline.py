@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
     if failure or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
+    shutil.rmtree(static / "mathjax", ignore_errors=True)       # of a build before the equations were set at build time
     # The theme's style sheet draws the same icons from its web font; the script is 1.5 MB.
     (static / "scripts" / "fontawesome.js").write_text("/* icons come from the web font */\n")
     for source_map in static.rglob("*.map"):
