@@ -107,7 +107,7 @@
 
   function overflows(section) {
     const isCut = (box) => box.scrollWidth > box.clientWidth + 1;
-    return section.scrollHeight > section.clientHeight || [...section.querySelectorAll("mjx-container[display], pre")].some(isCut);
+    return section.scrollHeight > section.clientHeight || [...section.querySelectorAll("div.math, pre")].some(isCut);
   }
 
   /** The largest type with which a slide fits its window; an explorer has type of its own, and scrolls. */
@@ -194,8 +194,7 @@
   }
 
   if (!new URLSearchParams(location.search).has(PARAMETER)) return;
-  addEventListener("load", async () => {
-    await window.MathJax?.startup?.promise;
+  addEventListener("load", () => {
     const article = document.querySelector("article.bd-article");
     const deck = article && build(article);
     if (deck?.sections.length) present(deck);

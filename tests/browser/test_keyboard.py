@@ -47,7 +47,6 @@ def chapter(browser: Browser, book: Path) -> Iterator[Page]:
     page = context.new_page()
     listen(page, visit)
     page.goto((book / "book" / f"{CHAPTER}.html").as_uri())
-    page.evaluate("window.MathJax?.startup?.promise.then(() => {})")
     yield page
     assert visit.errors == []
     assert [url for url in visit.requests if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))), "search"]
 WIDTHS_PX = (360, 1280)
 NARROWEST_PX = 320  # WCAG 2.2, 1.4.10: a page is read without scrolling in two directions
-PAGE_KB = 600  # MathJax apart: it is named, cached, and only on pages with equations
+PAGE_KB = 600
 LAYOUT_SHIFT = 0.02
 PATIENCE_MS = 120_000  # a busy machine is slow, and no test here is about that
 STEP_MS, SOON_STEPS = 50, 60
@@ -58,7 +58,6 @@ def listen(page: Page, visit: Visit) -> None:
 def read_to_the_end(page: Page) -> None:
     """Scroll as a reader does, so that every widget comes alive, and return to the top."""
     page.evaluate("""async () => {
-        await (window.MathJax?.startup?.promise ?? null);
         for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
             scrollTo(0, y);
             await new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)));
@@ -171,7 +170,7 @@ def test_a_page_hardly_moves_while_it_loads(look, name, width_px):
 def test_a_page_is_light(look, book, name):
     paths = {unquote(urlsplit(url).path).lstrip("/") for url in look(name, WIDTHS_PX[1]).requests if url.startswith("http")}
     sizes = {path: transferred_bytes(book / path) for path in paths if (book / path).is_file()}
-    total = sum(size for path, size in sizes.items() if "/mathjax/" not in path)
+    total = sum(sizes.values())
     assert total <= PAGE_KB * 1000, sorted(sizes.items(), key=lambda item: -item[1])[:6]
 
 
