@@ -23,6 +23,7 @@ FLOW = (
     "__init__",
     "guards",
     "files",
+    "thumbnails",
     "components",
     "chip",
     "networks",
