@@ -1,4 +1,4 @@
-"""What one sees of an image at a glance: means over blocks of pixels. Those of the hard digits ship, so that a policy can look without torch."""
+"""What one sees of an image at a glance: means over blocks of pixels. Those of the hard digits ship: a policy can look without torch."""
 
 from __future__ import annotations
 

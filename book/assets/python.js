@@ -9,6 +9,7 @@
 
   const STORE = "stop-when-sure/python"; // a key for each edited cell
   const STOPPED = Symbol("stopped");
+  const LACKS = "NotInThePage"; // the error of a cell that draws, or needs torch
   const told = JSON.parse(document.getElementById("python-page").textContent);
   const all = (selector) => [...document.querySelectorAll(selector)];
 
@@ -209,12 +210,13 @@
       for (const [number, each] of before.entries()) {
         say(`first the cells above: ${number + 1} of ${before.length}`);
         const shows = each.how === "run" && (told.lab !== undefined || isEdited(each));
-        failed += Boolean(await runOne(each, shows)) && each.how === "run";
+        const error = await runOne(each, shows);
+        failed += error !== "" && error !== LACKS;
       }
       say("running");
       const error = await runOne(cell, true);
       const above = failed ? `; ${failed} cell${failed > 1 ? "s" : ""} above ended with an error` : "";
-      say((error ? `ended with ${error}` : "done") + above);
+      say((error === LACKS ? "done, as far as it goes here" : error ? `ended with ${error}` : "done") + above);
     } catch (error) {
       if (error !== STOPPED) endPython(error);
       say(error === STOPPED ? "stopped; Python starts anew with the next Run" : `Python does not run here: ${error.message}`);

@@ -23,10 +23,10 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from . import cells
-from .offered import Offer, Trials, python
+from .offered import INSTALLS, Offer, Trials, python
 
 POURED = re.compile(r"^```\{lab\} (?P<lab>lab\d)\n```$", re.M)
-PREDICTION = "*My prediction:*"
+PREDICTION, NEWLINE = "*My prediction:*", "\n"
 # In a process of its own: nbgrader changes how its process logs.
 EDITION = """
 import json, sys
@@ -88,20 +88,23 @@ class LabCell(SphinxDirective):
         master = master_of(Path(self.env.srcdir), self.arguments[0])
         self.env.note_dependency(str(master))
         cell = edition(master).cells[int(self.arguments[1])]
+        if INSTALLS in cell.source:
+            return []
         if not self.config.python_parts:
             return [nodes.literal_block(cell.source, cell.source, language="python")] if cell.cell_type == "code" else []
         return [nodes.raw("", field(cell), format="html")]
 
 
 def field(cell: nbformat.NotebookNode) -> str:
-    """A text field with a cell's source, and a place for its buttons and its output."""
+    """A text field with a cell's source, and a place for its buttons and its output; a text begins empty."""
     name, text = name_of(cell), "" if cell.cell_type == "markdown" else cell.source
-    rows = max(text.count("\n") + 1, 2)
-    what = "your words" if cell.cell_type == "markdown" else "tests" if is_tests(cell) else "code"
-    area = (f'<textarea class="python-code" name="{escape(name)}" rows="{rows}" aria-label="{escape(name)}, {what}" spellcheck="false" '
-            f'autocapitalize="off" autocomplete="off"{" readonly" if is_tests(cell) else ""}>\n{escape(text)}</textarea>')
+    kind = "words" if cell.cell_type == "markdown" else "tests" if is_tests(cell) else "answers"
+    label = {"words": "Your words", "tests": f"Tests {name}", "answers": f"Code {name}"}[kind]
+    rows, closed = max(text.count(NEWLINE) + 1, 2), " readonly" if kind == "tests" else ""
+    area = (f'<textarea class="python-code" name="{escape(name)}" rows="{rows}" aria-label="{escape(label)}" '
+            f'spellcheck="false" autocapitalize="off" autocomplete="off"{closed}>\n{escape(text)}</textarea>')
     place = cells.PLACE.format(cell=escape(name), how="run") if cell.cell_type == "code" else ""
-    return f'<div class="python-cell python-{what.split()[-1]}">{area}{place}</div>'
+    return f'<div class="python-cell python-{kind}">{area}{place}</div>'
 
 
 class LabTools(SphinxDirective):
@@ -129,9 +132,9 @@ class LabTools(SphinxDirective):
 
 def tried(root: Path, master: Path) -> dict[str, Offer]:
     """Each code cell with the files that it opens, from a run of the edition with the reference's solutions in it."""
-    solutions = {name_of(it): it.source for it in nbformat.read(master, as_version=4).cells if it.metadata.get("nbgrader", {}).get("solution")}
+    written = {name_of(it): it.source for it in nbformat.read(master, as_version=4).cells}
     code = [it for it in edition(master).cells if it.cell_type == "code"]
-    found = Trials(root).of([solutions.get(name_of(it), it.source) for it in code])
+    found = Trials(root).of([it.source if is_tests(it) else written[name_of(it)] for it in code])
     return {name_of(it): Offer("run", tuple(one["assets"])) for it, one in zip(code, found, strict=True)}
 
 
@@ -148,9 +151,10 @@ def tell_the_page(app: Sphinx, pagename: str, templatename: str, context: dict[s
     lab = lab_of(root, pagename)
     if lab is None or not app.config.python_parts:
         return
-    notebook = json.loads(nbformat.writes(edition(master_of(root, lab))))
-    names = {"names": [name_of(it) for it in edition(master_of(root, lab)).cells], "lab": lab}
-    context["body"] += cells.describe(app, pagename, tried(root, master_of(root, lab)), names) + cells.data_block("python-notebook", notebook)
+    master = master_of(root, lab)
+    names = {"names": [name_of(it) for it in edition(master).cells], "lab": lab}
+    context["body"] += cells.describe(app, pagename, tried(root, master), names)
+    context["body"] += cells.data_block("python-notebook", json.loads(nbformat.writes(edition(master))))
     cells.add_script(app, pagename)
 
 

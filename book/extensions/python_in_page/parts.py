@@ -90,7 +90,8 @@ def write(app: Sphinx, failure: Exception | None) -> None:
         sizes[name] = path.stat().st_size * 3 // 4
     listed = json.dumps({"always": list(always), "bytes": sizes, "packed": PACKED}, indent=1)
     (folder / "parts.js").write_text(f"pythonParts({listed});\n", "utf8")
-    LOGGER.info(SAID + "%.1f MB, and %.1f MB of recordings", sum(sizes[it] for it in always) / 1e6, sum(sizes[it] for it in recordings) / 1e6)
+    whole, extra = (sum(sizes[name] for name in some) / 1e6 for some in (always, recordings))
+    LOGGER.info(SAID + "%.1f MB, and %.1f MB of recordings", whole, extra)
 
 
 def setup(app: Sphinx) -> None:
