@@ -138,7 +138,7 @@
         },
         fail,
       };
-      worker.postMessage({ run: cell.name, label: `cell ${cell.name}`, source });
+      worker.postMessage({ run: cell.name, label: `cell ${cell.title}`, source });
     });
     cell.ran = source;
     return error;

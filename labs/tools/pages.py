@@ -69,6 +69,11 @@ def binder(path: Path) -> str:
     return f"https://mybinder.org/v2/gh/{repository()}/{BRANCH}?labpath={path.name}"
 
 
+def in_the_book(path: Path) -> str:
+    """The link to a lab's own page, where it has one: no torch is needed there."""
+    return f"[the book]({path.stem}.md), " if (ROOT / "book" / f"{path.stem}.md").is_file() else ""
+
+
 def table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -82,7 +87,7 @@ def glance() -> str:
 def launch() -> str:
     """Labs with the links that open their student editions."""
     return table(["lab", "minutes", "open in"],
-                 [[title(p), str(minutes(p)), f"[Colab]({colab(p)}), [Binder]({binder(p)})"] for p in masters()])
+                 [[title(p), str(minutes(p)), f"{in_the_book(p)}[Colab]({colab(p)}), [Binder]({binder(p)})"] for p in masters()])
 
 
 def goals() -> list[dict]:

@@ -66,9 +66,12 @@ RUN = """
 def cells_of(book: Path, name: str) -> list[tuple[str, str, str | None]]:
     """(source, how, stored output) of a chapter's cells that the built page runs; None where no output is checked."""
     places = re.findall(r'class="python-place" data-cell="(\d+)" data-how="(\w+)"', (book / f"book/{name}.html").read_text("utf8"))
-    code = [it for it in nbformat.read(ROOT / f"book/{name}.ipynb", as_version=4).cells if it.cell_type == "code"]
-    stored = ["".join(out.text for out in it.outputs) if "nbval-check-output" in it.metadata.get("tags", []) else None for it in code]
-    return [(code[int(n)].source, how, stored[int(n)]) for n, how in places]
+    cells = nbformat.read(ROOT / f"book/{name}.ipynb", as_version=4).cells
+
+    def stored(cell: nbformat.NotebookNode) -> str | None:
+        return "".join(out.text for out in cell.outputs) if "nbval-check-output" in cell.metadata.get("tags", []) else None
+
+    return [(cells[int(at)].source, how, stored(cells[int(at)])) for at, how in places]
 
 
 @pytest.fixture(scope="module")

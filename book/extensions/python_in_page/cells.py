@@ -17,14 +17,10 @@ from .offered import Offer, of_page
 PLACE = '<div class="python-place" data-cell="{cell}" data-how="{how}"></div>'
 
 
-def code_cells(doctree: nodes.document) -> list[nodes.container]:
-    """A notebook's code cells, in order."""
-    return [it for it in doctree.findall(nodes.container) if it.get("nb_element") == "cell_code"]
-
-
-def code_of(cell: nodes.container) -> nodes.container | None:
-    """Where a cell shows its source; nowhere where it is removed."""
-    return next((it for it in cell.findall(nodes.container) if it.get("nb_element") == "cell_code_source"), None)
+def code_cells(doctree: nodes.document) -> dict[int, nodes.container]:
+    """Where a page shows the source of its code cells; the keys are their places in the notebook."""
+    cells = [it for it in doctree.findall(nodes.container) if it.get("nb_element") == "cell_code"]
+    return {cell["cell_index"]: it for cell in cells for it in cell.findall(nodes.container) if it.get("nb_element") == "cell_code_source"}
 
 
 def add_places(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -32,11 +28,11 @@ def add_places(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     offers = of_page(app.env, docname)
     if app.builder.format != "html" or not any(it.how == "run" for it in offers):
         return
-    for number, (cell, it) in enumerate(zip(code_cells(doctree), offers, strict=True)):
-        code = code_of(cell)
-        if code is not None and it.how != "not":
-            place = nodes.raw("", PLACE.format(cell=number, how=it.how), format="html")
-            code.parent.insert(code.parent.index(code) + 1, place)
+    shown = code_cells(doctree)
+    for it in offers:
+        if it.how != "not":
+            code = shown[it.at]
+            code.parent.insert(code.parent.index(code) + 1, nodes.raw("", PLACE.format(cell=it.at, how=it.how), format="html"))
 
 
 def describe(app: Sphinx, pagename: str, cells: dict[int | str, Offer], extra: dict[str, Any] | None = None) -> str:
@@ -62,7 +58,7 @@ def tell_the_page(app: Sphinx, pagename: str, templatename: str, context: dict[s
     """The page of a notebook with what its script must know."""
     offers = of_page(app.env, pagename)
     if any(it.how == "run" for it in offers):
-        context["body"] += describe(app, pagename, dict(enumerate(offers)))
+        context["body"] += describe(app, pagename, {it.at: it for it in offers})
         add_script(app, pagename)
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 ASSET_BYTES = 1_600_000             # of recordings that one page may bring along: with the runtime it stays below what a test allows
 MOST_PROCESSES = 2
 INSTALLS = "google.colab"           # the first cell of a notebook
+REMOVED = {"remove-cell", "remove-input"}
 SHAPES = """
 import dataclasses, json
 from dtsnn_lite.checkpoints import load_shipped
@@ -53,10 +54,12 @@ class Offer:
 
     how     "run" by a button, "quietly" before others for the names that it makes, or "not"
     assets  the package's files that must be there first
+    at      the cell's place in its notebook
     """
 
     how: Literal["run", "quietly", "not"]
     assets: tuple[str, ...] = ()
+    at: int = 0
 
 
 def python(root: Path, arguments: Sequence[str | Path], asked: str = "") -> Any:
@@ -112,10 +115,12 @@ def offer(tried: dict[str, Any], source: str, shown: str | None) -> Offer:
 
 
 def offers(path: Path, trials: Trials, executed: nbformat.NotebookNode | None) -> list[Offer]:
-    """An offer for each code cell of a notebook; executed: its run with this package."""
-    sources = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    shown = [printed(cell.outputs) for cell in executed.cells if cell.cell_type == "code"] if executed else [None] * len(sources)
-    return [offer(*one) for one in zip(trials.of(sources), sources, shown, strict=True)]
+    """An offer for each code cell of a notebook; executed: its run with this package. What no page shows cannot run there."""
+    cells = {at: cell for at, cell in enumerate(nbformat.read(path, as_version=4).cells) if cell.cell_type == "code"}
+    sources = ["" if REMOVED & set(cell.metadata.get("tags", [])) else cell.source for cell in cells.values()]
+    shown = [printed(cell.outputs) for cell in executed.cells if cell.cell_type == "code"] if executed else [None] * len(cells)
+    found = [offer(*one) for one in zip(trials.of(sources), sources, shown, strict=True)]
+    return [replace(it, at=at) if source else Offer("not", at=at) for it, at, source in zip(found, cells, sources, strict=True)]
 
 
 def executed(path: Path, cache_folder: str) -> nbformat.NotebookNode | None:
@@ -150,7 +155,7 @@ def _of_page(path: Path, trials: Trials, cache_folder: str) -> list[dict[str, An
 
 def of_page(env: BuildEnvironment, name: str) -> list[Offer]:
     """A page's offers, one a code cell; none where the page is no notebook, or the book has no Python."""
-    return [Offer(it["how"], tuple(it["assets"])) for it in getattr(env, "python_offers", {}).get(name, [])]
+    return [Offer(it["how"], tuple(it["assets"]), it["at"]) for it in getattr(env, "python_offers", {}).get(name, [])]
 
 
 def setup(app: Sphinx) -> None:
