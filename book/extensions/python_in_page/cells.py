@@ -7,6 +7,7 @@ page stands at the end of its text, a few hundred bytes; all else is loaded by t
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from docutils import nodes
@@ -35,7 +36,7 @@ def add_places(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             code.parent.insert(code.parent.index(code) + 1, nodes.raw("", PLACE.format(cell=it.at, how=it.how), format="html"))
 
 
-def describe(app: Sphinx, pagename: str, cells: dict[int | str, Offer], extra: dict[str, Any] | None = None) -> str:
+def describe(app: Sphinx, pagename: str, cells: Mapping[Any, Offer], extra: dict[str, Any] | None = None) -> str:
     """The data block that the script reads."""
     up = "../" * pagename.count("/")
     told = {"page": pagename, "parts": f"{up}_static/python/", "assets": {name: it.assets for name, it in cells.items() if it.assets}}

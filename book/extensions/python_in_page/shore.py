@@ -43,6 +43,9 @@ class NotInThePage(ImportError):
 class Absent:
     """A name that is not here; everything but asking for its parts says so."""
 
+    _name: str
+    _lacks: str
+
     def __init__(self, name: str, lacks: str) -> None:
         self.__dict__.update(_name=name, _lacks=lacks)
 
@@ -223,7 +226,7 @@ class Session:
         file = f"<{label}>"
         source = MAGIC.sub(r"\1pass", source)
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        with redirect_stdout(Stream("stdout", self.show)), redirect_stderr(Stream("stderr", self.show)):     # type: ignore[type-var]  # they write
+        with redirect_stdout(Stream("stdout", self.show)), redirect_stderr(Stream("stderr", self.show)):
             try:
                 self._execute(source, file)
             except NotInThePage as error:
@@ -236,10 +239,12 @@ class Session:
 
     def _execute(self, source: str, file: str) -> None:
         tree = ast.parse(source, file)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        last = next((it.value for it in tree.body[-1:] if isinstance(it, ast.Expr)), None)
+        if last is not None:
+            tree.body.pop()
         exec(compile(tree, file, "exec"), self.names)
         if last is not None:
-            value = eval(compile(ast.Expression(last.value), file, "eval"), self.names)
+            value = eval(compile(ast.Expression(last), file, "eval"), self.names)
             if value is not None and not source.rstrip().endswith(";"):
                 show_result(value, self.show)
 
