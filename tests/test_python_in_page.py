@@ -240,7 +240,7 @@ nb_execution_mode = "off"
 nb_execution_cache_path = "cache"
 html_theme = "basic"
 mathjax_path = "no-equations.js"
-root_doc = "book/lab1"
+root_doc, include_patterns = "book/lab1", ["book/**"]
 """
 
 
