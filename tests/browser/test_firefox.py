@@ -44,14 +44,15 @@ FAULTS = """
 
 
 @pytest.fixture(scope="module")
-def firefox() -> Iterator[Any]:
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Mozilla's own client of a Firefox without windows."""
     marionette = pytest.importorskip("marionette_driver.marionette")
     path = firefox_path()
     if path is None:
         say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         say("no Firefox: sudo apt-get install -y firefox-esr")
-    client = marionette.Marionette(bin=path, headless=True, prefs=PREFERENCES, gecko_log=os.devnull)
+    log = tmp_path_factory.mktemp("firefox") / "log"        # the client removes an older log: never a device
+    client = marionette.Marionette(bin=path, headless=True, prefs=PREFERENCES, gecko_log=str(log))
     client.start_session()
     client.timeout.script = 30
     client.set_window_rect(width=1280, height=800)
