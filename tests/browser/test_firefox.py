@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,15 @@ COME_ALIVE = """
 # The first slider of the page that can be moved, and what its explorer says.
 SLIDER = """return [...document.querySelectorAll(".afm input[type=range]")].find((it) => it.checkVisibility() && it.min !== it.max)"""
 SAID = "return arguments[0].closest('.afm').textContent"
+# The first cell with a button and a printed output in its page, and what its page says of it.
+RUN_A_CELL = """
+    const printing = (place) => place.checkVisibility() && place.closest(".cell").querySelector(".cell_output .stream");
+    const place = [...document.querySelectorAll(".python-place[data-how=run]")].find(printing);
+    place.querySelector("button").click();
+    return [place];
+"""
+STATUS = "return arguments[0].querySelector('.python-said').textContent"
+PATIENCE_S = 120        # Python starts in ten seconds, on a busy machine in more
 FAULTS = """
     const [folder] = arguments;
     const isError = (it) => it instanceof Ci.nsIScriptError && !(it.flags & Ci.nsIScriptError.warningFlag);
@@ -86,6 +96,20 @@ def test_the_explorers_of_a_chapter_live_and_obey_the_keyboard(firefox, book, se
         slider.send_keys(Keys.ARROW_RIGHT * 3 + Keys.ARROW_LEFT)
         assert firefox.execute_script(SAID, script_args=(slider,)) != before
         assert faults(firefox, "/_static/") + faults(firefox, name) == []
+
+
+def test_a_cell_runs_in_a_page_from_a_folder(firefox, book):
+    firefox.navigate((book / "book/seenn1.html").as_uri())
+    place, = firefox.execute_script(RUN_A_CELL)
+    end = time.monotonic() + PATIENCE_S
+    while not firefox.execute_script(STATUS, script_args=(place,)).startswith(("done", "ended", "Python")) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert firefox.execute_script(STATUS, script_args=(place,)) == "done"
+    shown, stored = firefox.execute_script("""
+        const [place] = arguments;
+        return [place.nextElementSibling, place.closest(".cell").querySelector(".cell_output .stream")].map((it) => it.innerText.trim());
+    """, script_args=(place,))
+    assert shown == stored and shown
 
 
 def test_pages_fit_a_phone(firefox, book):

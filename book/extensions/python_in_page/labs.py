@@ -21,6 +21,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from stopwhensure.freshness import digest
 
 from . import cells
 from .offered import INSTALLS, Offer, Trials, python
@@ -36,10 +37,15 @@ print(json.dumps(student_edition(Path(sys.argv[1]))))
 """
 
 
+MADE_BY = ("labs/tools", "labs/nbgrader_config.py")
+
+
 @cache
 def edition(master: Path) -> nbformat.NotebookNode:
-    """What students receive of a master."""
-    return nbformat.from_dict(python(master.parents[1], ["-c", EDITION, master]))
+    """What students receive of a master, made once for the same master and tools."""
+    root = master.parents[1]
+    name = f"{master.stem}-{digest(root, (f'labs/{master.name}', *MADE_BY))}"
+    return nbformat.from_dict(Trials(root).kept(name, lambda: python(root, ["-c", EDITION, master])))
 
 
 def master_of(root: Path, lab: str) -> Path:
