@@ -30,6 +30,7 @@ FLOW = (
     "mapping",
     "floorplan",
     "cost",
+    "schedules",
     "bit_serial",
     "events",
     "camera",
