@@ -6,9 +6,11 @@ A worker of a cluster needs this package in the same edition (it is compared), a
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,10 @@ from dtsnn_lite.files import whole_file
 from dtsnn_lite.guards import check_whole
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import layer_shapes
-from dtsnn_lite.proofs.cards import versions
 from dtsnn_lite.proofs.recipes import RECIPES, recipe_of
 from dtsnn_lite.proofs.stages import start_from
 
+PACKAGE = Path(__file__).parents[1]
 Row = dict[str, Any]
 
 
@@ -75,9 +77,11 @@ class Job:
         return json.dumps(asdict(self), sort_keys=True)
 
 
+@cache
 def edition() -> str:
-    """This package's version, and its commit where it runs from its repository."""
-    return versions()["dtsnn_lite"]
+    """A name for this package as it is: another one after any change of a Python file or an asset."""
+    files = sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".npz", ".safetensors"))
+    return hashlib.sha256("".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files).encode()).hexdigest()[:12]
 
 
 def grid(network: str, rows: Sequence[int], converters: Sequence[str], seeds: Sequence[int] = (0,), **same: Any) -> list[Job]:
