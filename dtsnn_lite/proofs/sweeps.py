@@ -80,8 +80,10 @@ class Job:
 @cache
 def edition() -> str:
     """A name for this package as it is: another one after any change of a Python file or an asset."""
-    files = sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".npz", ".safetensors"))
-    return hashlib.sha256("".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files).encode()).hexdigest()[:12]
+    content = hashlib.sha256()
+    for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".npz", ".safetensors")):
+        content.update(f"{path.relative_to(PACKAGE)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return content.hexdigest()[:12]
 
 
 def grid(network: str, rows: Sequence[int], converters: Sequence[str], seeds: Sequence[int] = (0,), **same: Any) -> list[Job]:
