@@ -12,9 +12,11 @@ from dtsnn_lite import figures
 from dtsnn_lite.cost import StepCost
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, Run, entropy, replay, trade_off
 from dtsnn_lite.recording import Recording
+from dtsnn_lite.schedules import Stations, Streaming, simulate
 
 RNG = np.random.default_rng(7)
 SEEN = Recording(RNG.normal(size=(4, 60, 5)).cumsum(axis=0), RNG.integers(0, 5, 60), np.zeros((4, 2)))
+SHOP = Stations((2.0, 3.0), (1.0, 1.0))
 STEP = StepCost(fixed_pj=4e3, step_pj=5e3, fixed_ns=0.0, step_ns=250.0, parts={"ADC": 2e3, "crossbar": 3e3})
 
 
@@ -36,6 +38,7 @@ DRAWN = {
     "lines": lambda ax: figures.draw_lines(ax, np.arange(3), {"a": np.arange(3)}, ("x (1)", "y (1)"), "Lines"),
     "energy": lambda ax: figures.draw_energy(ax, {"chip": STEP}, 4),
     "latency": lambda ax: figures.draw_latency(ax, {"chip": STEP}, 4),
+    "schedule": lambda ax: figures.draw_schedule(ax, simulate(Streaming(), SHOP, 2, 4), 2, "Streaming", 8.0),
     "stacks": lambda ax: figures.draw_stacks(ax, {"chip": STEP.parts, "other": {"ADC": 9e3}}),
 }
 DIMENSIONLESS = {"timesteps", "timestep", "timestep of exit", "mean timesteps an image", "neuron", "normalised entropy", ""}
@@ -121,6 +124,16 @@ def test_parts_that_share_a_colour_differ_in_their_hatch(ax):
     figures.draw_stacks(ax, {"chip": {f"part {k}": 1.0 for k in range(16)}})
     looks = {(bar.get_facecolor(), bar.get_hatch()) for bar in ax.patches}
     assert len(looks) == 16
+
+
+def test_a_timetable_shows_each_piece_of_work_where_and_when_it_is_done(ax):
+    work = simulate(Streaming(), SHOP, 2, 20)
+    figures.draw_schedule(ax, work, 2, "Streaming", answer_ns=8.0)
+    shown = [(bar.get_x(), bar.get_x() + bar.get_width(), round(bar.get_y() + bar.get_height() / 2)) for bar in ax.patches]
+    assert shown == [(one.begin_ns, one.end_ns, one.station) for one in work]
+    assert [text.get_text() for text in ax.texts] == [str(one.step) for one in work]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["layer 1", "layer 2", "check"]
+    assert ax.lines[0].get_xdata()[0] == 8.0
 
 
 def test_every_image_needs_its_caption(ax):
