@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from dtsnn_lite.__main__ import trained_names
 from dtsnn_lite.checkpoints import card_of, load_ann, load_shipped, shipped_ann
-from dtsnn_lite.conversion import QCFS, AnnConfig, QuantisedANN
+from dtsnn_lite.conversion import QCFS, AnnConfig, QuantisedANN, convert
 from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.files import ASSETS
@@ -79,6 +79,11 @@ def test_a_twin_has_the_weights_of_its_network_and_a_threshold_a_layer_more(name
     assert sum(p.numel() for p in ann.parameters()) == sum(p.numel() for p in net.parameters()) + net.layers
     assert {m.levels for m in ann if isinstance(m, QCFS)} == {2 ** recipe.bits - 1}
     assert name in trained_names()
+
+
+def test_a_twin_becomes_no_spiking_network():
+    with pytest.raises(ValueError, match="MaxPool2d has no spiking twin"):
+        convert(TWINS["digits-twin"].fresh(), (1, 28, 28))
 
 
 def test_only_a_plain_stack_of_convolutions_has_a_twin():
