@@ -29,16 +29,15 @@ def train(a: argparse.Namespace) -> dict:
     import torch
 
     from dtsnn_lite.proofs.recipes import make, recipe_of, ship
-    from dtsnn_lite.proofs.recipes_seenn import MAKERS
 
     device = _device(a.device)
     if a.name not in (names := trained_names()):
         raise ValueError(f"no recipe {a.name!r}; there are {names}")
-    if a.name in MAKERS:
+    if a.name in (makers := _makers()):
         ignored = {"device": a.device != "cpu", "compile": a.compile, "half": a.half, "max_epochs": a.max_epochs is not None}
         if given := [f"--{option.replace('_', '-')}" for option, was in ignored.items() if was]:
             raise ValueError(f"there is no use for {' and '.join(given)}: {a.name} is made on the CPU, in one piece and as its recipe says")
-        return MAKERS[a.name](a.out, a.seed, not a.quiet, a.note)
+        return makers[a.name](a.out, a.seed, not a.quiet, a.note)
     recipe = recipe_of(a.name).seeded(a.seed)
     recipe.data()                                   # no folder is made where there is nothing to train on
     a.out.mkdir(parents=True, exist_ok=True)
@@ -250,9 +249,15 @@ class Command(argparse.ArgumentParser):
 def trained_names() -> list[str]:
     """What `train` can make."""
     from dtsnn_lite.proofs.recipes import RECIPES
-    from dtsnn_lite.proofs.recipes_seenn import MAKERS
 
-    return sorted({*RECIPES, *MAKERS})
+    return sorted({*RECIPES, *_makers()})
+
+
+def _makers() -> dict[str, Callable[..., dict]]:
+    """Recipes that are no single spiking network."""
+    from dtsnn_lite.proofs import recipes_seenn, recipes_twin
+
+    return recipes_seenn.MAKERS | recipes_twin.MAKERS
 
 
 def parser() -> argparse.ArgumentParser:

@@ -51,20 +51,23 @@ class QCFS(nn.Module):
 class AnnConfig:
     """A plain ANN whose activations can become spikes: stages of 3 x 3 convolutions, each ended by an average.
 
-    levels  L of every activation
+    levels     L of every activation
+    max_pools  stages end with the largest value instead: what leaves a pool then has as few levels as what enters it,
+               but such an ANN has no spiking twin that `convert` could find
     """
 
     in_shape: tuple[int, int, int] = (1, 28, 28)
     stages: tuple[tuple[int, ...], ...] = ((16,), (32,), (64,))
     classes: int = 10
     levels: int = 4
+    max_pools: bool = False
 
     def __post_init__(self) -> None:
         check_stages(self.stages)
 
 
 class QuantisedANN(nn.Sequential):
-    """Convolution, batch norm, QCFS, average, ...; then one linear layer: images (B, C, H, W) -> logits (B, K)."""
+    """Convolution, batch norm, QCFS, pool, ...; then one linear layer: images (B, C, H, W) -> logits (B, K)."""
 
     def __init__(self, config: AnnConfig = AnnConfig()) -> None:
         channels, height, width = config.in_shape
@@ -73,7 +76,7 @@ class QuantisedANN(nn.Sequential):
             for out in stage:
                 layers += [nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), QCFS(config.levels)]
                 channels = out
-            layers.append(nn.AvgPool2d(2))
+            layers.append(nn.MaxPool2d(2) if config.max_pools else nn.AvgPool2d(2))
             height, width = height // 2, width // 2
         super().__init__(*layers, nn.Flatten(), nn.Linear(channels * height * width, config.classes))
         self.config = config
