@@ -29,6 +29,7 @@ FLOW = (
     "mapping",
     "floorplan",
     "cost",
+    "schedules",
     "bit_serial",
     "events",
     "camera",
