@@ -1,4 +1,4 @@
-"""The command line: `python -m dtsnn_lite train | stages | record | curve | cost | facts | download`."""
+"""The command line: `python -m dtsnn_lite train | stages | record | curve | cost | sweep | facts | download`."""
 
 from __future__ import annotations
 
@@ -151,6 +151,21 @@ def cost(a: argparse.Namespace) -> dict:
             "fixed_pj": step.fixed_pj, "step_pj": step.step_pj, "parts_pj": step.parts}
 
 
+def sweep(a: argparse.Namespace) -> dict:
+    """Measure a shipped network on many chips and thresholds, one job a chip, into a CSV file that a second call completes."""
+    from dtsnn_lite.proofs.sweeps import grid, on_cluster, on_this_machine
+    from dtsnn_lite.proofs.sweeps import sweep as measure
+
+    if a.scheduler and a.jobs != 1:
+        raise ValueError("--jobs are processes on this machine; a cluster has its own workers: give --jobs or --scheduler")
+    jobs = grid(a.name, a.rows, a.converters, a.seeds, variation=a.variation, gamma=a.gamma, thetas=tuple(a.thetas), images=a.images,
+                timesteps=a.timesteps)
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    rows = measure(jobs, a.out, on_cluster(a.scheduler) if a.scheduler else on_this_machine(a.jobs), not a.quiet)
+    best = min(rows, key=lambda row: row["edp_pj_ns"])
+    return {"file": str(a.out), "chips": len(jobs), "rows": len(rows), "least_edp": best}
+
+
 def facts(a: argparse.Namespace) -> list[dict]:
     """Every number that the book claims, measured now."""
     from dtsnn_lite.proofs.facts import facts as all_facts
@@ -296,6 +311,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--chip", choices=CHIPS, default=CHIPS[0])
     c.add_argument("--net", help="a shipped network, or a .safetensors file; by default the recording's own")
     c.add_argument("--first-layer-once", action="store_true", help="bill the first layer at the first timestep only, not at every one")
+    _sweep_arguments(command(sweep))
     command(facts).add_argument("name", nargs="?", default="", help="only facts with this in their name")
     command(download).add_argument("name", choices=["cifar10"])
     return p
@@ -312,6 +328,22 @@ def _train_arguments(t: Command) -> None:
     t.add_argument("--max-epochs", type=int)
     t.add_argument("--note", default="", help="what the card says of the data set, e.g. ' (JPEG re-encoding)'")
     t.add_argument("--quiet", action="store_true")
+
+
+def _sweep_arguments(s: Command) -> None:
+    s.add_argument("name", help="a shipped network")
+    s.add_argument("--rows", type=int, nargs="+", default=[32, 64, 128])
+    s.add_argument("--converters", nargs="+", default=["sa", "flash4", "flash5"], help="of sa, flash4, flash5, flash6, sar5")
+    s.add_argument("--seeds", type=int, nargs="+", default=[0], help="each draws a chip")
+    s.add_argument("--variation", type=float, default=0.0, help="sigma / mu of the cells of a drawn chip")
+    s.add_argument("--thetas", type=float, nargs="+", default=[0.02, 0.05, 0.1, 0.2, 0.4])
+    s.add_argument("--gamma", type=float, default=1.0, help="0: entropy of the mean of the logits, 1: of their sum")
+    s.add_argument("--images", type=int, default=200, help="so many of the test images")
+    s.add_argument("--timesteps", type=int, default=4)
+    s.add_argument("--jobs", type=int, default=1, help="processes at once on this machine; -1 is one a core")
+    s.add_argument("--scheduler", default="", help="a Dask cluster: tcp://address:port")
+    s.add_argument("--out", type=Path, default=Path("build/sweep.csv"))
+    s.add_argument("--quiet", action="store_true")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -63,7 +63,7 @@ FLOW = (
 )
 # Folders beside the flow, each in an order of its own: what each may import besides the files above it there.
 CLASSROOM = ("seals", "questions", "checks", "variants", "exam", "desk")                # the numpy shore
-PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_twin", "stages", "facts")        # the whole flow
+PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_twin", "stages", "sweeps", "facts")        # the whole flow
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
            "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer")     # the numpy shore
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
