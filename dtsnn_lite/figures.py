@@ -18,6 +18,7 @@ from dtsnn_lite.cost import StepCost
 from dtsnn_lite.exits import Run, TradeOff
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
+from dtsnn_lite.schedules import Work
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -243,6 +244,20 @@ def draw_stacks(ax: Axes, bills: Mapping[str, Mapping[str, float]], unit: str = 
     ax.grid(axis="y", visible=False)
     ax.invert_yaxis()
     ax.legend(frameon=False, fontsize=8, bbox_to_anchor=(1, 1), loc="upper left")
+
+
+def draw_schedule(ax: Axes, work: Sequence[Work], layers: int, title: str, answer_ns: float | None = None) -> None:
+    """Who works when: a row a station, the exit check the last, a bar a timestep with its number; `answer_ns` a line."""
+    _frame(ax, title, "time (ns)", "")
+    for one in work:
+        k = (one.step - 1) % len(HATCHES)
+        ax.barh(one.station, one.end_ns - one.begin_ns, left=one.begin_ns, color=COLOURS[k], hatch=HATCHES[k], edgecolor="white")
+        ax.text((one.begin_ns + one.end_ns) / 2, one.station, str(one.step), ha="center", va="center", color=INK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})
+    ax.set_yticks(range(layers + 1), [*(f"layer {n + 1}" for n in range(layers)), "check"])
+    ax.invert_yaxis()
+    if answer_ns is not None:
+        ax.axvline(answer_ns, color=INK, linestyle="--")
 
 
 def draw_promise(ax: Axes, drop: np.ndarray, epsilon: float, title: str = "A promise, kept or broken",
