@@ -145,12 +145,17 @@ def saved_weights(path: str | Path, what: str, made_by: str) -> Iterator[tuple[d
         raise ValueError(f"{path} is not a whole {what} ({error}); make it again or fetch it again") from error
 
 
+# Fields of a chip that are younger than the shipped files: written where they are not as usual.
+LATER = ("speed_up", "as_printed", "several_cycles", "image_bits", "membranes", "pools")
+
+
 def chip_fields(chip: Chip) -> dict[str, Any]:
     """A chip as JSON; of flaws and prices, what is not as usual: the usual ones load as they are by then."""
     if chip.charges is not None and PRICES.get(type(chip.charges).__name__) is not type(chip.charges):
         raise ValueError(f"a saved chip has one of the price lists {sorted(PRICES)}; got {type(chip.charges).__name__}")
     plain = {f.name: getattr(chip, f.name) for f in fields(chip)
-             if f.name not in ("readout", "first_readout", "charges", "exit_unit", "flaws")}
+             if f.name not in ("readout", "first_readout", "charges", "exit_unit", "flaws")
+             and not (f.name in LATER and getattr(chip, f.name) == f.default)}
     kinds = {name: {"kind": type(readout).__name__, **asdict(readout)}
              for name in ("readout", "first_readout") if (readout := getattr(chip, name)) is not None}
     unusual = {name: changed for name in ("charges", "exit_unit", "flaws") if (changed := _unusual(getattr(chip, name)))}

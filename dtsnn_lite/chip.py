@@ -55,7 +55,7 @@ class Readout(ABC):
         """The share of a clock period that comes after sensing, on an array of so many rows."""
         return 0.0
 
-    def column_ns(self, on_cells: float, rows: int, prices: Parts65nm) -> float:
+    def column_ns(self, on_cells: float, prices: Parts65nm) -> float:
         """How long a column is sensed of whose rows so many cells conduct."""
         return prices.sense_time.value
 
@@ -114,8 +114,8 @@ class HPADC(Converter):
     def encode_ns(self, rows: int, prices: Parts65nm) -> float:
         return prices.clock_encoder.value * 2 ** self.bits * rows
 
-    def column_ns(self, on_cells: float, rows: int, prices: Parts65nm) -> float:
-        strongest = (on_cells + 2.4 * sqrt(on_cells)) / rows         # of an array's many columns
+    def column_ns(self, on_cells: float, prices: Parts65nm) -> float:
+        strongest = on_cells + 2.4 * sqrt(on_cells)                  # of an array's many columns
         slow = min(1.0, (strongest / prices.weak_column.value) ** 5)
         return max(prices.sense_time.value, prices.flash_time.value * slow)
 
@@ -136,7 +136,7 @@ class SARADC(Converter):
     def encode_ns(self, rows: int, prices: Parts65nm) -> float:
         return self.bits * prices.clock_sar.value
 
-    def column_ns(self, on_cells: float, rows: int, prices: Parts65nm) -> float:
+    def column_ns(self, on_cells: float, prices: Parts65nm) -> float:
         return self.bits * prices.sar_time.value
 
 
@@ -190,6 +190,11 @@ class LayerShape:
     def unpadded(self, size: int) -> int:
         """Where the kernel fits along a side: (size - k) // stride + 1, or 0."""
         return max(0, (size - self.kernel) // self.stride + 1)
+
+    @property
+    def inputs(self) -> int:
+        """Inputs of a timestep: C_in H W."""
+        return self.in_channels * self.in_height * self.in_width
 
     @property
     def rows(self) -> int:
@@ -254,7 +259,12 @@ class Chip:
     flaws         what its cells and comparators do wrong
     charges       the price list; None for a chip that only computes
     exit_unit     the block that decides to stop
-    neurons, scales, leakage: also bill LIF updates, scale factors of 1-bit sums, leakage (only 65 nm)
+    speed_up      copies of a layer along each side of its map, at most; 1 copies none for speed
+    as_printed    count as the authors' program does, its slips included (see circuits.py); False: as it would be built
+    several_cycles  a conversion may take several cycles of the logic's clock; False: one clock waits for the slowest
+    image_bits    bits of a grey value, which the first layer reads one after the other; 1: the input is spikes, or billed as if it were
+    neurons, membranes, pools, scales, leakage: also bill LIF updates, the memory of their potentials, max-pools, scale factors
+                  of 1-bit sums, leakage; the published totals hold none of them (only 65 nm)
 
     >>> chip = Chip("mine", rows=128, cols=128, readout=SenseAmp(), charges=Parts65nm())
     >>> chip.planes, replace(chip, weight_bits=8, cell_bits=2).planes
@@ -273,13 +283,19 @@ class Chip:
     flaws: Flaws = Flaws()
     charges: Charges | None = None
     exit_unit: ExitUnit = ExitUnit()
+    speed_up: int = 8
+    as_printed: bool = True
+    several_cycles: bool = False
+    image_bits: int = 1
     neurons: bool = False
+    membranes: bool = False
+    pools: bool = False
     scales: bool = False
     leakage: bool = False
 
     def __post_init__(self) -> None:
         for what, least, most in (("rows", 1, None), ("cols", 1, None), ("weight_bits", 2, 16), ("cell_bits", 1, None),
-                                  ("mux", 1, self.cols), ("timesteps", 1, None)):
+                                  ("mux", 1, self.cols), ("timesteps", 1, None), ("speed_up", 1, None), ("image_bits", 1, 16)):
             check_whole(what, getattr(self, what), least, most)
         for what, kinds, such in (("readout", Readout, "HPADC(5)"), ("first_readout", Readout | None, "HPADC(5) or None"),
                                   ("flaws", Flaws, "Flaws()"), ("charges", Charges | None, "Parts65nm() or None"),

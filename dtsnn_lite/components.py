@@ -65,10 +65,15 @@ def _spikesim(value: float, unit: str, node_nm: int | None = 65) -> Constant:
 class PECycle(Prices):
     """SpikeSim's price list: one energy for each read of a processing element, spikes or no spikes.
 
-    crossbar        one array read; a PE reads k^2 arrays
-    adc, mux        a group of `mux` columns, each of the X / mux reads of a cycle
-    pe_cycle        clock cycles a PE cycle, at clock
-    overlap         share of a layer's time after which the next layer starts
+    The program's users ask what its terms mean, and got no answer (issue 5 of its repository). Read from its formula:
+    crossbar          one array read; a PE reads k^2 arrays
+    adc, mux          X / 8 is the groups of 8 columns that share an ADC through a multiplexer (`Chip.mux`); in each of the X / 8 reads
+                      of a cycle all groups convert
+    subtractor        SUB, the digital difference of positive and negative columns: `subtractions` of it a group
+    temporary_buffer  Temp_Buff, one a group: it holds a group's sums until the next group is read
+    pes_a_tile        PEs of all layers stand in one row and are cut into tiles: neighbouring layers share one
+    pe_cycle          clock cycles a PE cycle, at clock
+    overlap           share of a layer's time after which the next layer starts
     """
 
     crossbar: Constant = _spikesim(1.76423, "pJ")
@@ -77,6 +82,8 @@ class PECycle(Prices):
     tile_buffer: Constant = _spikesim(397.0, "pJ")
     temporary_buffer: Constant = _spikesim(0.2, "pJ")
     subtractor: Constant = _spikesim(1.15e-6, "pJ")
+    subtractions: Constant = _spikesim(16, "a group", None)
+    pes_a_tile: Constant = _spikesim(8, "PEs", None)
     h_tree: Constant = _spikesim(19.64 * 8, "pJ")
     memory_fetch: Constant = _spikesim(4.64, "pJ")
     neuron: Constant = _spikesim(1.274 * 4, "pJ")
@@ -114,42 +121,53 @@ def _part(value: float, unit: str, tag: Tag = "derived", source: str = "apolinar
 
 @dataclass(frozen=True)
 class Parts65nm(Prices):
-    """Prices of the parts of an HP-ADC or ADC-less chip at 65 nm, fitted to re-runs of the authors' program.
+    """Prices of the parts of an HP-ADC or ADC-less chip at 65 nm, read in the authors' program or fitted to re-runs of it.
 
-    One conversion: (comparator_power x comparators + column_power (active rows)^column_exponent) x sensing time.
+    One conversion: (comparator_power x comparators + column_power + cell_power x conducting cells) x sensing time.
     The sensing time is sense_time for one comparator and flash_time for a flash converter, less for a column
-    whose strongest current stays under weak_column of the array; a SAR converter takes sar_time a bit.
+    whose strongest current stays under weak_column cells; a SAR converter takes sar_time a bit.
+    Delay is cycles (circuits.py) x one clock: register, multiplexer, sensing, encoder. The program counts adders and wires
+    in cycles of asked_clock.
+    Not in its totals, and billed on request: lif_update, membrane_access (16 bits, of 8 kB), pool, scale_fetch (8 bits, of 8 kB)
+    and an addition that is scale_bits wider, leakage.
     """
 
-    comparator_power: Constant = _part(8.4147, "uW", "code", "peng2021neurosim", 1.2)
-    column_power: Constant = _part(28.5, "uW")
-    column_exponent: Constant = _part(0.575, "1", spread=1.1)
-    sense_time: Constant = _part(1.0, "ns", "code", "peng2021neurosim", 1.2)
-    flash_time: Constant = _part(10.0, "ns", "code", "peng2021neurosim", 1.5)
-    sar_time: Constant = _part(1.46, "ns a bit")
-    weak_column: Constant = _part(0.119, "1", spread=1.2)
+    comparator_power: Constant = _part(8.4147, "uW", "code", "peng2019neurosim", 1.2)
+    column_power: Constant = _part(36.0, "uW")
+    cell_power: Constant = _part(16.3, "uW a conducting cell", spread=1.1)
+    on_cells: Constant = _part(0.5, "1", "estimate")
+    sense_time: Constant = _part(1.0, "ns", "code", "peng2019neurosim", 1.2)
+    flash_time: Constant = _part(10.0, "ns", "code", "peng2019neurosim", 1.5)
+    sar_time: Constant = _part(1.42, "ns a bit")
+    weak_column: Constant = _part(6.4, "conducting cells", spread=1.2)
     clock_register: Constant = _part(0.189, "ns")
     clock_mux: Constant = _part(0.761, "ns")
     clock_encoder: Constant = _part(2.5e-4, "ns a level and row")
     clock_sar: Constant = _part(1.166, "ns a bit")
-    shift_add: Constant = _part(0.114, "pJ a conversion and bit")
-    mux_latch: Constant = _part(0.443, "pJ a multiplexed conversion")
-    array_sum: Constant = _part(14.6, "pJ an array read")
-    final_merge: Constant = _part(33.3, "pJ an output and inference")
-    wire: Constant = _part(0.1185, "pJ a bit and mm")
-    mux_line: Constant = _part(0.259, "pJ a multiplexed conversion")
+    asked_clock: Constant = Constant(1.0, "ns", "apolinario2022adclesscode", "code", node_nm=65)
+    shift_add: Constant = _part(0.119, "pJ a conversion and bit", spread=1.1)
+    latch: Constant = _part(0.136, "pJ a conversion", spread=1.1)
+    mux_latch: Constant = _part(0.14, "pJ a multiplexed conversion", spread=1.1)
+    bit_add: Constant = _part(0.057, "pJ a one-bit addition", spread=1.1)
+    adder_time: Constant = _part(0.293, "ns a bit", spread=1.1)
+    wire: Constant = _part(0.0435, "pJ a bit and mm", spread=1.1)
+    line: Constant = _part(0.132, "pJ a conversion", spread=1.1)
+    mux_line: Constant = _part(0.37, "pJ a multiplexed conversion", spread=1.1)
+    hop_time: Constant = _part(0.26, "ns a mm", spread=1.2)
     comparator_area: Constant = _part(60.0, "um2")
     sar_area: Constant = _part(205.0, "um2 a bit")
-    accumulator_area: Constant = _part(31.4, "um2 a bit")
-    accumulator_bits: Constant = _part(2.3, "bits")
-    row_area: Constant = _part(398.0, "um2 a row")
-    tile_side: Constant = Constant(1024, "cells", "apolinario2022adclesscode", "derived", node_nm=65)
-    merge_cycles: Constant = _part(0.939, "cycles a row tile")
-    wire_cycles: Constant = _part(9.51e-4, "cycles a bit and mm")
-    mux_cycles: Constant = _part(7.46, "cycles a column")
-    array_leakage: Constant = _part(62.0, "uW an array of 64 rows", spread=2.0)
+    channel_area: Constant = _part(387.0, "um2 a converter")
+    row_area: Constant = _part(143.0, "um2 a row")
+    buffer_area: Constant = _part(45.3, "um2 a bit")
+    row_leakage: Constant = _part(0.735, "nW a row", spread=1.2)
+    bit_leakage: Constant = _part(0.455, "nW a row and timestep", spread=1.2)
+    channel_leakage: Constant = _part(13.7, "nW a converter", spread=1.2)
+    comparator_leakage: Constant = _part(0.532, "nW a comparator", spread=1.2)
     lif_update: Constant = _part(6.0, "pJ", "derived", spread=1.5)
-    scale_multiply: Constant = Constant(0.35, "pJ", "horowitz2014energy", "estimate", 0.1, 1.0, 65)
+    membrane_access: Constant = Constant(2.5, "pJ", "horowitz2014energy", "estimate", 0.6, 5.0, 45)
+    pool: Constant = Constant(0.03, "pJ an input", "horowitz2014energy", "estimate", 0.01, 0.1, 45)
+    scale_fetch: Constant = Constant(1.25, "pJ", "horowitz2014energy", "estimate", 0.3, 2.5, 45)
+    scale_bits: Constant = Constant(8, "bits", "saxena2023partial", "derived", 4, 16)
 
 
 def _unit(value: float, unit: str, low: float, high: float, source: str = "horowitz2014energy") -> Constant:

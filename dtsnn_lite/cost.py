@@ -10,9 +10,9 @@ from typing import assert_never
 import numpy as np
 
 from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle
-from dtsnn_lite.floorplan import accumulation_pj, area_mm2, converter_pj, layer_times_ns, leakage_uw, transport_pj
+from dtsnn_lite.circuits import Paid, accumulation_pj, converter_pj, each, layer_stages_ns, scales_pj, transport_pj
+from dtsnn_lite.floorplan import Plan, floor_plan, leakage_uw, way_mm
 from dtsnn_lite.guards import check_whole, checked_steps
-from dtsnn_lite.mapping import place
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,14 @@ def chosen_cost(t_hat: np.ndarray, step: StepCost, look: StepCost | None) -> Bil
 # --- a timestep on a chip --------------------------------------------------------------
 
 def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndarray | None = None,
-                  first_layer: FirstLayer = EveryStep()) -> StepCost:
+                  first_layer: FirstLayer = EveryStep(), awake: np.ndarray | None = None) -> StepCost:
     """What one image pays on a chip: the affine bill of its layers, by part.
 
     spike_rates  share of a layer's inputs that spike, (L,) or (T, L), one a layer; with one less, as a
                  `Recording` has them, the first layer's input is an image: every row conducts.
                  Half of all inputs where nothing is given. Price lists blind to spikes ignore it.
+    awake        share of a tile's reads in which any of its rows spikes, shaped like spike_rates, where a recording has it
+                 (`inference.awake_shares`); None: 1 - (1 - density)^rows, as if rows spiked independently
     first_layer  how often it is billed, `EveryStep` or `Once`; DT-SNN's line is one network's as a whole, and knows no layers
     The 65 nm prices count unpadded positions, as NeuroSim does: a 3 x 3 kernel on a 2 x 2 map has none, so
     VGG-16's last three layers read nothing (`mapping.place` counts both ways).
@@ -164,7 +166,8 @@ def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndar
                                  "a first layer that is billed once needs a price list that knows layers, such as PECycle()")
             return _affine_cost(shapes, chip, prices)
         case Parts65nm() as prices:
-            return _parts_cost(shapes, chip, prices, input_densities(spike_rates, len(shapes)), first_layer)
+            densities, shares = input_densities(spike_rates, len(shapes)), _awake(awake, spike_rates, len(shapes))
+            return _parts_cost(shapes, chip, prices, densities, first_layer, shares)
         case None:
             raise ValueError(f"{chip.name} has no price list: give the Chip its charges")
         case _:
@@ -180,7 +183,7 @@ def pe_cycle_parts_pj(chip: Chip, prices: PECycle, kernel: int = 3) -> dict[str,
         "mux": groups ** 2 * prices.mux.value,
         "tile buffer": prices.tile_buffer.value,
         "H-tree": prices.h_tree.value,
-        "temporary buffer": groups * (prices.temporary_buffer.value + 16 * prices.subtractor.value),
+        "temporary buffer": groups * (prices.temporary_buffer.value + prices.subtractions.value * prices.subtractor.value),
         "neuron": prices.neuron.value,
         "memory fetch": prices.memory_fetch.value,
     }
@@ -189,6 +192,18 @@ def pe_cycle_parts_pj(chip: Chip, prices: PECycle, kernel: int = 3) -> dict[str,
 def _pe_cycles(shape: LayerShape, chip: Chip) -> int:
     """PE cycles of a layer and timestep: ceil(C_out / cols) ceil(C_in / rows) positions; a PE holds k^2 arrays."""
     return ceil(shape.out_channels / chip.cols) * ceil(shape.in_channels / chip.rows) * shape.positions
+
+
+def pe_tiles(shapes: Sequence[LayerShape], chip: Chip, prices: PECycle) -> tuple[int, int]:
+    """Processing elements of a network, and the tiles that hold them: ceil(PEs / PEs a tile), which neighbouring layers share.
+
+    >>> from dtsnn_lite.chip import spikesim_rram_64
+    >>> from dtsnn_lite.networks import vgg9
+    >>> pe_tiles(vgg9(), spikesim_rram_64, spikesim_rram_64.charges)
+    (48, 6)
+    """
+    pes = sum(ceil(shape.out_channels / chip.cols) * ceil(shape.in_channels / chip.rows) for shape in shapes)
+    return pes, ceil(pes / prices.pes_a_tile.value)
 
 
 def _pe_cycle_cost(shapes: Sequence[LayerShape], chip: Chip, prices: PECycle, first_layer: FirstLayer) -> StepCost:
@@ -237,6 +252,17 @@ def input_densities(spike_rates: np.ndarray | None, layers: int) -> np.ndarray:
     return rates
 
 
+def _awake(awake: np.ndarray | None, spike_rates: np.ndarray | None, layers: int) -> np.ndarray | None:
+    """Shares of awake reads beside the densities, (T, L)."""
+    if awake is None:
+        return None
+    shares, densities = input_densities(awake, layers), input_densities(spike_rates, layers)
+    if shares.shape != densities.shape or (shares < densities - 1e-6).any():
+        raise ValueError("a tile is awake at least as often as one of its rows spikes, at each timestep and layer; got shares "
+                         f"{shares.shape} beside densities {densities.shape}")
+    return shares
+
+
 def _shares(spike_rates: np.ndarray) -> np.ndarray:
     rates = np.asarray(spike_rates, dtype=float)
     if not ((rates >= 0) & (rates <= 1 + 1e-6)).all():          # NaN fails too; a mean of ones may round up
@@ -245,29 +271,54 @@ def _shares(spike_rates: np.ndarray) -> np.ndarray:
 
 
 def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, densities: np.ndarray,
-                first_layer: FirstLayer) -> StepCost:
-    side_mm = area_mm2(shapes, chip, prices) ** 0.5
-    step_ns = max(layer_times_ns(shapes, chip, prices))
-    layers = [_layer_parts_pj(shape, side_mm, chip.of_layer(n), prices, densities[:, n]) for n, shape in enumerate(shapes)]
-    once_pj, parts = _billed(layers, first_layer)
-    outputs = sum(place(shape, chip).outputs for shape in shapes)
-    if chip.neurons:                                            # also the first layer's, which integrate what is held
-        parts["neurons"] = float(outputs * prices.lif_update.value)
+                first_layer: FirstLayer, awake: np.ndarray | None) -> StepCost:
+    plans = floor_plan(shapes, chip)
+    layers = [_layer_parts(n, plans, way_mm(shapes, chip, prices), chip, prices, densities, awake) for n in range(len(plans))]
+    once_pj, parts = _billed([{part: float(paid[1]) for part, paid in layer.items()} for layer in layers], first_layer)
+    once_pj += float(sum(paid[0] for layer in layers for paid in layer.values()))
+    fixed_ns, step_ns = _slowest_ns(shapes, chip, prices)
+    parts |= _extras_pj(plans, chip, prices)
     if chip.leakage:
-        parts["leakage"] = float(leakage_uw(shapes, chip, prices) * step_ns * 1e-3)
-    return StepCost(once_pj + outputs * prices.final_merge.value, sum(parts.values()), 0.0, step_ns, parts)
+        leaks_uw = leakage_uw(shapes, chip, prices)
+        once_pj, parts["leakage"] = once_pj + leaks_uw * fixed_ns * 1e-3, leaks_uw * step_ns * 1e-3
+    return StepCost(once_pj, sum(parts.values()), fixed_ns, step_ns, parts)
 
 
-def _layer_parts_pj(shape: LayerShape, side_mm: float, chip: Chip, prices: Parts65nm, densities: np.ndarray) -> dict[str, float]:
-    """What a layer's sums cost a timestep, by part: the mean over the densities (T,) of its inputs."""
-    layer = place(shape, chip)
-    values, counts = np.unique(densities, return_counts=True)
-    parts = {"converters": float(np.average([converter_pj(layer, density, chip, prices) for density in values], weights=counts)),
-             "accumulation": accumulation_pj(layer, chip, prices),
-             "buffers and wires": transport_pj(layer, side_mm, chip, prices)}
+def _layer_parts(n: int, plans: Sequence[Plan], side_mm: float, chip: Chip, prices: Parts65nm, densities: np.ndarray,
+                 awake: np.ndarray | None) -> dict[str, Paid]:
+    """What layer n's sums cost by part, once an image and at each timestep."""
+    plan, own = plans[n], chip.of_layer(n)
+    converters_pj = _converters_pj(plan, own, prices, densities[:, n], None if awake is None else awake[:, n])
+    parts = {"converters": each(converters_pj), "accumulation": accumulation_pj(plan, own, prices, len(plans)),
+             "buffers and wires": transport_pj(plan, plans, side_mm, own, prices)}
     if chip.scales:
-        parts["scale factors"] = layer.conversions * prices.scale_multiply.value if chip.readout.a_scale_a_column else 0.0
-    return parts
+        parts["scale factors"] = each(scales_pj(plan, own, prices))
+    bits = chip.image_bits if n == 0 else 1                     # of a grey value, each read as a timestep's spikes are
+    return {part: paid * (1, bits) for part, paid in parts.items()}
+
+
+def _extras_pj(plans: Sequence[Plan], chip: Chip, prices: Parts65nm) -> dict[str, float]:
+    """What is billed on request, a timestep: also for the first layer's neurons, which integrate what is held."""
+    outputs = sum(plan.layer.outputs for plan in plans)
+    pooled = sum(plan.layer.outputs for plan in plans if plan.pooled > 1)
+    asked = (("neurons", chip.neurons, outputs * prices.lif_update.value),
+             ("membrane memory", chip.membranes, 2 * outputs * prices.membrane_access.value),      # read, and written back
+             ("pooling", chip.pools, pooled * prices.pool.value))
+    return {part: float(energy_pj) for part, on, energy_pj in asked if on}
+
+
+def _slowest_ns(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm) -> tuple[float, float]:
+    """Time of the slowest stage: once an image, and a timestep."""
+    stages = [np.sum(list(stage.values()), axis=0) for stage in layer_stages_ns(shapes, chip, prices)]
+    slowest = max(stages, key=lambda paid: float(paid @ (1, chip.timesteps)))
+    return float(slowest[0]), float(slowest[1])
+
+
+def _converters_pj(plan: Plan, chip: Chip, prices: Parts65nm, densities: np.ndarray, awake: np.ndarray | None) -> float:
+    """What a layer's read-outs cost a timestep: the mean over the densities (T,) of its inputs."""
+    shares: list[float | None] = [None] * len(densities) if awake is None else awake.tolist()
+    return float(np.mean([converter_pj(plan.read(chip), density, chip, prices, share)
+                          for density, share in zip(densities.tolist(), shares, strict=True)]))
 
 
 def exit_check_cost(chip: Chip, classes: int = 10) -> ExitCheckCost:

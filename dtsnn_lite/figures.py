@@ -231,7 +231,7 @@ def _draw_affine(ax: Axes, lines: Mapping[str, tuple[float, float]], timesteps: 
 def draw_stacks(ax: Axes, bills: Mapping[str, Mapping[str, float]], unit: str = "pJ",
                 title: str = "Energy by part") -> None:
     """One stacked bar a bill: {bill: {part: value}}; parts keep their colour and hatch from bar to bar."""
-    what = "area" if unit == "um2" else "energy"
+    what = {"um2": "area", "ns": "delay"}.get(unit, "energy")
     factor, unit = scale(max(sum(parts.values()) for parts in bills.values()), unit)
     _frame(ax, title, f"{what} ({unit})", "")
     names = list(dict.fromkeys(part for parts in bills.values() for part in parts))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -43,6 +45,39 @@ def record(net: SpikingNet, images: Tensor, labels: Labels, timesteps: int,
             f.append(running_mean(logits.float()).cpu().numpy())
             rates.append(len(at) * np.stack([s.float().mean(dim=tuple(range(1, s.dim()))).cpu().numpy() for s in spikes], 1))
     return Recording(np.concatenate(f, axis=1), truth, np.sum(rates, axis=0) / len(images), about or {})
+
+
+@torch.no_grad()
+def awake_shares(net: SpikingNet, images: Tensor, timesteps: int, rows: int = 64, coding: Coding = direct) -> np.ndarray:
+    """Share of a tile's reads in which any of its rows has a spike, (T, L - 1), of each layer behind the first: the rest is silence.
+
+    rows  of an array; a layer's tiles are its inputs in the crossbar's order, so many at a time
+
+    >>> from dtsnn_lite.checkpoints import load_shipped
+    >>> awake_shares(load_shipped("digits"), torch.zeros(2, 1, 28, 28), timesteps=3).shape
+    (3, 3)
+    """
+    shares: list[list[float]] = []
+    with evaluating(net), ExitStack() as block:
+        for layer in net.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                block.enter_context(layer.register_forward_hook(partial(_note_awake, shares, rows)))
+        x, state = net.checked(coding(images.to(net.head.weight.device), timesteps, torch.arange(len(images)))), net.empty_state()
+        for inputs in x:
+            shares.append([])
+            _, _, state = net.advance_from(net.first_current(inputs)[None], state)
+    return np.array(shares)[:, 1:]
+
+
+def _note_awake(shares: list[list[float]], rows: int, layer: nn.Conv2d | nn.Linear, inputs: tuple[Tensor], out: Tensor) -> None:
+    """A forward hook: how many of a layer's reads are awake, at the timestep that runs."""
+    spikes = inputs[0].flatten(0, -2)[..., None]                                # (reads, rows of the layer, 1)
+    if isinstance(layer, nn.Conv2d):
+        if isinstance(layer.padding, str):
+            raise ValueError(f"a layer on a crossbar is padded by numbers, such as 1; got padding {layer.padding!r}")
+        spikes = nn.functional.unfold(inputs[0], layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    tiles = [(tile != 0).any(dim=1).float().mean().item() for tile in spikes.split(rows, dim=1)]
+    shares[-1].append(float(np.mean(tiles)))
 
 
 @torch.no_grad()

@@ -29,6 +29,7 @@ FLOW = (
     "networks",
     "mapping",
     "floorplan",
+    "circuits",
     "cost",
     "schedules",
     "bit_serial",

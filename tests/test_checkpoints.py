@@ -284,6 +284,7 @@ UNUSUAL = {
     "a price": replace(hp_adc_65nm, charges=dearer(Parts65nm(), "wire")),
     "the exit unit": replace(adc_less_65nm, exit_unit=dearer(ExitUnit(), "cycle")),
     "a price of a scale": replace(dtsnn_2023, charges=replace(AffineSteps(), scale=dearer(PECycle(), "adc"))),
+    "as built": replace(adc_less_65nm, as_printed=False, several_cycles=True, image_bits=8, membranes=True),
     "no prices": Chip("computes only", readout=Ternary(), first_readout=SARADC(4)),
 }
 

@@ -14,7 +14,6 @@ from dtsnn_lite.designs import READOUTS as CONVERTERS
 from dtsnn_lite.designs import SIZES as ARRAYS
 from dtsnn_lite.designs import Designs, exit_tables
 from dtsnn_lite.floorplan import area_mm2
-from dtsnn_lite.mapping import unpadded_positions
 from dtsnn_lite.networks import NETWORKS, conv, linear
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.widgets import design_explorer as design_view
@@ -100,7 +99,8 @@ def invented_designs(images: int = 60) -> Designs:
 def some_states(count: int = 60) -> list[dict]:
     rng = np.random.default_rng(1)
     return [{"converter": str(rng.choice(list(CONVERTERS))), "rows": str(rng.choice(ARRAYS)), "mux": str(rng.choice(["1", "8"])),
-             "theta": int(rng.integers(0, 201)) / 200, "spikes": int(rng.integers(1, 17)) / 4, "leakage": bool(rng.integers(2))}
+             "theta": int(rng.integers(0, 201)) / 200, "spikes": int(rng.integers(1, 17)) / 4, "several": bool(rng.integers(2)),
+             "leakage": bool(rng.integers(2))}
             for _ in range(count)]
 
 
@@ -143,11 +143,11 @@ def test_javascript_bills_a_chip_as_python_does(tmp_path):
         chip = design_view.chip_of(state)
         densities = np.random.default_rng(k).random((3, len(network)))
         step = timestep_cost(network, chip, densities)
-        shapes = [{"rows": s.rows, "channels": s.out_channels, "positions": unpadded_positions(s)} for s in network]
-        bills.append({"shapes": shapes, "densities": densities.tolist(),
-                      "chip": {"converter": state["converter"], "mux": chip.mux, "rows": chip.rows, "timesteps": 4, "planes": 4,
-                               "leakage": chip.leakage},
-                      "expected": {"fixed_pj": step.fixed_pj, "step_pj": step.step_pj, "step_ns": step.step_ns, "parts": step.parts,
+        assert (step.fixed_pj, step.fixed_ns) == (0, 0), "as built, nothing is paid once"
+        bills.append({"shapes": [design_view.counts(shape) for shape in network], "densities": densities.tolist(),
+                      "chip": {"converter": state["converter"], "mux": chip.mux, "rows": chip.rows, "planes": 4, "speedUp": 8,
+                               "several": chip.several_cycles, "leakage": chip.leakage},
+                      "expected": {"step_pj": step.step_pj, "step_ns": step.step_ns, "parts": step.parts,
                                    "area_mm2": area_mm2(network, chip, chip.charges)}})
     then = design_numbers(designs, REFERENCE)
     states = [{"state": state, "rows": design_rows(design_numbers(designs, state), then)} for state in [REFERENCE, *some_states()]]

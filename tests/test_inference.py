@@ -8,10 +8,10 @@ import torch
 
 from dtsnn_lite.checkpoints import load_shipped
 from dtsnn_lite.chip import hp_adc_65nm
-from dtsnn_lite.data import digits
+from dtsnn_lite.data import as_input, digits
 from dtsnn_lite.encoding import Rate, direct, events
 from dtsnn_lite.exits import ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, replay, trade_off
-from dtsnn_lite.inference import dynamic_inference, folded, grouped_inference, keep, record
+from dtsnn_lite.inference import _note_awake, awake_shares, dynamic_inference, folded, grouped_inference, keep, record
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import ConvConfig, Current, ResNetConfig, build
 from dtsnn_lite.neurons import LIF
@@ -309,3 +309,27 @@ def test_a_net_on_a_chip_cannot_be_folded():
     net.move_to(hp_adc_65nm)
     with pytest.raises(ValueError, match="HP-ADC, 65 nm, whose crossbars hold the weights before batch norm"):
         folded(net)
+
+
+# --- silence ---------------------------------------------------------------------------
+
+
+def test_one_spiking_pixel_wakes_the_reads_that_see_it():
+    """A 3 x 3 window sees one pixel in the middle of a 4 x 4 map from 9 of 16 places; a tile of 9 rows is one channel's window."""
+    torch.manual_seed(0)
+    quiet = build(ConvConfig((1, 4, 4), ((2, 2),), 2, LOW)).eval()
+    spikes = torch.zeros(1, 2, 4, 4)
+    spikes[0, 1, 1, 1] = 1
+    shares = [[]]
+    _note_awake(shares, 9, quiet.currents[1][0], (spikes,), quiet.currents[1][0](spikes))
+    _note_awake(shares, 18, quiet.currents[1][0], (spikes,), quiet.currents[1][0](spikes))
+    assert shares == [[(0 + 9 / 16) / 2, 9 / 16]]
+
+
+def test_tiles_sleep_more_often_than_independent_spikes_would_let_them():
+    images = as_input(digits().test.images[:50])
+    net = load_shipped("digits")
+    awake, seen = awake_shares(net, images, 4), record(net, images, digits().test.labels[:50], 4)
+    assert awake.shape == seen.spike_rates.shape and (awake >= seen.spike_rates).all() and (awake <= 1).all()
+    assert (awake[:, 0] < 1 - (1 - seen.spike_rates[:, 0]) ** 64 - 0.2).all()
+    assert (awake_shares(net, images, 4, rows=16) <= awake).all()                           # a smaller tile sees less

@@ -77,7 +77,8 @@ def test_a_verdict_that_nothing_possible_could_change_is_none():
     assert replace(row, possible=lambda: (9.5, 10.5)).compare().verdict == "cannot fail"
     assert replace(row, possible=lambda: (9.4, 10.5)).compare().verdict == "reproduced"
     assert replace(row, possible=lambda: (9.5, 10.6), measure=lambda: (10.6, 10.6)).compare().verdict == "not reproduced"
-    assert replace(row, possible=lambda: (9.4, 10.5)).compare().cells[2] == "10.4\u00a0ms (possible at all: 9.4 to 10.5\u00a0ms)"
+    assert replace(row, possible=lambda: (9.4, 10.5)).compare().cells[2] == \
+        "10.4\u00a0ms (possible at all: 9.4 to 10.5\u00a0ms; power 9\u00a0%)"
 
 
 @pytest.mark.parametrize("mean_timesteps", [1.46, 1.27])
@@ -146,6 +147,18 @@ def test_each_question_of_cifar_10_is_asked_of_the_mean_and_of_the_sum():
             assert asked["the sum"][1] < asked["the mean"][0]                   # both seeds of one below both of the other
         else:
             assert asked["the sum"][0] > asked["the mean"][0] and asked["the sum"][1] > asked["the mean"][1]
+
+
+def test_the_power_of_a_row_is_the_share_of_its_premises_that_would_have_missed():
+    def row(published: float, tolerance: float) -> Row:
+        return Row("li2023dtsnn", "by hand", "saved", (published, published), "%", tolerance, lambda: (80, 80), "",
+                   possible=lambda: (70, 90))
+
+    assert row(80, 2).power == pytest.approx(1 - 4 / 20)                     # 78 to 82 of 70 to 90
+    assert row(71, 2).power == pytest.approx(1 - 3 / 20)                     # 70 to 73
+    assert row(50, 2).power == 1 and row(80, 20).power == 0
+    assert row(80, 20).compare().verdict == "cannot fail" and "power 80" in row(80, 2).compare().cells[2]
+    assert {each.power for each in ALL if each.possible is None} == {None}
 
 
 def test_the_gains_of_adc_less_lie_in_the_published_ranges():

@@ -130,9 +130,10 @@ class Variant:
     def customer(self) -> Customer:
         """Lab 7's customer: alone or in batches, with cheap checks or dear ones, and a floor that one timestep does not reach.
 
+        Its chip leaks as a real one does: up to a fifth of what a timestep computes (`floorplan.leakage_uw`).
         For about half of them the entropy exit is best, and no one design for more than a third: tests/test_variants.py counts.
         """
         dear = self.pick("price of a check", (1, 60))
         check = ExitCheckCost(dear * self.check.energy_pj, dear * self.check.latency_ns)
-        return Customer(self.step, check, self.draw("leak_pj_per_ns", 0.0, 6.0), self.pick("batch", (1, 32, 64)),
+        return Customer(self.step, check, self.draw("leak_pj_per_ns", 0.0, 1.5), self.pick("batch", (1, 32, 64)),
                         self.draw("accuracy_floor", 0.9205, 0.9295, 4))

@@ -5,21 +5,17 @@ import {
   plot, quantity, ratio, signed, ticks, unitFor,
 } from "./core.js";
 
-// --- the 65 nm bill: dtsnn_lite/floorplan.py and cost.py again, formula by formula -----------
+// --- the 65 nm bill as built: dtsnn_lite/floorplan.py, circuits.py and cost.py again, formula by formula ---------
 
-// chip: { converter, first, mux, rows, timesteps, planes }, converter: { kind, bits, comparators }, first one with its mux;
-// shape: { rows, channels, positions }
+// chip: { converter, first, mux, rows, planes, speedUp, several, leakage }, converter: { kind, bits, comparators }, first one with its mux;
+// shape: { rows, channels, positions, height, kernel, inputs, neurons }
+const CORE_BITS = 1024, LINE_BITS = 32, BUS_BITS = 2048, GLOBAL_CORE_BITS = 16384, GLOBAL_LINE_BITS = 128;
+const { ceil, floor, max, min, sqrt, log2 } = Math;
+const sum = (numbers) => numbers.reduce((all, each) => all + each, 0);
+
 function place(shape, chip) {
-  const columns = shape.channels * chip.planes, rowTiles = Math.ceil(shape.rows / chip.rows);
-  return { ...shape, columns, rowTiles, arrays: rowTiles * Math.ceil(columns / chip.rows),
-    conversions: columns * rowTiles * shape.positions, outputs: shape.channels * shape.positions,
-    moved: (shape.rows + shape.channels) * shape.positions };
-}
-
-function arrayArea(chip, p) {
-  const { kind, bits, comparators } = chip.converter, width = chip.timesteps + bits + p.accumulator_bits;
-  const converter = comparators * p.comparator_area + (kind === "SARADC" ? bits * p.sar_area : 0);
-  return chip.rows * p.row_area + (chip.rows / chip.mux) * (converter + width * p.accumulator_area);
+  const columns = shape.channels * chip.planes, rowTiles = ceil(shape.rows / chip.rows);
+  return { ...shape, columns, rowTiles, conversions: columns * rowTiles * shape.positions, outputs: shape.channels * shape.positions };
 }
 
 // The chip as layer n sees it: the first keeps a converter of its own.
@@ -27,14 +23,57 @@ function ofLayer(chip, n) {
   return n === 0 ? { ...chip, converter: chip.first, mux: chip.first.mux } : chip;
 }
 
-function areaMm2(shapes, chip, p) {
-  let total = 0;
-  shapes.forEach((shape, n) => {
-    const own = ofLayer(chip, n), layer = place(shape, own);
-    const tiles = Math.ceil(layer.rows / p.tile_side) * Math.ceil(layer.columns / p.tile_side);
-    total += (tiles * p.tile_side ** 2 / (own.rows * own.rows)) * arrayArea(own, p);
+function tileSide(layers, chip) {
+  const widest = max(2 ** ceil(log2(max(...layers.map(({ columns }) => columns)))), 4 * chip.rows), sides = [widest];
+  while (sides.at(-1) > 8 * chip.rows) sides.push(floor(sides.at(-1) / 2));
+  const cells = (s) => sum(layers.map(({ rows, columns }) => ceil(rows / s) * ceil(columns / s) * s * s));
+  return sides.reduce((best, s) => (cells(s) < cells(best) ? s : best));
+}
+
+function fits(layer, outer, cells) {
+  if (layer.rows > outer && layer.columns > outer) return [1, 1];
+  return [layer.rows, layer.columns].map((side) => max(1, floor(floor(outer / cells) / ceil(side / cells))));
+}
+
+function wantedCopies(shape, shapes, chip) {
+  const maps = shapes.filter(({ kernel }) => kernel > 1).map(({ height }) => height), sizes = maps.length ? maps : [1];
+  const slowest = ceil(shapes[0].height / min(chip.speedUp, floor(max(...sizes) / min(...sizes))));
+  return ceil((shape.height / slowest) ** 2);
+}
+
+function floorPlan(shapes, chip) {
+  const layers = shapes.map((shape) => place(shape, chip)), tile = tileSide(layers, chip);
+  return layers.map((layer, n) => {
+    const pes = fits(layer, tile, floor(tile / 2)), arrays = fits(layer, floor(tile / 2), chip.rows);
+    const inside = pes[0] * arrays[0], across = pes[1] * arrays[1], groups = ceil(wantedCopies(layer, shapes, chip) / (inside * across));
+    const down = inside * groups, rowTiles = ceil(layer.rows / tile), colTiles = ceil(layer.columns / tile), tiles = rowTiles * colTiles * groups;
+    return { layer, tile, copies: down * across, rowTiles, colTiles, tiles, arrays: tiles * floor(tile / chip.rows) ** 2,
+      inEachPe: down >= 2 && across >= 2, pooled: n + 1 < shapes.length && shapes[n + 1].inputs < layer.neurons ? 4 : 1 };
   });
-  return total * 1e-6;
+}
+
+const channels = (chip) => chip.rows / chip.mux;
+const sumBits = (chip) => chip.converter.bits + 1 + chip.planes + 1;
+
+function areaMm2(plans, chip, p) {
+  return 1e-6 * sum(plans.map((plan, n) => {
+    const own = ofLayer(chip, n), { kind, bits, comparators } = own.converter;
+    const converter = comparators * p.comparator_area + (kind === "SARADC" ? bits * p.sar_area : 0);
+    const array = chip.rows * p.row_area + channels(own) * (converter + p.channel_area);
+    return plan.arrays * array + plan.tiles * 6 * (chip.rows + channels(own) * (sumBits(own) + 1)) * p.buffer_area;
+  }));
+}
+
+function wayMm(plans, area) {
+  const tiles = sum(plans.map((plan) => plan.tiles)), grid = 2 ** ceil(log2(ceil(sqrt(tiles))));
+  return (2 * (grid - 1) + 3) * sqrt(area / tiles);
+}
+
+function leakageUw(plans, chip, p) {
+  return 1e-3 * sum(plans.map((plan, n) => {
+    const own = ofLayer(chip, n), channel = p.channel_leakage + p.comparator_leakage * own.converter.comparators;
+    return plan.arrays * (chip.rows * (p.row_leakage + p.bit_leakage) + channels(own) * channel);
+  }));
 }
 
 function clockNs(chip, p) {
@@ -44,46 +83,98 @@ function clockNs(chip, p) {
 }
 
 function conversionPj(rows, density, chip, p) {
-  const { kind, bits, comparators } = chip.converter, active = rows * density, on = active / 2;
+  const { kind, bits, comparators } = chip.converter, awake = 1 - (1 - density) ** rows;
+  if (awake === 0) return 0;
+  const on = rows * (density / awake) * p.on_cells;
   let time = p.sense_time;
-  if (kind === "HPADC") {
-    const strongest = (on + 2.4 * Math.sqrt(on)) / chip.rows;
-    time = Math.max(p.sense_time, p.flash_time * Math.min(1, (strongest / p.weak_column) ** 5));
-  } else if (kind === "SARADC") time = bits * p.sar_time;
-  const power = comparators * p.comparator_power + p.column_power * active ** p.column_exponent;
-  return (1 - (1 - density) ** rows) * power * time * 1e-3;
+  if (kind === "HPADC") time = max(p.sense_time, p.flash_time * min(1, ((on + 2.4 * sqrt(on)) / p.weak_column) ** 5));
+  else if (kind === "SARADC") time = bits * p.sar_time;
+  return awake * (comparators * p.comparator_power + p.column_power + on * p.cell_power) * time * 1e-3;
 }
 
 function converterPj(layer, density, chip, p) {
-  const full = Math.floor(layer.rows / chip.rows), rest = layer.rows % chip.rows;
+  const full = floor(layer.rows / chip.rows), rest = layer.rows % chip.rows;
   const column = (full ? full * conversionPj(chip.rows, density, chip, p) : 0) + (rest ? conversionPj(rest, density, chip, p) : 0);
   return layer.columns * layer.positions * column;
 }
 
-function cycles(layer, side, chip, p) {
-  const copies = Math.max(1, p.tile_side / layer.columns);
-  return layer.positions * (p.merge_cycles * layer.rowTiles + (p.mux_cycles * chip.mux) / copies) + layer.moved * side * p.wire_cycles;
+// A tree of adders: [ticks, one-bit additions].
+function tree(inputs, bits, tick, p) {
+  let cycles = 0, additions = 0, left = inputs;
+  for (let level = 0; level < (inputs > 1 ? ceil(log2(inputs)) : 0); level++) {
+    left = floor(left / 2);
+    cycles += ceil(((bits + level) * p.adder_time) / tick);
+    additions += left * (bits + level);
+  }
+  return [cycles, additions];
 }
 
-// { fixed_pj, step_pj, step_ns, area_mm2, parts } of one image on a chip; densities: [timestep][layer]
+const turns = (chip) => max(1, floor(chip.mux / chip.planes));
+
+function trees(plan, chip, p, layers, tick) {
+  const { layer, tile } = plan, bits = sumBits(chip), pe = floor(tile / 2), reads = layer.positions * turns(chip), rows = min(layer.rows, tile);
+  const block = plan.inEachPe ? rows : min(rows, pe), blocks = plan.rowTiles * plan.colTiles * ceil(rows / block) * ceil(min(layer.columns, tile) / pe);
+  let [cycles, additions] = tree(ceil(block / chip.rows), bits, tick, p);
+  cycles *= reads / plan.copies;
+  additions *= reads * blocks * ceil(pe / chip.mux);
+  if (!plan.inEachPe) {
+    const [more, adds] = tree(plan.copies > 1 ? ceil(rows / pe) : 2, bits + ceil(log2(pe / chip.rows)), tick, p);
+    cycles += reads * more;
+    additions += reads * adds * plan.rowTiles * plan.colTiles * ceil(2 * channels(chip));
+  }
+  if (plan.rowTiles > 1) {
+    const side = floor(tile / chip.mux), merges = ceil((plan.colTiles * layer.outputs) / side);
+    const [more, adds] = tree(plan.rowTiles, bits + ceil(log2((tile / chip.rows) * (layers + 1))), tick, p);
+    cycles += merges * more;
+    additions += merges * adds * side;
+  }
+  return [cycles, additions];
+}
+
+function busBits(plans, chip) {
+  let width = (plans[0].tile + plans[0].tile / chip.mux) * sum(plans.map(({ tiles }) => tiles));
+  while (width > BUS_BITS) width /= 2;
+  return width;
+}
+
+const drivenBits = ({ layer, pooled }, bus) => bus * ceil((layer.rows * layer.positions + layer.outputs / pooled) / bus);
+
+const sumsOut = (plan, chip) => sumBits(chip) + 1 + ceil(log2(floor(plan.tile / 2) / chip.rows));
+
+function tileBits(plan, chip) {
+  const { layer, tile } = plan;
+  return min(layer.rows, tile) * layer.positions + (min(layer.columns, tile) / chip.planes) * layer.positions * (1 + sumsOut(plan, chip));
+}
+
+function bufferCycles(plan, plans, chip, bus) {
+  const { layer, tile } = plan, held = floor(sum(plans.map((each) => each.layer.inputs)) / 2), half = plan.inEachPe ? tile : floor(tile / 2);
+  const cores = min(ceil(held / GLOBAL_CORE_BITS), ceil(bus / GLOBAL_LINE_BITS)), waits = ceil(sum(plans.map(({ tiles }) => tiles)) / plan.tiles);
+  const shared = ((layer.rows * layer.positions + layer.outputs / plan.pooled) / GLOBAL_LINE_BITS / cores) * waits;
+  const line = 2 * chip.rows < CORE_BITS ? 2 * chip.rows : LINE_BITS * min(ceil((2 * chip.rows) / CORE_BITS), ceil((2 * chip.rows) / LINE_BITS));
+  const rows = min(layer.rows, half), columns = min(layer.columns, half);
+  const inPes = ((rows / chip.rows + columns / chip.planes / channels(chip)) * layer.positions) / (plan.inEachPe ? 4 : plan.copies);
+  return shared + (2 * tileBits(plan, chip)) / line + inPes;
+}
+
+// { step_pj, step_ns, area_mm2, parts } of one image on a chip; densities: [timestep][layer]
 function stepCost(shapes, chip, p, densities) {
-  const area = areaMm2(shapes, chip, p), side = Math.sqrt(area);
-  const period = Math.max(...shapes.map((_, n) => clockNs(ofLayer(chip, n), p)));
-  const parts = { converters: 0, accumulation: 0, "buffers and wires": 0 };
-  let outputs = 0, arrays = 0, slowest = 0;
-  shapes.forEach((shape, n) => {
-    const own = ofLayer(chip, n), layer = place(shape, own), shared = own.mux > 1 ? 1 : 0;
-    const total = densities.reduce((all, at) => all + converterPj(layer, at[n], own, p), 0);
-    parts.converters += total / densities.length;
-    parts.accumulation += layer.conversions * (p.shift_add * own.converter.bits + shared * p.mux_latch) + (layer.conversions / own.rows) * p.array_sum;
-    parts["buffers and wires"] += layer.moved * side * p.wire + shared * layer.conversions * p.mux_line;
-    slowest = Math.max(slowest, period * cycles(layer, side, own, p));
-    outputs += layer.outputs;
-    arrays += layer.arrays;
+  const plans = floorPlan(shapes, chip), area = areaMm2(plans, chip, p), way = wayMm(plans, area);
+  const slow = max(...plans.map((_, n) => clockNs(ofLayer(chip, n), p))), clock = chip.several ? min(slow, p.clock_register + p.sense_time) : slow;
+  const hop = max(1, (way * p.hop_time) / clock), parts = { converters: 0, accumulation: 0, "buffers and wires": 0 };
+  let slowest = 0;
+  plans.forEach((plan, n) => {
+    const own = ofLayer(chip, n), { layer } = plan, shared = own.mux > 1 ? 1 : 0, bus = busBits(plans, own), driven = drivenBits(plan, bus);
+    const [cycles, additions] = trees(plan, own, p, plans.length, clock);
+    const shifted = ceil(layer.columns / chip.rows) * chip.rows * layer.rowTiles * layer.positions;
+    parts.converters += sum(densities.map((at) => converterPj(layer, at[n], own, p))) / densities.length;
+    parts.accumulation += shifted * (p.shift_add * own.converter.bits + p.latch + shared * p.mux_latch) + additions * p.bit_add;
+    parts["buffers and wires"] += driven * way * p.wire + layer.conversions * (p.line + shared * p.mux_line);
+    const sense = ((layer.positions * own.mux) / plan.copies) * ceil(clockNs(own, p) / clock - 1e-9);
+    slowest = max(slowest, clock * (sense + (layer.positions * (own.mux + turns(own))) / plan.copies + cycles + bufferCycles(plan, plans, own, bus)
+      + (driven / bus) * hop + tileBits(plan, own) / (2 * chip.rows) + layer.outputs / (plan.tile / own.mux)));
   });
-  if (chip.leakage) parts.leakage = arrays * p.array_leakage * (chip.rows / 64) * slowest * 1e-3;
-  const step = Object.values(parts).reduce((all, part) => all + part, 0);
-  return { fixed_pj: outputs * p.final_merge, step_pj: step, step_ns: slowest, area_mm2: area, parts };
+  if (chip.leakage) parts.leakage = leakageUw(plans, chip, p) * slowest * 1e-3;
+  return { step_pj: sum(Object.values(parts)), step_ns: slowest, area_mm2: area, parts };
 }
 
 // --- stopping: tables of one design, as the exit explorer ships them --------------------------
@@ -97,14 +188,14 @@ function tablesOf({ start }, bytes, positions, T) {
 function designNumbers(data, bytes, state) {
   const { rows, converter } = state, { positions, timesteps: T } = data;
   const { left, right } = tablesOf(data.designs[`${converter}-${rows}`], bytes, positions, T), j = Math.round(state.theta * (positions - 1));
-  const chip = { converter: data.converters[converter], first: data.first, mux: Number(state.mux), rows: Number(rows), timesteps: T,
-    planes: data.planes, leakage: state.leakage };
+  const chip = { converter: data.converters[converter], first: data.first, mux: Number(state.mux), rows: Number(rows),
+    planes: data.planes, speedUp: data.speed_up, several: state.several, leakage: state.leakage };
   const densities = data.densities.map((at) => at.map((d, n) => (n === 0 ? 1 : Math.min(1, d * state.spikes))));
   const step = stepCost(data.shapes, chip, data.prices, densities), checked = j > 0 ? 1 : 0;
   let energy = 0, delay = 0, edp = 0, mean = 0;
   for (let t = 1; t <= T; t++) {
     const share = left[j * T + t - 1] / data.images;
-    const e = step.fixed_pj + (step.step_pj + checked * data.check.energy_pj) * t, d = (step.step_ns + checked * data.check.latency_ns) * t;
+    const e = (step.step_pj + checked * data.check.energy_pj) * t, d = (step.step_ns + checked * data.check.latency_ns) * t;
     energy += share * e;
     delay += share * d;
     edp += share * e * d;
@@ -116,7 +207,7 @@ function designNumbers(data, bytes, state) {
 // The energy of the mean image by part; the parts add up to all of it.
 function partsOf(step, check, mean) {
   const parts = Object.fromEntries(Object.entries(step.parts).map(([name, pj]) => [name, pj * mean]));
-  return { ...parts, "final merge": step.fixed_pj, ...(check ? { "exit checks": check * mean } : {}) };
+  return { ...parts, ...(check ? { "exit checks": check * mean } : {}) };
 }
 
 function designRows(now, then) {
@@ -130,7 +221,7 @@ function designRows(now, then) {
 // --- pictures -----------------------------------------------------------------------
 
 const PART_CLASSES = { converters: "bar", accumulation: "bar warn", "buffers and wires": "bar third", leakage: "bar other",
-  "final merge": "bar fourth", "exit checks": "bar fifth" };
+  "exit checks": "bar fifth" };
 
 function splitPicture(now, then) {
   const marks = ticks(0, 100 * Math.max(1, now.energy / then.energy), 5);
@@ -199,6 +290,7 @@ const fieldsOf = ({ converters, sizes, muxes, spikes, positions }) => ({
   theta: { kind: "number", label: "exit threshold \u03b8 (0: never stop early)", low: 0, high: 1, step: 1 / (positions - 1) },
   mux: { kind: "choice", label: "columns that share a converter", options: () => muxes.map((mux) => [mux, mux]), more: true },
   spikes: { kind: "number", label: "spikes, times the recorded rate", ...spikes, more: true },
+  several: { kind: "flag", label: "a conversion may take several clock cycles", more: true },
   leakage: { kind: "flag", label: "bill leakage as well", more: true },
 });
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import traitlets
 
-from dtsnn_lite.chip import HPADC, Chip, Parts65nm, SenseAmp, adc_less_65nm, hp_adc_65nm
+from dtsnn_lite.chip import HPADC, Chip, LayerShape, Parts65nm, SenseAmp, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.components import constants
 from dtsnn_lite.cost import exit_check_cost, inference_cost, input_densities, timestep_cost
 from dtsnn_lite.designs import POSITIONS, READOUTS, SIZES, Designs, shipped_designs
@@ -31,10 +31,14 @@ SPIKES = {"low": 0.25, "high": 4.0, "step": 0.25}
 
 
 def chip_of(state: Mapping) -> Chip:
-    """The chip that the controls describe; its first layer keeps the 5-bit flash."""
+    """The chip that the controls describe, as it would be built: it stops, so it has its sums at each timestep.
+
+    Its first layer keeps the 5-bit flash.
+    """
     rows = int(state["rows"])
     return replace(hp_adc_65nm, rows=rows, cols=rows, readout=READOUTS[state["converter"]], mux=int(state["mux"]),
-                   first_readout=HPADC(5), timesteps=T, leakage=state["leakage"], charges=PRICES)
+                   first_readout=HPADC(5), timesteps=T, as_printed=False, several_cycles=state["several"], leakage=state["leakage"],
+                   charges=PRICES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +67,7 @@ def design_numbers(designs: Designs, state: Mapping) -> DesignNumbers:
                          float(share @ bill.edp_pj_ns), area_mm2(designs.shapes, chip, PRICES))
 
 
-REFERENCE = {"converter": "flash5", "rows": "64", "mux": "8", "theta": 0.0, "spikes": 1.0, "leakage": False}
+REFERENCE = {"converter": "flash5", "rows": "64", "mux": "8", "theta": 0.0, "spikes": 1.0, "several": False, "leakage": False}
 
 
 def design_rows(now: DesignNumbers, then: DesignNumbers) -> list[list[str]]:
@@ -85,6 +89,12 @@ def circuit(chip: Chip) -> dict:
     return {"kind": type(readout).__name__, "bits": readout.bits, "comparators": readout.comparators}
 
 
+def counts(shape: LayerShape) -> dict[str, int]:
+    """What the page's formulas need of a layer."""
+    return {"rows": shape.rows, "channels": shape.out_channels, "positions": unpadded_positions(shape), "height": shape.in_height,
+            "kernel": shape.kernel, "inputs": shape.inputs, "neurons": shape.neurons}
+
+
 def pack(designs: Designs, code: Mapping | None = None) -> tuple[dict, bytes]:
     """The two traits `data` and `bytes`: everything the page needs to compute the bill again."""
     places, parts, start = {}, [], 0
@@ -95,10 +105,11 @@ def pack(designs: Designs, code: Mapping | None = None) -> tuple[dict, bytes]:
         start += len(raw)
     check, first = exit_check_cost(hp_adc_65nm), chip_of(REFERENCE).of_layer(0)
     converters = {key: {"name": name, "mux": MUX[key], **circuit(chip_of({**REFERENCE, "converter": key}))} for key, name in NAMES.items()}
-    shapes = [{"rows": s.rows, "channels": s.out_channels, "positions": unpadded_positions(s)} for s in designs.shapes]
-    data = {"designs": places, "shapes": shapes, "densities": input_densities(designs.densities, len(designs.shapes)).tolist(),
+    data = {"designs": places, "shapes": [counts(shape) for shape in designs.shapes],
+            "densities": input_densities(designs.densities, len(designs.shapes)).tolist(),
             "prices": {name: constant.value for name, constant in constants(PRICES)}, "images": designs.images,
-            "planes": hp_adc_65nm.planes, "check": {"energy_pj": check.energy_pj, "latency_ns": check.latency_ns},
+            "planes": hp_adc_65nm.planes, "speed_up": hp_adc_65nm.speed_up,
+            "check": {"energy_pj": check.energy_pj, "latency_ns": check.latency_ns},
             "timesteps": T, "positions": POSITIONS, "converters": converters, "first": {"mux": first.mux, **circuit(first)},
             "sizes": list(SIZES), "muxes": list(MUXES), "spikes": SPIKES, "reference": REFERENCE,
             "caption": f"{designs.images:,} test digits, at most {T} timesteps; means over images, EDP is the mean of E\u00d7D; "
@@ -110,11 +121,12 @@ SHIPPED_CODE = {"imports": ["from dtsnn_lite.designs import shipped_designs"], "
 
 
 class DesignExplorer(Explorer):
-    """The digits network on 15 chips: converter, rows, mux, spikes, leakage and the exit threshold.
+    """The digits network on 15 chips: converter, rows, mux, spikes, clock, leakage and the exit threshold.
 
     converter  a key of NAMES       rows  "32", "64" or "128"       mux  "1" or "8"
     theta      exit threshold; 0 never stops early and pays for no check
-    spikes     times the recorded rates         leakage  bill it as well
+    spikes     times the recorded rates
+    several    a conversion may take several clock cycles         leakage  bill it as well
     """
 
     _esm = module("design_explorer")
@@ -125,6 +137,7 @@ class DesignExplorer(Explorer):
     theta = traitlets.Float(0.0).tag(sync=True)
     mux = traitlets.Unicode("1").tag(sync=True)
     spikes = traitlets.Float(1.0).tag(sync=True)
+    several = traitlets.Bool(False).tag(sync=True)
     leakage = traitlets.Bool(False).tag(sync=True)
 
     def __init__(self, designs: Designs | None = None, *, heading: str = "Design explorer", hash_key: str = "design",

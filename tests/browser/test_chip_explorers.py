@@ -43,7 +43,7 @@ def test_every_read_out_can_be_chosen_and_prints_numbers(stage):
         assert_prints_numbers(page, 5, 1)
 
 
-@pytest.mark.parametrize("state", [{}, {"converter": "flash6", "rows": "128", "mux": "8", "theta": 0.3, "leakage": True}])
+@pytest.mark.parametrize("state", [{}, {"converter": "flash6", "rows": "128", "mux": "8", "theta": 0.3, "several": True, "leakage": True}])
 def test_the_still_design_is_the_live_one_and_as_tall(stage, state):
     assert_still_is_live(stage(DesignExplorer(**state), still=True))
 
