@@ -275,7 +275,7 @@ def test_every_part_of_every_layer_lies_within_a_quarter(run):
         assert accumulation_pj(plan, chip, chip.charges, len(plans)) @ (1, t) == pytest.approx(sums_pj, rel=0.15), layer
         assert transport_pj(plan, plans, side_mm, chip, chip.charges) @ (1, t) == pytest.approx(moves_pj, rel=0.25), layer
         own_uw = leakage_uw(shapes, chip, chip.charges) * plan.arrays / sum(each.arrays for each in plans)
-        assert own_uw == pytest.approx(leaks_uw, rel=0.2), layer
+        assert own_uw == pytest.approx(leaks_uw, rel=0.25), layer
 
 
 @pytest.mark.parametrize("network, array, energy, latency", RATIOS)
