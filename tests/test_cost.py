@@ -20,7 +20,7 @@ from dtsnn_lite.mapping import place
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import NETWORKS, cifar10_small, conv, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
 from dtsnn_lite.proofs.fit_65nm import FITTED, HELD_OUT, conversion_pj, modelled, off
-from dtsnn_lite.proofs.published import CONVERTERS, LAYERS, RATIOS, RUNS, Run65nm
+from dtsnn_lite.proofs.published import CONVERTERS, LAYERS, OTHER_RUNS, RATIOS, RUNS, Run65nm
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.sensitivity import band, tornado
 
@@ -253,9 +253,10 @@ def test_the_65_nm_model_reproduces_the_runs_that_it_is_fitted_to(run):
 
 @pytest.mark.parametrize("run", HELD_OUT, ids=name_of)
 def test_the_65_nm_model_predicts_runs_that_its_prices_never_saw(run):
-    within = {"energy_mj": 0.13, "latency_ms": 0.02, "area_mm2": 0.12, "clock_ns": 0.02}
+    same_program = run not in OTHER_RUNS                                 # the others are NeuroSim V1.3 itself, on other networks and sizes
+    within = {"energy_mj": 0.13 if same_program else 0.15, "latency_ms": 0.02 if same_program else 0.06, "area_mm2": 0.12, "clock_ns": 0.02}
     for name, ratio in off(run, Parts65nm()).items():
-        assert ratio == pytest.approx(1, abs=within.get(name, 0.29)), name
+        assert ratio == pytest.approx(1, abs=within.get(name, 0.29 if same_program else 0.34)), name
 
 
 @pytest.mark.parametrize("run", LAYERS, ids=lambda run: f"{run[0]}, {run[2].name}")

@@ -18,7 +18,7 @@ from dtsnn_lite.components import Parts65nm
 from dtsnn_lite.cost import static_cost, timestep_cost
 from dtsnn_lite.floorplan import area_mm2, clock_ns, floor_plan, leakage_uw
 from dtsnn_lite.mapping import place
-from dtsnn_lite.proofs.published import CONVERTERS, LAYER_RUNS, RUNS, SPARSE_RUNS, Run65nm
+from dtsnn_lite.proofs.published import CONVERTERS, LAYER_RUNS, OTHER_RUNS, RUNS, SPARSE_RUNS, Run65nm
 
 # weak_column is a cliff (a column just strong enough costs ten times as much), adder_time is counted in whole cycles: both set by hand,
 # not by slope.
@@ -26,7 +26,7 @@ FREE = ("column_power", "cell_power", "sar_time", "clock_register", "clock_mux",
         "bit_add", "wire", "line", "mux_line", "hop_time", "channel_area", "row_area", "buffer_area", "row_leakage", "bit_leakage",
         "channel_leakage", "comparator_leakage")
 NAMES = ("energy_mj", "converters_mj", "accumulation_mj", "other_mj", "clock_ns", "area_mm2", "latency_ms", "leakage_mw")
-FITTED, HELD_OUT = LAYER_RUNS, RUNS + SPARSE_RUNS            # of the latter the fit has seen areas only
+FITTED, HELD_OUT = LAYER_RUNS, RUNS + SPARSE_RUNS + OTHER_RUNS            # of the latter the fit has seen areas only
 
 
 def measured(run: Run65nm) -> dict[str, float]:

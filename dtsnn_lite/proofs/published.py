@@ -7,8 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dtsnn_lite.chip import HPADC, SARADC, Chip, LayerShape, Parts65nm, Readout, SenseAmp, hp_adc_65nm
-from dtsnn_lite.networks import dvsnet, snn_vgg16
+from dtsnn_lite.networks import cifar10_small, conv_chain, dvsnet, linear, snn_vgg16
 
+
+def _resnet20() -> list[LayerShape]:
+    """The convolutions of a ResNet-20 for CIFAR-100 one after the other, without strides and shortcuts, and its head."""
+    return [*conv_chain(3, [(7, 16, 32), (6, 32, 16), (6, 64, 8)]), linear("fc", 64, 100)]
+
+
+NETWORKS = {"DVSNet": dvsnet, "SNN-VGG16": snn_vgg16, "cifar10-small": cifar10_small, "ResNet-20": _resnet20,
+            "FireFlowNet, a quarter": lambda: conv_chain(4, [(7, 32, 128)])}
 
 # Share of cells that are on in the weights of the first runs, which nobody kept: fitted, and the same in all of them.
 ON_CELLS = 0.366
@@ -41,7 +49,7 @@ class Run65nm:
 
     @property
     def shapes(self) -> list[LayerShape]:
-        return {"DVSNet": dvsnet, "SNN-VGG16": snn_vgg16}[self.network]()
+        return NETWORKS[self.network]()
 
     @property
     def chip(self) -> Chip:
@@ -128,8 +136,27 @@ LAYER_RUNS = tuple(replace(run, on_cells=0.5) for run in (
             0.02224, 11.446, None, 1.8095, 0.5, 16.32),
 ))
 
-# Layers of four of these runs, (network, T, read-out, mux): layer, tiles, copies; time of sensing, accumulation, buffers, interconnect and
-# all but sensing and accumulation [ns]; energy of converters, accumulation and the rest [pJ]; leakage [uW]. Arrays of 64 rows.
+# Other networks and sizes, from runs of NeuroSim V1.3 itself in the fork's setting, its sums over tiles counted as the fork counts them
+# (V1.3 reads more; sums over PEs without a multiplexer it does not leave out, and its wires are a little longer).
+OTHER_RUNS = tuple(replace(run, on_cells=0.5) for run in (
+    Run65nm("DVSNet 128, SA, mux 1, T = 2", "DVSNet", 2, 128, SenseAmp(), 1, .01538, .00321, .00458, .00759, 1.185, None, .0919, 0.5),
+    Run65nm("DVSNet 128, 5-bit, mux 8, T = 2", "DVSNet", 2, 128, HPADC(5), 8, .05813, .04028, .00785, .01, 11.933, None, 2.799, 0.5),
+    Run65nm("FireFlowNet, a quarter, 64, SA, mux 1, T = 2", "FireFlowNet, a quarter", 2, 64, SenseAmp(), 1, .1251, .03457, .04072, .0498,
+            1.186, None, .6561, 0.5),
+    Run65nm("ResNet-20 32, SA, mux 1, T = 4", "ResNet-20", 4, 32, SenseAmp(), 1, .01832, .00234, .00403, .01196, 1.189, None, .07088, 0.5),
+    Run65nm("ResNet-20 32, 5-bit, mux 8, T = 4", "ResNet-20", 4, 32, HPADC(5), 8, .09473, .05981, .01767, .01726, 11.235, None, .7949, 0.5),
+    Run65nm("ResNet-20 64, SA, mux 1, T = 4", "ResNet-20", 4, 64, SenseAmp(), 1, .01364, .00234, .00243, .00887, 1.186, None, .03757, 0.5),
+    Run65nm("ResNet-20 64, 5-bit, mux 8, T = 4", "ResNet-20", 4, 64, HPADC(5), 8, .06831, .0466, .00922, .01249, 11.446, None, .5237, 0.5),
+    Run65nm("cifar10-small 128, SA, mux 1, T = 4", "cifar10-small", 4, 128, SenseAmp(), 1, .00438, .00068, .0009, .0028,
+            1.185, None, .04903, 0.2),
+    Run65nm("cifar10-small 64, SA, mux 1, T = 4", "cifar10-small", 4, 64, SenseAmp(), 1, .00545, .00088, .00201, .00256,
+            1.186, None, .02764, 0.2),
+    Run65nm("cifar10-small 64, 5-bit, mux 8, T = 4", "cifar10-small", 4, 64, HPADC(5), 8, .03841, .02446, .00913, .00482,
+            11.446, None, .5538, 0.2),
+))
+
+# Layers of four of the layer runs, (network, T, read-out, mux): layer, tiles, copies; time of sensing, accumulation, buffers, interconnect
+# and all but sensing and accumulation [ns]; energy of converters, accumulation and the rest [pJ]; leakage [uW]. Arrays of 64 rows.
 # Layers without a position (a 3 x 3 kernel on a 2 x 2 map) are left out: they cost nothing, and their printed leakage was never computed.
 LAYERS = {
     ("DVSNet", 2, SenseAmp(), 1): (
