@@ -139,7 +139,7 @@ def words_of(paragraph: nodes.paragraph) -> str:
 def first_drawing(app: Sphinx, doctree: nodes.document | None) -> str:
     """The address of a page's first picture that other sites can show; the explorer's, where it has none."""
     for image in doctree.findall(nodes.image) if doctree else ():
-        name = app.builder.images.get(image.get("uri", ""), "")
+        name = image.get("uri", "").rpartition("_images/")[2]       # the writer has set it by now
         if name.endswith((".png", ".jpg")):
             return f"{app.config.html_baseurl}_images/{name}"
     return f"{app.config.html_baseurl}_static/explorer.png"
