@@ -186,7 +186,7 @@ def test_a_sentence_of_every_chapter_is_found_where_it_stands(search):
         const sentence = text.match(/(?<=[.] )[A-Z][a-z' ,-]{40,160}[.]/)?.[0].replace(/[.]$/, "");
         if (!sentence) return [];
         const [best] = BookSearch.find(sentence);
-        const places = BookText.flatMap((it) => it[2]).filter((row) => row[2].includes(sentence)).length;
+        const places = BookText.flatMap((it) => it[2]).filter((row) => row[2].toLowerCase().includes(sentence.toLowerCase())).length;
         const isThere = best?.page === page && best.anchor === anchor || places > 1;
         return isThere ? [] : [[page, anchor, sentence, best?.anchor]];
     }))""")
