@@ -15,6 +15,7 @@ from dtsnn_lite.models import ConvConfig
 from dtsnn_lite.proofs import recipes
 from dtsnn_lite.proofs.facts import facts
 from dtsnn_lite.proofs.recipes_seenn import MAKERS
+from dtsnn_lite.proofs.recipes_twin import TWINS
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
 
@@ -218,7 +219,7 @@ def test_an_interrupted_command_says_how_to_go_on(capsys, monkeypatch):
 
 def test_help_names_every_command():
     out = subprocess.run([sys.executable, "-m", "dtsnn_lite", "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("train", "stages", "record", "curve", "cost", "facts", "download"):
+    for command in ("train", "stages", "record", "curve", "cost", "sweep", "facts", "download"):
         assert command in out
 
 
@@ -226,7 +227,7 @@ def test_help_names_everything_that_can_be_trained(capsys, tiny):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     listed = capsys.readouterr().out.split("names:\n")[1].split()
-    assert set(listed) == {*recipes.RECIPES, *MAKERS} and "tiny" in listed and len(listed) == len(set(listed))
+    assert set(listed) == {*recipes.RECIPES, *MAKERS, *TWINS} and "tiny" in listed and len(listed) == len(set(listed))
 
 
 def test_the_command_line_starts_without_torch():
