@@ -54,7 +54,7 @@ def stages(a: argparse.Namespace) -> dict:
     """Train the digits network for a chip, stage by stage, and write weights, cards and recordings."""
     from dtsnn_lite.proofs.stages import make_stages, ship_stages
 
-    found = make_stages(a.seed, a.out, not a.quiet, _device(a.device))
+    found = make_stages(a.seed, a.out, not a.quiet, _device(a.device), **({"only": a.only} if a.only else {}))
     return ship_stages(a.out, a.ship) if a.ship else found
 
 
@@ -290,6 +290,7 @@ def parser() -> argparse.ArgumentParser:
     h.add_argument("--seed", type=int, default=0)
     h.add_argument("--out", type=Path, default=Path("build/stages"))
     h.add_argument("--device", default="cpu")
+    h.add_argument("--only", nargs="+", help="these stages, from those that --out holds already; by default all")
     h.add_argument("--ship", type=Path, help="afterwards put the assets made of all seeds in --out into this folder")
     h.add_argument("--quiet", action="store_true")
     r = command(record)

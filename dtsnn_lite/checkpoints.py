@@ -23,6 +23,7 @@ from dtsnn_lite.neurons import LIF
 from dtsnn_lite.policy import PolicyNet
 
 SPIKING = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig}
+BEFORE_REFERENCES = {"SenseAmp": {"reference": 0.0}}      # what a file means that does not say it: nor did it know of gates
 PRICES = {kind.__name__: kind for kind in get_args(Charges)}
 
 
@@ -165,10 +166,10 @@ def chip_fields(chip: Chip) -> dict[str, Any]:
 
 def chip_of(saved: dict[str, Any]) -> Chip:
     """The chip that `chip_fields` wrote; what it says nothing of is at today's prices, and without flaws."""
-    saved, known = dict(saved), {**PRICES, "NoneType": lambda: None}
+    saved, known = {"gated": False, **saved}, {**PRICES, "NoneType": lambda: None}
     for name in ("readout", "first_readout"):
         if name in saved:
-            readout = dict(saved[name])
+            readout = {**BEFORE_REFERENCES.get(saved[name]["kind"], {}), **saved[name]}
             saved[name] = _known("read-out", readout.pop("kind"), readouts())(**readout)
     charges = _with(_known("price list", saved.pop("charges"), known)(), saved.pop("prices", {}))
     return Chip(**saved | {"charges": charges, "exit_unit": _with(ExitUnit(), saved.pop("exit_unit", {})),

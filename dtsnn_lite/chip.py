@@ -12,7 +12,7 @@ from dtsnn_lite.guards import check_whole
 
 __all__ = ["AffineSteps", "Charges", "Chip", "Constant", "Converter", "ExitUnit", "Flaws", "HPADC", "Ideal", "LayerShape",
            "PECycle", "Parts65nm", "Readout", "SARADC", "SenseAmp", "Tag", "Ternary",
-           "adc_less_65nm", "dtsnn_2023", "hp_adc_65nm", "readouts", "spikesim_rram_64"]
+           "adc_less_65nm", "at_zero", "dtsnn_2023", "hp_adc_65nm", "readouts", "spikesim_rram_64"]
 
 
 class Readout(ABC):
@@ -142,10 +142,23 @@ class SARADC(Converter):
 
 @dataclass(frozen=True)
 class SenseAmp(Readout):
-    """Sense amplifier as 1-bit ADC: the sign of each partial sum (ADC-less)."""
+    """Sense amplifier as 1-bit ADC: on which side of its reference each partial sum lies (ADC-less).
+
+    reference  in currents of an on cell. Sums of spikes are whole, so that none lies at half a cell;
+               at 0 lies every empty column, and the comparator's own offset and noise decide for it
+    """
+
+    reference: float = 0.5
 
     name, bits, comparators = "sense amplifier (1 bit)", 1, 1
     a_scale_a_column = True
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.reference):
+            raise ValueError(f"a reference is a current, in on-cell currents and finite; got {self.reference}")
+
+
+at_zero = SenseAmp(reference=0.0)       # the papers' ideal comparison
 
 
 @dataclass(frozen=True)
@@ -225,6 +238,7 @@ class Flaws:
     stuck      share of cells that stay fully on or off, half each, drawn once
     noise      standard deviation of a column's current at each read, in on-cell currents
     offset     standard deviation of a column's zero point, drawn once, in on-cell currents
+    seed       which chip this is; None: another one at every pass, which is how to train for all of them
     """
 
     variation: float = 0.0
@@ -232,7 +246,7 @@ class Flaws:
     stuck: float = 0.0
     noise: float = 0.0
     offset: float = 0.0
-    seed: int = 0
+    seed: int | None = 0
 
     def __post_init__(self) -> None:
         if not all(map(isfinite, (self.variation, self.stuck, self.noise, self.offset))) or isnan(self.on_off):
@@ -255,6 +269,7 @@ class Chip:
     readout       how a column's partial sum becomes a number
     mux           columns that share one converter; an array pays cols / mux of them
     first_readout the first layer's own converter (its input is an image, not spikes); None: as the others
+    gated         no spike, no read: a tile without one reads 0, and not what its read-out makes of an empty column
     timesteps     the longest run the accumulators are built for
     flaws         what its cells and comparators do wrong
     charges       the price list; None for a chip that only computes
@@ -279,6 +294,7 @@ class Chip:
     readout: Readout = HPADC(5)
     mux: int = 8
     first_readout: Readout | None = None
+    gated: bool = True
     timesteps: int = 4
     flaws: Flaws = Flaws()
     charges: Charges | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -79,12 +81,14 @@ class Arrays:
     planes  (R, P O): all planes side by side, in on-cell currents
     places  (P,): what one unit of each plane is worth
     offset  (tiles, P O): zero point of each column, or None
+    gated   a tile is read by the inputs that have a spike in it, and is 0 to the others
     """
 
     planes: Tensor
     places: Tensor
     rows: int
     offset: Tensor | None = None
+    gated: bool = False
 
     def tiles(self) -> list[slice]:
         """Row ranges of the arrays."""
@@ -100,13 +104,14 @@ def program(q: Tensor, chip: Chip, salt: int = 0) -> Arrays:
     planes = planes.permute(1, 0, 2).reshape(len(q), -1)
     places = place_values(chip.weight_bits, chip.cell_bits, q.device)
     flaws, offset = chip.flaws, None
-    dice = torch.Generator().manual_seed(1_000_003 * flaws.seed + salt)
+    chosen = int(torch.randint(2 ** 31, ())) if flaws.seed is None else flaws.seed
+    dice = torch.Generator().manual_seed(1_000_003 * chosen + salt)
     if flaws.variation or flaws.stuck or flaws.on_off != float("inf"):
         planes = planes + (flawed(planes.detach(), 2 ** chip.cell_bits - 1, flaws, dice) - planes.detach())
     if flaws.offset:
         tiles = -(-len(q) // chip.rows)
         offset = flaws.offset * torch.randn(tiles, planes.shape[1], generator=dice).to(q.device)
-    return Arrays(planes, places, chip.rows, offset)
+    return Arrays(planes, places, chip.rows, offset, chip.gated)
 
 
 def flawed(planes: Tensor, top: int, flaws: Flaws, dice: torch.Generator) -> Tensor:
@@ -140,9 +145,17 @@ def _tile_sum(x: Tensor, arrays: Arrays, n: int, tile: slice, noise: float, dice
     return ps
 
 
-def is_lossless(readout: Readout, rows: int, cell_bits: int) -> bool:
-    """Whether a read-out tells all partial sums of 0/1 inputs apart: up to rows (2^c - 1)."""
-    return readout.tells_apart(rows * (2 ** cell_bits - 1))
+def awake(x: Tensor, tile: slice) -> Tensor:
+    """The inputs that have a spike, or any light, in a tile: x (M, R) -> (M,) bool."""
+    return (x[:, tile] != 0).any(1)
+
+
+def is_lossless(readout: Readout, rows: int, cell_bits: int, step: float = 1.0) -> bool:
+    """Whether a read-out tells all partial sums of 0/1 inputs apart and gives them back: up to rows (2^c - 1).
+
+    step  of a converter: 1, 1/2, 1/3, ..., and the finer it is, the more codes it takes
+    """
+    return (1 / step).is_integer() and readout.tells_apart(int(rows * (2 ** cell_bits - 1) / step))
 
 
 def matmul(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor, noise: float = 0.0,
@@ -154,7 +167,8 @@ def matmul(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor, noise: f
     """
     kernel, total = kernel_of(readout), x.new_zeros(())
     for n, tile in enumerate(arrays.tiles()):
-        total = total + kernel(_tile_sum(x, arrays, n, tile, noise, dice), scales[n])
+        y = kernel(_tile_sum(x, arrays, n, tile, noise, dice), scales[n])
+        total = total + (y * awake(x, tile)[:, None] if arrays.gated else y)
     return combine(total, arrays.places)
 
 
@@ -187,7 +201,8 @@ class _Read(torch.autograd.Function):
                 ps = part[:, tile] @ planes[tile]
                 if arrays.offset is not None:
                     ps.add_(arrays.offset[n])
-                dps = ctx.kernel.through(ps, g, scales[n], dscales[n])
+                heard = g * awake(part, tile)[:, None] if arrays.gated else g
+                dps = ctx.kernel.through(ps, heard, scales[n], dscales[n])
                 dplanes[tile].addmm_(part[:, tile].T, dps)
                 if ctx.needs_input_grad[0]:
                     torch.mm(dps, planes[tile].T, out=dpart[:, tile])
@@ -216,17 +231,17 @@ def _chunk(planes: Tensor) -> int:
 
 
 @torch.no_grad()
-def fast_matmul(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor) -> Tensor:
-    """`matmul` without gradients or noise: in place, a cache-sized chunk of inputs at a time; the same numbers.
+def fast_matmul(x: Tensor, arrays: Arrays, readout: Readout, scales: Tensor, noise: float = 0.0) -> Tensor:
+    """`matmul` without gradients: in place, a cache-sized chunk of inputs at a time; the same numbers, but for other noise.
 
     Spikes given as int8 are multiplied as bytes where that changes nothing (`_as_bytes`) and is fast.
     """
     kernel, x, chunk = kernel_of(readout), laid_out(x), _chunk(arrays.planes)
-    dtype = None if x.is_floating_point() or x.is_cuda or not has_byte_product() else kernel.byte_total(scales)
+    dtype = None if noise or x.is_floating_point() or x.is_cuda or not has_byte_product() else kernel.byte_total(scales)
     cells = None if dtype is None else _as_bytes(arrays)
     if cells is None or dtype is None:
         x = x.to(arrays.planes.dtype)
-        return torch.cat([_read_floats(part, arrays, kernel, scales) for part in x.split(chunk)])
+        return torch.cat([_read_floats(part, arrays, kernel, scales, noise) for part in x.split(chunk)])
     return torch.cat([_read_bytes(part, cells, arrays, kernel, scales, dtype) for part in x.split(chunk)])
 
 
@@ -254,18 +269,34 @@ def _as_bytes(arrays: Arrays) -> Tensor | None:
     return laid_out(cells) if torch.equal(cells.to(arrays.planes.dtype), arrays.planes) else None
 
 
-def _read_floats(x: Tensor, arrays: Arrays, kernel: Kernel, scales: Tensor) -> Tensor:
+def _read_floats(x: Tensor, arrays: Arrays, kernel: Kernel, scales: Tensor, noise: float) -> Tensor:
     total = x.new_zeros(len(x), arrays.planes.shape[1])
     for n, tile in enumerate(arrays.tiles()):
-        ps = x[:, tile] @ arrays.planes[tile]
-        if arrays.offset is not None:
-            ps.add_(arrays.offset[n])
-        kernel.add_to(total, ps, scales[n])
+        with _readers(x, tile, total, arrays.gated) as (part, sums):
+            ps = part @ arrays.planes[tile]
+            if arrays.offset is not None:
+                ps.add_(arrays.offset[n])
+            if noise:
+                ps.add_(torch.randn_like(ps), alpha=noise)
+            kernel.add_to(sums, ps, scales[n])
     return combine(total, arrays.places)
 
 
 def _read_bytes(x: Tensor, cells: Tensor, arrays: Arrays, kernel: Kernel, scales: Tensor, dtype: torch.dtype) -> Tensor:
     total = x.new_zeros(len(x), cells.shape[1], dtype=dtype)
     for n, tile in enumerate(arrays.tiles()):
-        kernel.add_bytes_to(total, torch._int_mm(laid_out(x[:, tile]), cells[tile]), scales[n])
+        with _readers(x, tile, total, arrays.gated) as (part, sums):
+            kernel.add_bytes_to(sums, torch._int_mm(laid_out(part), cells[tile]), scales[n])
     return combine(total.to(scales.dtype), arrays.places)
+
+
+@contextmanager
+def _readers(x: Tensor, tile: slice, total: Tensor, gated: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """The inputs that read a tile, and the sums that they add to: all, or those awake in it, whose sums go back to their places."""
+    some = awake(x, tile) if gated else None
+    if some is None or bool(some.all()):
+        yield x[:, tile], total
+    else:
+        sums = total[some]
+        yield x[some, tile], sums
+        total[some] = sums

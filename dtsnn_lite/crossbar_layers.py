@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dtsnn_lite.chip import Chip, Flaws, Ideal
-from dtsnn_lite.crossbar import (fast_matmul, first_step, gentle, has_byte_product, is_lossless, lsq, matmul, partial_sums, place_values,
-                                 program, read)
+from dtsnn_lite.crossbar import (awake, fast_matmul, first_step, gentle, has_byte_product, is_lossless, lsq, matmul, partial_sums,
+                                 place_values, program, read)
 from dtsnn_lite.readouts import kernel_of
 
 SAMPLE = 20_000          # rows of input that the fit of a read-out looks at
@@ -73,16 +73,19 @@ class OnCrossbars(nn.Module):
         """Rows of input (M, R) through the arrays -> (M, O), without the bias."""
         q, step = self.whole_weights()
         arrays, readout = program(q.flatten(1).T, self.chip, self.salt), self.chip.readout
-        if self.chip.flaws.noise:
-            return step * matmul(x, arrays, readout, self.scales(), self.chip.flaws.noise)
+        noise = self.chip.flaws.noise
         if torch.is_grad_enabled():
-            return step * read(x, arrays, readout, self.scales())
+            scales = self.scales()
+            return step * (matmul(x, arrays, readout, scales, noise) if noise else read(x, arrays, readout, scales))
         spikes = has_byte_product() and self.chip.flaws == Flaws() and is_binary(x)
-        return step * fast_matmul(x.to(torch.int8) if spikes else x, arrays, readout, self.scales())
+        return step * fast_matmul(x.to(torch.int8) if spikes else x, arrays, readout, self.scales(), noise)
 
     def plain(self) -> Tensor | None:
         """The weights for one ordinary product, where the chip changes nothing else; None where it does."""
-        if self.chip.flaws != Flaws() or not is_lossless(self.chip.readout, self.chip.rows, self.chip.cell_bits):
+        chip = self.chip
+        if chip.flaws != Flaws() or not chip.readout.tells_apart(chip.rows * (2 ** chip.cell_bits - 1)):
+            return None
+        if not all(is_lossless(chip.readout, chip.rows, chip.cell_bits, step) for step in self.scales().unique().tolist()):
             return None
         q, step = self.whole_weights()
         return q * step
@@ -98,9 +101,13 @@ class OnCrossbars(nn.Module):
             return
         x = self.rows_of(x)
         sample = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:SAMPLE].to(x.device)]
-        sums = partial_sums(sample, program(self.whole_weights()[0].flatten(1).T, self.chip, self.salt))
+        arrays = program(self.whole_weights()[0].flatten(1).T, self.chip, self.salt)
         kernel, whole = kernel_of(self.chip.readout), is_binary(x)
-        self.scale.copy_(torch.stack([kernel.fitted(ps, gain, whole) for ps in sums]).flatten())
+        fitted = []
+        for tile, ps in zip(arrays.tiles(), partial_sums(sample, arrays), strict=True):
+            some = awake(sample, tile)
+            fitted.append(kernel.fitted(ps[some] if self.chip.gated and some.any() else ps, gain, whole))
+        self.scale.copy_(torch.stack(fitted).flatten())
 
 
 def is_binary(x: Tensor) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import floor
 
 import torch
 from torch import Tensor
@@ -85,17 +86,27 @@ class Exact(Kernel):
         total.add_(ps)
 
 
+def middle(scale: Tensor) -> Tensor:
+    """m: where the codes of a converter lie. Half a cell beside the multiples of an even step, else on them.
+
+    Of the sums of spikes, whole numbers, an even step gives each code an even number. Its thresholds lie between
+    them and not on one, which would be a tie that every offset decides; and the middle of an even number is no whole one.
+    """
+    return 0.5 * (scale.remainder(2) == 0)
+
+
 @dataclass(frozen=True)
 class Rounding(Kernel):
-    """y = scale clip( floor(ps / scale + 1/2), low, high ), straight through where low <= ps / scale <= high."""
+    """y = scale k + m, k = clip( floor((ps - m) / scale + 1/2), low, high ); straight through where low <= (ps - m) / scale <= high."""
 
     low: int
     high: int
 
     def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
-        v = ps / scale
+        m = middle(scale)
+        v = (ps - m) / scale
         codes = (v.detach() + 0.5).floor_().clamp_(self.low, self.high)
-        return (codes + straight(v, self._inside(v))) * scale
+        return (codes + straight(v, self._inside(v))) * scale + m
 
     def _inside(self, v: Tensor) -> Tensor:
         return (v >= self.low) & (v <= self.high)
@@ -104,45 +115,58 @@ class Rounding(Kernel):
         return best_step(ps, self, whole)
 
     def through(self, ps: Tensor, g: Tensor, scale: Tensor, dscale: Tensor) -> Tensor:
-        return g * self._inside(ps.div_(scale))              # its step is fitted, not learned, and gets none
+        return g * self._inside(ps.sub_(middle(scale)).div_(scale))              # its step is fitted, not learned, and gets none
 
     def add_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
-        codes = ps.div_(scale).add_(0.5).floor_().clamp_(self.low, self.high)
-        total.add_(codes, alpha=scale.item())
+        m = middle(scale)
+        codes = ps.sub_(m).div_(scale).add_(0.5).floor_().clamp_(self.low, self.high)
+        total.add_(codes, alpha=scale.item()).add_(m)
 
     def byte_total(self, scales: Tensor) -> torch.dtype | None:
         shifts = (scales >= 1) & (torch.frexp(scales).mantissa == 0.5)        # 1, 2, 4, ...
-        return torch.int32 if bool(shifts.all()) else None
+        whole = torch.int32 if bool((scales == 1).all()) else scales.dtype    # the middle of a larger step's code is none
+        return whole if bool(shifts.all()) else None
 
     def add_bytes_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
         step = int(scale)
-        codes = ps.add_(step >> 1).bitwise_right_shift_(step.bit_length() - 1).clamp_(self.low, self.high)
-        total.add_(codes, alpha=step)
+        if step == 1:
+            total.add_(ps.clamp_(self.low, self.high))
+        else:
+            codes = ps.add_((step >> 1) - 1).bitwise_right_shift_(step.bit_length() - 1).clamp_(self.low, self.high)
+            total.add_(codes, alpha=step).add_(0.5)
 
 
+@dataclass(frozen=True)
 class Sign(Kernel):
-    """y = scale sign(ps): two levels only, an empty column reads -scale.
+    """y = scale sign(ps - reference): two levels only, and a sum at the reference reads -scale.
 
-    Straight through to ps where |ps| <= 2 |scale|; the scale's gradient is exact.
+    Straight through to ps where |ps - reference| <= 2 |scale|; the scale's gradient is exact.
     """
 
+    reference: float = 0.0
+
     def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
-        signs = (ps > 0).to(ps.dtype).mul_(2).sub_(1)
-        return scale * signs + straight(ps, ps.abs() <= WINDOW * scale.abs())
+        return scale * self._signs(ps) + straight(ps, self._near(ps, scale))
+
+    def _signs(self, ps: Tensor) -> Tensor:
+        return (ps > self.reference).to(ps.dtype).mul_(2).sub_(1)
+
+    def _near(self, ps: Tensor, scale: Tensor) -> Tensor:
+        return (ps - self.reference).abs_() <= WINDOW * scale.abs()
 
     def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
         return mean_size(ps, gain)
 
     def through(self, ps: Tensor, g: Tensor, scale: Tensor, dscale: Tensor) -> Tensor:
-        signs = (ps > 0).to(g.dtype).mul_(2).sub_(1)
-        dscale.add_(signs.mul_(g).sum(0))
-        return g * (ps.abs_() <= WINDOW * scale.abs())
+        dscale.add_(self._signs(ps).mul_(g).sum(0))
+        return g * self._near(ps, scale)
 
     def add_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
-        total.addcmul_(ps.gt_(0), 2 * scale).sub_(scale)
+        total.addcmul_(ps.gt_(self.reference), 2 * scale).sub_(scale)
 
     def add_bytes_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
-        total.addcmul_(ps.gt_(0).to(total.dtype), 2 * scale).sub_(scale)
+        above = ps.gt_(floor(self.reference))                # of whole numbers the same
+        total.addcmul_(above.to(total.dtype), 2 * scale).sub_(scale)
 
 
 class ThreeLevels(Kernel):
@@ -174,8 +198,8 @@ def kernel_of(readout: Readout) -> Kernel:
             return Exact()
         case Converter():
             return Rounding(*readout.codes)
-        case SenseAmp():
-            return Sign()
+        case SenseAmp(reference):
+            return Sign(reference)
         case Ternary():
             return ThreeLevels()
     raise TypeError(f"nobody knows what {type(readout).__name__} makes of a current: a read-out of your own is a Readout "

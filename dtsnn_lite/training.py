@@ -172,7 +172,8 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
     bar = tqdm(range(first, last), initial=first, total=config.epochs, unit="epoch", disable=not progress)
     for epoch in bar:
         began, timesteps = time.perf_counter(), config.timesteps_of(epoch)
-        with learning(net):
+        with learning(net), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(dice_of(config.seed, epoch).initial_seed())          # of what is random in the network: flaws of its chip
             loss, right = one_epoch(partial(answers, net, timesteps=timesteps, coding=coding), train, config, epoch, optimizer)
         history.loss.append(loss)
         history.training_accuracy.append(right)

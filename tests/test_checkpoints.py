@@ -11,9 +11,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from dtsnn_lite.checkpoints import (ASSETS, card_of, card_path, chip_fields, load_ann, load_net, load_shipped, save_ann, save_net,
+from dtsnn_lite.checkpoints import (ASSETS, card_of, card_path, chip_fields, chip_of, load_ann, load_net, load_shipped, save_ann, save_net,
                                     shipped_path, spiking_net)
-from dtsnn_lite.chip import (SARADC, AffineSteps, Chip, ExitUnit, Flaws, Parts65nm, PECycle, Ternary, adc_less_65nm, dtsnn_2023,
+from dtsnn_lite.chip import (SARADC, AffineSteps, Chip, ExitUnit, Flaws, Parts65nm, PECycle, Ternary, adc_less_65nm, at_zero, dtsnn_2023,
                              hp_adc_65nm)
 from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.encoding import direct
@@ -302,6 +302,14 @@ def test_a_saved_chip_comes_back_with_its_flaws_and_prices(tmp_path, chip):
 def test_a_usual_chip_is_written_as_the_shipped_ones_are():
     for name in ("digits-4-bit", "digits-hp-adc", "digits-adc-less"):
         assert chip_fields(load_shipped(name).chip) == card_of(name)["config"]["chip"]
+
+
+def test_a_file_that_knows_of_no_reference_and_no_gate_means_an_ideal_comparison_of_every_tile():
+    saved = chip_fields(adc_less_65nm)
+    assert chip_of(saved) == adc_less_65nm
+    older = {**saved, "readout": {"kind": "SenseAmp"}}
+    del older["gated"]
+    assert chip_of(older) == replace(adc_less_65nm, readout=at_zero, gated=False)
 
 
 def test_a_price_list_that_no_file_can_name_is_refused_at_saving(tmp_path):

@@ -44,7 +44,7 @@ def test_the_explorers_layer_is_the_packages_crossbar(readout, rows):
     from dtsnn_lite.crossbar import matmul, partial_sums, program
     from dtsnn_lite.readouts import kernel_of
 
-    chip = Chip("explored", rows=int(rows), readout=READOUTS[readout])
+    chip = Chip("explored", rows=int(rows), readout=READOUTS[readout], gated=False)           # the picture reads every tile
     layer = a_layer()
     out = read_layer(layer, readout, int(rows), 0.3)
     x, q = torch.tensor(out.spikes).float(), torch.tensor(layer.weights).float()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
-from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary, adc_less_65nm, hp_adc_65nm
+from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary, adc_less_65nm, at_zero, hp_adc_65nm
 from dtsnn_lite.crossbar import (Arrays, bit_planes, fast_matmul, gentle, is_lossless, largest_weight, lsq, matmul, partial_sums,
                                  place_values, program, read)
 from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, crossbars, fit_scales, put_on, take_off
@@ -26,7 +26,7 @@ def bytes_are_multiplied(monkeypatch):
         monkeypatch.setattr(f"dtsnn_lite.{module}.has_byte_product", lambda: True)
 
 
-READOUTS = [Ideal(), HPADC(4), HPADC(3), SARADC(5), SenseAmp(), Ternary()]
+READOUTS = [Ideal(), HPADC(4), HPADC(3), SARADC(5), at_zero, SenseAmp(), Ternary()]
 TINY = ConvConfig((1, 8, 8), ((4,), (6,)), classes=3)
 
 
@@ -53,6 +53,8 @@ def naive(x, q, chip, scales) -> np.ndarray:
             for n, first in enumerate(range(0, len(q), chip.rows)):
                 for k in range(planes):
                     ps = 0
+                    if chip.gated and not x[m, first:first + chip.rows].any():
+                        continue                                        # no spike, no read
                     for r in range(first, min(first + chip.rows, len(q))):
                         cell = (abs(q[r, o]) >> (k * chip.cell_bits)) % 2 ** chip.cell_bits
                         ps += int(x[m, r]) * int(np.sign(q[r, o])) * cell
@@ -63,12 +65,13 @@ def naive(x, q, chip, scales) -> np.ndarray:
 
 def naive_code(ps, readout, scale) -> float:
     match readout:
-        case SenseAmp():
-            return scale if ps > 0 else -scale
+        case SenseAmp(reference):
+            return scale if ps > reference else -scale
         case Ternary():
             return scale * np.clip(np.round(ps / scale), -1, 1)
         case HPADC(bits) | SARADC(bits):
-            return scale * np.clip(np.floor(ps / scale + 0.5), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+            middle = 0.5 if scale % 2 == 0 else 0.0
+            return scale * np.clip(np.floor((ps - middle) / scale + 0.5), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1) + middle
     return ps
 
 
@@ -120,9 +123,11 @@ def test_planes_share_a_weights_gradient_so_that_an_ideal_chip_has_the_digital_o
 
 @pytest.mark.parametrize("readout", READOUTS, ids=str)
 @pytest.mark.parametrize("rows, cell_bits", [(64, 1), (32, 2), (150, 1), (200, 4)])
-def test_the_crossbar_equals_loops_over_every_cell(readout, rows, cell_bits):
+@pytest.mark.parametrize("gated", [True, False], ids=["gated", "always read"])
+def test_the_crossbar_equals_loops_over_every_cell(readout, rows, cell_bits, gated):
     x, q = data(m=6)
-    chip = Chip("loops", rows=rows, cell_bits=cell_bits, readout=readout)
+    x[0], x[1, :64], x[2, 64:] = 0, 0, 0                                # tiles without a spike
+    chip = Chip("loops", rows=rows, cell_bits=cell_bits, readout=readout, gated=gated)
     arrays = program(q, chip)
     scales = scales_of(readout, len(arrays.tiles()), arrays.planes.shape[1])
     by_hand = naive(x, q, chip, scales)
@@ -258,9 +263,64 @@ def test_a_gradient_is_the_same_where_only_the_inputs_or_only_the_weights_learn(
     assert torch.allclose(*found, rtol=1e-4, atol=1e-4) and (found[0] != 0).any()
 
 
-def test_a_sense_amplifier_has_two_levels_and_reads_an_empty_column_as_the_lower():
-    ps, alpha = torch.tensor([[-3.0], [0.0], [0.5]]), torch.tensor([2.0])
-    assert kernel_of(SenseAmp())(ps, alpha).flatten().tolist() == [-2, -2, 2]
+def test_a_sense_amplifier_has_two_levels_and_reads_a_sum_at_its_reference_as_the_lower():
+    ps, alpha = torch.tensor([[-3.0], [0.0], [0.5], [1.0]]), torch.tensor([2.0])
+    assert kernel_of(at_zero)(ps, alpha).flatten().tolist() == [-2, -2, 2, 2]
+    assert kernel_of(SenseAmp())(ps, alpha).flatten().tolist() == [-2, -2, -2, 2]
+    with pytest.raises(ValueError, match="a current, in on-cell currents and finite; got nan"):
+        SenseAmp(float("nan"))
+
+
+def test_half_a_cell_reads_whole_sums_as_zero_does_and_no_offset_below_half_changes_that():
+    x, q = data()
+    one = {readout: program(q, Chip("one bit", readout=readout)) for readout in (at_zero, SenseAmp())}
+    scales = scales_of(SenseAmp(), 3, 21)
+    ideal = matmul(x, one[at_zero], at_zero, scales)
+    assert torch.equal(matmul(x, one[SenseAmp()], SenseAmp(), scales), ideal)
+    for zero in (-0.49, 0.49):
+        moved = replace(one[at_zero], offset=torch.full((3, 21), zero))
+        assert torch.equal(matmul(x, moved, SenseAmp(), scales), ideal)
+        assert torch.equal(matmul(x, moved, at_zero, scales), ideal) == (zero < 0)       # every empty column tips over
+
+
+def test_a_tile_without_a_spike_is_not_read_and_moves_no_weight():
+    x, q = data()
+    x[:, 64:128] = 0
+    scales = scales_of(SenseAmp(), 3, 21)
+    for flaws in (Flaws(), Flaws(offset=3.0, variation=0.3)):
+        chip = Chip("gated", readout=SenseAmp(), flaws=flaws)
+        without = scales.clone()
+        without[1] = 100.0                                                # what the tile would say, if it were asked
+        weights = q.clone().requires_grad_()
+        y = read(x, program(weights, chip), SenseAmp(), without)
+        assert torch.equal(y, fast_matmul(x.to(torch.int8), program(q, chip), SenseAmp(), scales))
+        y.sum().backward()
+        assert (weights.grad[64:128] == 0).all() and (weights.grad[:64] != 0).any()
+    asked = program(q, Chip("not gated", readout=SenseAmp(), gated=False))
+    assert not torch.equal(matmul(x, asked, SenseAmp(), scales), matmul(x, asked, SenseAmp(), without))
+
+
+def test_scales_are_fitted_on_the_reads_that_happen():
+    x, gated = torch.zeros(100, 70), CrossbarLinear(70, 4)
+    x[:10, :64] = 1.0                                                     # nine of ten inputs are silent, and the second tile is always
+    found = {}
+    for gate in (True, False):
+        gated.settle(Chip("few", readout=SenseAmp(), gated=gate), 0)
+        gated.fit(x)
+        found[gate] = gated.scales().detach().clone()
+    filled = found[True][0] > 1e-3
+    assert filled.any() and torch.allclose(found[True][0][filled], 10 * found[False][0][filled]) and (found[True][1] == 1e-3).all()
+
+
+def test_a_converter_is_lossless_by_its_bits_and_its_step():
+    assert [is_lossless(HPADC(bits), 64, 1) for bits in (7, 8)] == [False, True]          # the largest code, 63 or 127
+    assert [is_lossless(HPADC(bits), 64, 1, step=0.5) for bits in (8, 9)] == [False, True]
+    assert not any(is_lossless(HPADC(16), 64, 1, step=step) for step in (2.0, 0.4, 0.75))
+    layer, x = CrossbarLinear(64, 5), (torch.rand(9, 64) < 0.4).float()
+    layer.settle(Chip("coarse", readout=HPADC(8)), 0)
+    fine = layer(x)
+    layer.scale.fill_(2.0)
+    assert (layer(x) - fine).abs().max() > 0.4 * layer.step                               # the shortcut would not have seen it
 
 
 def test_a_lossless_converter_is_detected_and_costs_one_product(monkeypatch):
@@ -290,6 +350,15 @@ def test_a_flaw_belongs_to_the_chip_and_its_seed(flaws):
 def test_every_column_of_every_tile_has_a_zero_point_of_its_own(rows, tiles):
     offset = program(data()[1], Chip("offset", rows=rows, flaws=Flaws(offset=2.0))).offset          # 150 rows, 3 planes of 7
     assert offset.shape == (tiles, 3 * 7) and len(offset.unique()) == offset.numel()
+
+
+def test_without_a_seed_every_pass_meets_another_chip():
+    x, q = data()
+    chip = Chip("any", readout=Ideal(), flaws=Flaws(offset=1.0, seed=None))
+    torch.manual_seed(3)
+    first, second = (program(q, chip).offset for _ in range(2))
+    torch.manual_seed(3)
+    assert not torch.equal(first, second) and torch.equal(program(q, chip).offset, first)
 
 
 def test_flaws_are_off_by_default_and_vanish_with_their_size():
@@ -326,6 +395,19 @@ def test_read_noise_is_new_at_each_read_and_reproducible():
     once = matmul(x, arrays, Ideal(), torch.ones(3), noise=0.5)
     torch.manual_seed(7)
     assert torch.equal(matmul(x, arrays, Ideal(), torch.ones(3), noise=0.5), once)
+
+
+def test_noise_is_the_same_with_and_without_gradients_but_for_the_draw():
+    x, q = data(m=2000)
+    x[:500] = 0                                                             # silent in every tile: a gate hears no noise
+    for gated in (True, False):
+        arrays = program(q, Chip("noisy", gated=gated))
+        torch.manual_seed(0)
+        off = [product(x, arrays, Ideal(), torch.ones(3), noise=0.5) - x @ q for product in (matmul, fast_matmul)]
+        size = 0.5 * (3 * (1 + 4 + 16)) ** 0.5                              # 3 tiles of planes worth 1, 2 and 4
+        for one in off:
+            assert one[500:].std().item() == pytest.approx(size, rel=0.03) and one[500:].mean().item() == pytest.approx(0, abs=0.3)
+            assert one[:500].std().item() == pytest.approx(0 if gated else size, rel=0.05)
 
 
 def test_read_noise_has_its_size_and_no_bias_whatever_is_read():
@@ -403,7 +485,7 @@ def test_the_first_layer_keeps_its_converter_and_no_other_does():
 
 
 def test_the_fit_gives_one_bit_its_least_squares_scale():
-    net = SpikingConvNet(TINY, Chip("sa", rows=16, readout=SenseAmp(), first_readout=HPADC(6)))
+    net = SpikingConvNet(TINY, Chip("sa", rows=16, readout=SenseAmp(), first_readout=HPADC(6), gated=False))
     layer = crossbars(net)[1]
     x = (torch.rand(50, 4, 4, 4) < 0.4).float()
     fit_scales(layer, x)
@@ -514,7 +596,7 @@ def test_weights_that_are_all_zero_give_the_bias(readout):
     put_on(layer, Chip("any", readout=readout))
     y = layer(torch.rand(5, 9))
     assert torch.isfinite(y).all()
-    if readout != SenseAmp():                                                 # which reads an empty column as -1
+    if not isinstance(readout, SenseAmp):                                     # which reads an empty column as -1
         assert torch.equal(y, layer.bias.expand(5, 3))
 
 

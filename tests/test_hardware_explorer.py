@@ -45,7 +45,8 @@ def test_an_ideal_read_out_is_the_matrix_product():
 def test_a_sign_and_a_converter_by_hand():
     sums = np.array([-3.0, 0.0, 2.0, 40.0]).reshape(1, 4, 1, 1)
     assert layer([[1]], "SenseAmp", scales=np.full((1, 1, 1), 0.5)).read(sums).ravel().tolist() == [-0.5, -0.5, 0.5, 0.5]
-    assert layer([[1]], "HPADC", 5, np.array([2.0])).read(sums).ravel().tolist() == [-2.0, 0.0, 2.0, 30.0]
+    assert layer([[1]], "HPADC", 5, np.array([1.0])).read(sums).ravel().tolist() == [-3.0, 0.0, 2.0, 15.0]
+    assert layer([[1]], "HPADC", 5, np.array([2.0])).read(sums).ravel().tolist() == [-3.5, 0.5, 2.5, 30.5]       # of -4 and -3, ...
     with pytest.raises(ValueError, match="readout is one of"):
         layer([[1]], "Ternary").read(sums)
 

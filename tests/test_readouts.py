@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from dtsnn_lite.checkpoints import chip_fields, chip_of, load_net, save_net
-from dtsnn_lite.chip import HPADC, SARADC, Chip, Ideal, Parts65nm, Readout, SenseAmp, Ternary, adc_less_65nm, readouts
+from dtsnn_lite.chip import HPADC, SARADC, Chip, Ideal, Parts65nm, Readout, SenseAmp, Ternary, adc_less_65nm, at_zero, readouts
 from dtsnn_lite.cost import timestep_cost
-from dtsnn_lite.crossbar import Arrays, fast_matmul, lsq, matmul, program, read
+from dtsnn_lite.crossbar import Arrays, fast_matmul, lsq, matmul, partial_sums, program, read
 from dtsnn_lite.crossbar_layers import crossbars, fit_scales, put_on
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.mapping import place
@@ -67,7 +67,7 @@ def both_ways(readout, column, scale):
 
 
 ENDS = [(HPADC(3), [-4.01, -4.0, 0.3, 3.0, 3.01], [0, 1, 1, 1, 0]), (SARADC(2), [-2.01, -2.0, 0.0, 1.0, 1.01], [0, 1, 1, 1, 0]),
-        (Ternary(), [-1.01, -1.0, 0.2, 1.0, 1.01], [0, 1, 1, 1, 0]), (SenseAmp(), [-2.01, -2.0, 0.2, 2.0, 2.01], [0, 1, 1, 1, 0]),
+        (Ternary(), [-1.01, -1.0, 0.2, 1.0, 1.01], [0, 1, 1, 1, 0]), (at_zero, [-2.01, -2.0, 0.2, 2.0, 2.01], [0, 1, 1, 1, 0]),
         (Ideal(), [-9.0, 9.0], [1, 1])]
 
 
@@ -82,6 +82,13 @@ def test_the_ends_of_a_range_pass_the_whole_gradient_and_beyond_them_none_does(r
         assert both_ways(readout, [2.5 * ps for ps in column], 2.5) == [passes, passes]
 
 
+@pytest.mark.parametrize("readout, scale, low, high", [
+    (SenseAmp(), 1.5, 0.5 - 2 * 1.5, 0.5 + 2 * 1.5), (SenseAmp(-1.0), 1.5, -1 - 2 * 1.5, -1 + 2 * 1.5),
+    (HPADC(3), 2.0, 0.5 - 4 * 2, 0.5 + 3 * 2), (HPADC(3), 4.0, 0.5 - 4 * 4, 0.5 + 3 * 4)], ids=str)
+def test_a_gradients_range_lies_around_the_reference_or_the_middle_of_code_zero(readout, scale, low, high):
+    assert both_ways(readout, [low - 0.01, low + 0.01, high - 0.01, high + 0.01], scale) == [[0, 1, 1, 0]] * 2
+
+
 def test_a_weight_at_the_end_of_its_range_learns_and_one_beyond_does_not(monkeypatch):
     clamp = torch.Tensor.clamp
     monkeypatch.setattr(torch.Tensor, "clamp", lambda v, *at, **named: clamp(v.detach(), *at, **named))
@@ -90,15 +97,42 @@ def test_a_weight_at_the_end_of_its_range_learns_and_one_beyond_does_not(monkeyp
     assert w.grad.tolist() == [0, 1, 1, 1, 0]
 
 
-@pytest.mark.parametrize("readout", [SenseAmp(), Ternary()], ids=str)
+@pytest.mark.parametrize("readout", [at_zero, SenseAmp(), Ternary()], ids=str)
 def test_a_learned_scale_has_the_gradient_of_what_it_multiplies(readout):
     x, scales = torch.tensor([[-3.0], [0.5], [1.5]]), torch.full((1, 1), 2.0, requires_grad=True)
-    by_hand = {SenseAmp(): -1 + 1 + 1,                          # the signs
+    by_hand = {at_zero: -1 + 1 + 1,                             # the signs
+               SenseAmp(): -1 - 1 + 1,                          # half a cell is not above half a cell
                Ternary(): -1 + (0 - 0.25) + (1 - 0.75)}[readout]        # code - v inside, the code beyond
     for product in (matmul, read):
         scales.grad = None
         product(x, Arrays(torch.ones(1, 1), torch.ones(1), rows=1), readout, scales).sum().backward()
         assert scales.grad.item() == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("step", [1.0, 2.0, 4.0, 8.0, 3.0])
+def test_a_converters_thresholds_lie_between_whole_sums_and_its_codes_in_their_middle(step):
+    sums = torch.arange(-60.0, 61.0)
+    converter = kernel_of(HPADC(8))
+    codes = converter(sums, torch.tensor(step))
+    for shake in (-0.49, 0.49):                                  # of half a cell: no whole sum is near a threshold
+        assert torch.equal(converter(sums + shake, torch.tensor(step)), codes)
+    for code in codes[(sums > -50) & (sums < 50)].unique():
+        assert sums[codes == code].mean() == code and len(sums[codes == code]) == step
+
+
+@pytest.mark.parametrize("bits, step, half_up, between", [(6, 2.0, 0.3, 0.1), (6, 4.0, 0.3, 0.2)])
+def test_rounding_half_up_is_biased_where_sums_are_whole_and_the_middle_of_a_code_is_not(bits, step, half_up, between):
+    dice = torch.Generator().manual_seed(0)
+    x, q = (torch.rand(300, 1152, generator=dice) < 0.5).float(), torch.randint(-7, 8, (1152, 16), generator=dice).float()
+    arrays = program(q, Chip("128 rows", rows=128, readout=HPADC(bits)))
+    exact, sums = x @ q, partial_sums(x, arrays)
+    low, high = HPADC(bits).codes
+    up = sum(((sums / step + 0.5).floor().clamp(low, high) * step).sum(0)[:, 16 * k:16 * k + 16] * 2 ** k for k in range(3))
+    ours = matmul(x, arrays, HPADC(bits), torch.full((9,), step))
+    size = exact.square().mean().sqrt()
+    bias = lambda y: (y - exact).mean().abs() / size
+    assert (up - exact).square().mean().sqrt() / size > half_up > between > (ours - exact).square().mean().sqrt() / size
+    assert bias(ours) < 0.1 * bias(up)
 
 
 def test_a_converter_of_few_bits_finds_steps_up_to_two_thousand():

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
-from dtsnn_lite.chip import HPADC, Chip, Flaws, Ideal, adc_less_65nm, hp_adc_65nm
+from dtsnn_lite.chip import HPADC, Chip, Flaws, Ideal, SenseAmp, adc_less_65nm, at_zero, hp_adc_65nm
 from dtsnn_lite.crossbar import first_step
 from dtsnn_lite.crossbar_layers import crossbars, fit_scales
 from dtsnn_lite.data import Splits, as_input, digits
@@ -26,36 +25,48 @@ from dtsnn_lite.proofs.recipes import RECIPES, make
 from dtsnn_lite.training import Augment, TrainConfig, fit
 
 # One comparison, two chips: the same arrays, 4-bit weights in one-bit cells, the image read by a 5-bit ADC.
+# The paper's sense amplifier compares with zero and reads every tile; COMPARATOR has a reference and a gate.
 HP_ADC = replace(hp_adc_65nm, first_readout=HPADC(5))
-ADC_LESS = replace(adc_less_65nm, first_readout=HPADC(5))
+COMPARATOR = replace(adc_less_65nm, first_readout=HPADC(5))
+ADC_LESS = replace(COMPARATOR, readout=at_zero, gated=False)
 FOUR_BITS = replace(HP_ADC, name="4-bit weights, ideal read-out", readout=Ideal(), first_readout=Ideal())
 TIMESTEPS = 4
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of awareness: the chip from here on, what it starts from, and how long it trains."""
+    """One step of awareness: the chip from here on, what it starts from, how long it trains, and which flaws it meets there."""
 
     chip: Chip
     start: str
     training: TrainConfig | None = None        # None: only calibrated ("naive")
+    flaws: Flaws = Flaws()
 
 
 def schedule(lr: float, *phases: tuple[int, int]) -> TrainConfig:
     return TrainConfig(phases=phases, lr=lr, warmup=0.5, augment=Augment(shift=2, flip=False))
 
 
+ONE_BIT_TRAINING, NOISE_TRAINING = schedule(0.1, (1, 8), (4, 12)), schedule(0.05, (1, 2), (4, 1))
+ANY_CHIP = Flaws(noise=0.1, offset=0.1, seed=None)
 STAGES = {
     "4-bit": Stage(FOUR_BITS, "full", schedule(0.02, (1, 2), (4, 2))),
     "hp-adc": Stage(HP_ADC, "4-bit", schedule(0.05, (1, 1), (4, 1))),
-    "adc-less": Stage(ADC_LESS, "4-bit", schedule(0.1, (1, 8), (4, 12))),
+    "adc-less": Stage(ADC_LESS, "4-bit", ONE_BIT_TRAINING),
     "one-shot": Stage(ADC_LESS, "full", schedule(0.1, (1, 10), (4, 14))),
     "naive": Stage(ADC_LESS, "4-bit"),
+    "hp-adc-noise": Stage(HP_ADC, "hp-adc", NOISE_TRAINING, ANY_CHIP),
+    "adc-less-noise": Stage(COMPARATOR, "adc-less", NOISE_TRAINING, ANY_CHIP),
+    "adc-less-32": Stage(replace(ADC_LESS, rows=32, cols=32), "4-bit", ONE_BIT_TRAINING),
+    "adc-less-128": Stage(replace(ADC_LESS, rows=128, cols=128), "4-bit", ONE_BIT_TRAINING),
 }
 
 
 def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int = TIMESTEPS) -> SpikingNet:
-    """The network on another chip: weights kept, quantisation steps kept or begun, read-outs calibrated."""
+    """The network on another chip: weights kept, quantisation steps kept or begun, read-outs calibrated.
+
+    Where the new chip's arrays are as long and its read-outs of the same kind and bits, their scales stay as they were trained.
+    """
     device = net.head.weight.device
     moved = _rebuilt(net, chip).to(device)
     kept = net.state_dict()
@@ -64,8 +75,16 @@ def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int
     if net.chip is None:
         for layer in crossbars(moved):
             layer.step.data = first_step(layer.weight, chip.weight_bits)
+    if net.chip is not None and _reads(net.chip) == _reads(chip):
+        return moved
     fit_scales(moved, direct(images.to(device), timesteps))
     return moved
+
+
+def _reads(chip: Chip) -> tuple:
+    """What the scales of a chip's read-outs were fitted to; a comparator's reference and the flaws are not."""
+    return chip.rows, *(replace(readout, reference=0.0) if isinstance(readout, SenseAmp) else readout
+                        for readout in (chip.of_layer(0).readout, chip.readout))
 
 
 def _rebuilt(net: SpikingNet, chip: Chip) -> SpikingNet:
@@ -82,12 +101,15 @@ def _chip_of(net: SpikingNet) -> Chip:
 
 
 def run_stage(stage: Stage, net: SpikingNet, splits: Splits, seed: int, progress: bool = False,
-              timesteps: int = TIMESTEPS) -> SpikingNet:
-    """Train a stage from the network before it."""
-    net = start_from(net, stage.chip, as_input(splits.train.images[:100]), timesteps)
+              timesteps: int = TIMESTEPS, checkpoint: Path | None = None) -> tuple[SpikingNet, float]:
+    """A stage trained from the network before it, and the seconds of its epochs; as `fit` it goes on from a checkpoint."""
+    met = replace(stage.chip, flaws=stage.flaws)
+    net = start_from(net, met, as_input(splits.train.images[:100]), timesteps)
+    seconds = 0.0
     if stage.training:
-        fit(net, splits.train, replace(stage.training, seed=seed), progress=progress)
-    return net.eval()
+        history = fit(net, splits.train, replace(stage.training, seed=seed), checkpoint=checkpoint, progress=progress)
+        seconds = sum(history.seconds)
+    return on(net, stage.chip), seconds
 
 
 def run_stages(full: SpikingNet, seed: int = 0, splits: Splits | None = None, stages: dict[str, Stage] = STAGES,
@@ -97,22 +119,29 @@ def run_stages(full: SpikingNet, seed: int = 0, splits: Splits | None = None, st
     splits = splits or digits()
     nets = {"full": full}
     for name, stage in stages.items():
-        nets[name] = run_stage(stage, nets[stage.start], splits, seed, timesteps=timesteps)
+        nets[name], _ = run_stage(stage, nets[stage.start], splits, seed, timesteps=timesteps)
         note(name, nets[name])
     return nets
 
 
 def with_flaws(net: SpikingNet, flaws: Flaws) -> SpikingNet:
     """The same network on a chip that was programmed less than perfectly; its scales stay as trained."""
-    moved = _rebuilt(net, replace(_chip_of(net), flaws=flaws))
+    return on(net, replace(_chip_of(net), flaws=flaws))
+
+
+def on(net: SpikingNet, chip: Chip) -> SpikingNet:
+    """A copy of the network on a chip with as many scales, other references or flaws; nothing is calibrated again."""
+    moved = _rebuilt(net, chip).to(net.head.weight.device)
     moved.load_state_dict(net.state_dict())
     return moved.eval()
 
 
-def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "cpu") -> dict[str, list[float]]:
-    """Train every stage on the digits from one seed and write weights, cards and recordings; accuracy a timestep.
+def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "cpu",
+                only: Collection[str] = ("full", *STAGES)) -> dict[str, list[float]]:
+    """Train every stage on the digits from one seed, or `only` some, and write weights, cards and recordings; accuracy a timestep.
 
-    A stage whose file stands in `folder` is not trained again. Seed 0 starts from the shipped network.
+    A stage whose file stands in `folder` is not trained again, and one that was interrupted goes on after its last whole epoch.
+    Seed 0 starts from the shipped network.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made_with, splits = versions(), digits()
@@ -123,10 +152,12 @@ def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "c
         if path.exists():
             nets[name], found[name] = load_net(path).to(device), json.loads(path.with_suffix(".json").read_text())["accuracy"]["test"]
             continue
-        began = time.perf_counter()
+        if name not in only:
+            continue
+        seconds = 0.0
         if stage:
-            nets[name] = run_stage(stage, nets[stage.start], splits, seed, progress)
-        seconds, about = time.perf_counter() - began, about_stage(name, nets[name], seed)
+            nets[name], seconds = run_stage(stage, nets[stage.start], splits, seed, progress, checkpoint=path.with_suffix(".training"))
+        about = about_stage(name, nets[name], seed)
         seen = keep_recordings(nets[name], splits, TIMESTEPS, about, path.with_suffix(""), halved=False)
         made = card({**about, "command": f"python -m dtsnn_lite stages --seed {seed}"}, seconds, device_of(nets[name]), made_with,
                     {"accuracy": accuracies(seen)})

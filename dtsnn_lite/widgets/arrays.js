@@ -13,7 +13,7 @@ function nibbles(bytes, count) {
   return Int8Array.from({ length: count }, (_, n) => ((bytes[n >> 1] >> (4 * (n & 1))) & 15) - 7);
 }
 
-// { rows, outputs, side, array_rows, planes, tiles, readout, bits, cells (rows, planes, outputs), scales, gain, shift }
+// { rows, outputs, side, array_rows, planes, tiles, readout, bits, reference, cells (rows, planes, outputs), scales, gain, shift }
 function layerOf(layer, cut) {
   const { rows, outputs, planes } = layer, q = nibbles(cut(layer.q), rows * outputs), cells = new Int8Array(rows * planes * outputs);
   q.forEach((weight, n) => {
@@ -58,11 +58,11 @@ function headSums(layer, spikes, channels) {
 }
 
 // What the read-out makes of one partial sum; j counts tiles, planes and outputs.
-function readOne({ readout, bits, scales, planes, outputs }, sum, j) {
+function readOne({ readout, bits, reference, scales, planes, outputs }, sum, j) {
   if (readout === "Ideal") return sum;
-  if (readout === "SenseAmp") return sum > 0 ? scales[j] : -scales[j];
-  const step = scales[Math.floor(j / (planes * outputs))], top = 2 ** (bits - 1);
-  return Math.min(top - 1, Math.max(-top, Math.floor(sum / step + 0.5))) * step;
+  if (readout === "SenseAmp") return sum > reference ? scales[j] : -scales[j];
+  const step = scales[Math.floor(j / (planes * outputs))], top = 2 ** (bits - 1), middle = step % 2 === 0 ? 0.5 : 0;
+  return Math.min(top - 1, Math.max(-top, Math.floor((sum - middle) / step + 0.5))) * step + middle;
 }
 
 // current = gain sum_k 2^k sum_tiles read(ps) + shift

@@ -7,7 +7,7 @@ const READERS = {
   Ideal: (planes) => ({ read: planes, saturated: 0 }),
   HPADC: (planes, { codes }, { steps }) => converted(planes, codes, steps),
   Ternary: (planes, _, { outputs }) => compared(planes, outputs, (p, scale) => (Math.abs(p) > scale / 2 ? Math.sign(p) * scale : 0)),
-  SenseAmp: (planes, _, { outputs }) => compared(planes, outputs, (p, scale) => (p > 0 ? scale : -scale)),
+  SenseAmp: (planes, { reference }, { outputs }) => compared(planes, outputs, (p, scale) => (p > reference ? scale : -scale)),
 };
 
 // --- the arrays: the same whole numbers as Python's -------------------------------------
@@ -39,15 +39,25 @@ function partialSums({ rows: R, outputs: O, inputs: M, cells: all }, spikes, row
   }));
 }
 
-function adcCode(p, step, [lowest, highest]) {
-  return Math.min(highest, Math.max(lowest, Math.floor(p / step + 0.5)));
+// Where the codes of a converter lie: half a cell beside the multiples of an even step.
+function middle(step) {
+  return step % 2 === 0 ? 0.5 : 0;
+}
+
+// The code of a sum, if a converter had codes without end, and what one of so many codes reads.
+function adcCode(p, step) {
+  return Math.floor((p - middle(step)) / step + 0.5);
+}
+
+function adcRead(p, step, [lowest, highest]) {
+  return step * Math.min(highest, Math.max(lowest, adcCode(p, step))) + middle(step);
 }
 
 // The step with the least squared error on a tile's sums.
 function bestStep(sums, codes, steps) {
   let best = steps[0], least = Infinity;
   for (const step of steps) {
-    const error = sums.reduce((all, p) => all + (p - step * adcCode(p, step, codes)) ** 2, 0);
+    const error = sums.reduce((all, p) => all + (p - adcRead(p, step, codes)) ** 2, 0);
     if (error < least) { least = error; best = step; }
   }
   return best;
@@ -69,8 +79,9 @@ function compared(planes, O, level) {
 
 // What a converter makes of one tile, and how many sums were out of range.
 function converted(planes, codes, steps) {
-  const step = bestStep(planes.flat(), codes, steps), out = (p) => Math.floor(p / step + 0.5) !== adcCode(p, step, codes);
-  return { read: planes.map((sums) => sums.map((p) => step * adcCode(p, step, codes))), saturated: planes.flat().filter(out).length };
+  const step = bestStep(planes.flat(), codes, steps), [lowest, highest] = codes;
+  const out = (p) => adcCode(p, step) < lowest || adcCode(p, step) > highest;
+  return { read: planes.map((sums) => sums.map((p) => adcRead(p, step, codes))), saturated: planes.flat().filter(out).length };
 }
 
 function readoutOf({ readouts }, key) {

@@ -54,13 +54,23 @@ class Reading:
     saturated: int
 
 
-def adc_code(p: np.ndarray, step: int, readout: Converter) -> np.ndarray:
-    return np.clip(np.floor(p / step + 0.5), *readout.codes)
+def middle(step: int) -> float:
+    """Where the codes of a converter lie: half a cell beside the multiples of an even step, as `readouts.middle`."""
+    return 0.5 * (step % 2 == 0)
+
+
+def adc_code(p: np.ndarray, step: int) -> np.ndarray:
+    """The code of each sum, if a converter had codes without end."""
+    return np.floor((p - middle(step)) / step + 0.5)
+
+
+def adc_read(p: np.ndarray, step: int, readout: Converter) -> np.ndarray:
+    return step * np.clip(adc_code(p, step), *readout.codes) + middle(step)
 
 
 def best_step(sums: np.ndarray, readout: Converter) -> int:
     """The power of two with the least squared error."""
-    return STEPS[int(np.argmin([((sums - step * adc_code(sums, step, readout)) ** 2).sum() for step in STEPS]))]
+    return STEPS[int(np.argmin([((sums - adc_read(sums, step, readout)) ** 2).sum() for step in STEPS]))]
 
 
 def read_tile(sums: np.ndarray, readout: Readout) -> tuple[np.ndarray, int]:
@@ -69,14 +79,14 @@ def read_tile(sums: np.ndarray, readout: Readout) -> tuple[np.ndarray, int]:
     match readout:
         case Ideal():
             return sums.astype(float), 0
-        case SenseAmp():
-            return np.where(sums > 0, scale, -scale), 0
+        case SenseAmp(reference):
+            return np.where(sums > reference, scale, -scale), 0
         case Ternary():
             return np.where(np.abs(sums) > scale / 2, np.sign(sums) * scale, 0.0), 0
         case Converter():
             step = best_step(sums, readout)
-            code = adc_code(sums, step, readout)
-            return step * code, int((np.floor(sums / step + 0.5) != code).sum())
+            code = adc_code(sums, step)
+            return adc_read(sums, step, readout), int((code != np.clip(code, *readout.codes)).sum())
     raise TypeError(f"the explorer does not know what {type(readout).__name__} makes of a sum: say it here and in crossbar_explorer.js")
 
 
@@ -111,7 +121,8 @@ def crossbar_rows(out: Reading, rows: int, input_: int, column: int) -> list[lis
 def pack(layer: Layer) -> tuple[dict, bytes]:
     """The two traits `data` and `bytes`: the sizes of the layer and what reads it, then its weights and its draws, a byte each."""
     readouts = [(key, {"name": readout.name, "kind": type(readout).__name__,
-                       "codes": readout.codes if isinstance(readout, Converter) else []}) for key, readout in READOUTS.items()]
+                       "codes": readout.codes if isinstance(readout, Converter) else [],
+                       "reference": readout.reference if isinstance(readout, SenseAmp) else 0}) for key, readout in READOUTS.items()]
     data = {"rows": ROWS, "outputs": OUTPUTS, "inputs": INPUTS, "planes": PLANES, "sizes": list(SIZES), "density": DENSITY,
             "readouts": readouts, "steps": STEPS,
             "caption": f"{ROWS} rows, {OUTPUTS} outputs of {PLANES + 1}-bit weights, {INPUTS} inputs"}

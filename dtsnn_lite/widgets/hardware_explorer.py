@@ -54,8 +54,8 @@ def pack(nets: Mapping[str, ArrayNet], given: Given, cost_models: Mapping[str, C
 
     def packed(layer: ArrayLayer, side: int) -> dict:
         return {"rows": len(layer.q), "outputs": layer.q.shape[1], "side": side, "array_rows": layer.array_rows, "planes": layer.planes,
-                "tiles": layer.tiles, "readout": layer.readout, "bits": layer.bits, "q": put(nibbles(layer.q)), "scales": put(layer.scales),
-                "gain": put(layer.gain), "shift": put(layer.shift)}
+                "tiles": layer.tiles, "readout": layer.readout, "bits": layer.bits, "reference": layer.reference,
+                "q": put(nibbles(layer.q)), "scales": put(layer.scales), "gain": put(layer.gain), "shift": put(layer.shift)}
 
     networks = [{"name": name, "layers": [packed(layer, net.side >> n) for n, layer in enumerate(net.layers)], "head": packed(net.head, 1),
                  "beta": net.beta, "v_th": net.v_th, "timesteps": timesteps,

@@ -21,6 +21,7 @@ class ArrayLayer:
 
     q       (R, O) int8, whole weights in -7..7; a convolution's rows are (C_in, 3, 3)
     scales  float16: (tiles,) steps of converters, (tiles, P, O) of sense amplifiers, () of an ideal read-out
+    reference     of sense amplifiers, in on-cell currents
     gain, shift   (O,) float32: current = gain y + shift, the weights' step and batch norm in one
     """
 
@@ -32,6 +33,7 @@ class ArrayLayer:
     shift: np.ndarray
     array_rows: int
     planes: int
+    reference: float = 0.0
 
     @property
     def tiles(self) -> int:
@@ -52,9 +54,10 @@ class ArrayLayer:
                 return sums
             case "HPADC":
                 step, top = scales.reshape(-1, 1, 1, 1), 2 ** (self.bits - 1)
-                return np.clip(np.floor(sums / step + 0.5), -top, top - 1) * step
+                middle = 0.5 * (step % 2 == 0)
+                return np.clip(np.floor((sums - middle) / step + 0.5), -top, top - 1) * step + middle
             case "SenseAmp":
-                return np.where(sums > 0, scales[:, None], -scales[:, None])
+                return np.where(sums > self.reference, scales[:, None], -scales[:, None])
         raise ValueError(f"readout is one of {READ_OUTS}; got {self.readout!r}")
 
     def current(self, x: np.ndarray) -> np.ndarray:
@@ -108,8 +111,9 @@ def on_arrays(name: str) -> ArrayNet:
     """A shipped network of the digits on its crossbars."""
     config, weights = shipped_arrays(name)
     chip, lif, stages = config.get("chip"), config["lif"], config["stages"]
-    if chip is None or chip["cell_bits"] != 1 or any(len(stage) > 1 for stage in stages) or not lif["hard_reset"]:
-        raise ValueError(f"{name} is not what this picture draws: stages of one convolution each, hard reset, cells of one bit on a chip")
+    if chip is None or chip["cell_bits"] != 1 or chip.get("gated") or any(len(stage) > 1 for stage in stages) or not lif["hard_reset"]:
+        raise ValueError(f"{name} is not what this picture draws: stages of one convolution each, hard reset, cells of one bit on a chip "
+                         "that reads every tile")
     layers = [_layer(weights, f"currents.{n}.0", chip["first_readout" if n == 0 else "readout"], chip, *_norm(weights, f"currents.{n}.1"))
               for n in range(len(stages))]
     head = _layer(weights, "head", chip["readout"], chip, 1.0, weights["head.bias"].astype(np.float64))
@@ -135,7 +139,7 @@ def _layer(weights: dict[str, np.ndarray], name: str, readout: dict, chip: dict,
     scales = scales.reshape(tiles, planes, -1) if readout["kind"] == "SenseAmp" else scales
     steps = (gain * step * np.ones(q.shape[1])).astype(np.float32)
     return ArrayLayer(q, readout["kind"], readout.get("bits", 0), scales.astype(np.float16), steps, shift.astype(np.float32),
-                      chip["rows"], planes)
+                      chip["rows"], planes, readout.get("reference", 0.0))
 
 
 def _gentle(step: np.ndarray, count: int) -> np.ndarray:
