@@ -29,19 +29,22 @@ class Designs:
     """Exit tables of one network on several chips: {"sa-64": (left, right)}, its layers and its spikes.
 
     densities  (T, L) share of each layer's inputs that spike; the first layer's input is an image
+    untrained  designs whose comparators nobody trained on their own arrays: what they guess is no choice to offer
     """
 
     tables: Mapping[str, tuple[np.ndarray, np.ndarray]]
     shapes: tuple[LayerShape, ...]
     densities: np.ndarray
     images: int
+    untrained: frozenset[str] = frozenset()
 
     def save(self, path: str | Path) -> None:
         arrays = {f"left {name}": left.astype(np.uint16) for name, (left, _) in self.tables.items()}
         arrays |= {f"right {name}": right.astype(np.uint16) for name, (_, right) in self.tables.items()}
         layers = np.array([[s.in_channels, s.out_channels, s.kernel, s.out_height, s.out_width, s.in_height, s.in_width, s.stride]
                            for s in self.shapes])
-        save_arrays(path, layers=layers, densities=self.densities, images=self.images, **arrays)
+        save_arrays(path, layers=layers, densities=self.densities, images=self.images,
+                    untrained=np.array(sorted(self.untrained), dtype=str), **arrays)
 
     @staticmethod
     def load(path: str | Path) -> Designs:
@@ -49,7 +52,7 @@ class Designs:
             names = [key.removeprefix("left ") for key in file if key.startswith("left ")]
             shapes = tuple(LayerShape(f"layer {n + 1}", *map(int, row)) for n, row in enumerate(file["layers"]))
             tables = {name: (file[f"left {name}"].astype(int), file[f"right {name}"].astype(int)) for name in names}
-            return Designs(tables, shapes, file["densities"], int(file["images"]))
+            return Designs(tables, shapes, file["densities"], int(file["images"]), frozenset(map(str, file["untrained"])))
 
 
 def shipped_designs() -> Designs:

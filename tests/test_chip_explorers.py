@@ -93,7 +93,7 @@ def invented_designs(images: int = 60) -> Designs:
             f = np.cumsum(logits, 0) / np.arange(1, 5)[:, None, None]
             tables[f"{converter}-{rows}"] = exit_tables(Recording(f, labels, rng.random((4, 3))))
     shapes = (conv("a", 1, 16, 28), conv("b", 16, 32, 14), conv("c", 32, 64, 7), linear("d", 576, 10))
-    return Designs(tables, shapes, rng.random((4, 3)) * 0.3, images)
+    return Designs(tables, shapes, rng.random((4, 3)) * 0.3, images, frozenset({"sa-128", "flash4-32"}))
 
 
 def some_states(count: int = 60) -> list[dict]:
@@ -111,9 +111,10 @@ def all_designs(designs: Designs, state: dict) -> list[DesignNumbers]:
 
 
 def unbeaten(points: list[DesignNumbers]) -> list[int]:
-    """The Pareto front by its definition: designs that no other beats in accuracy and EDP, by rising EDP."""
+    """The Pareto front by its definition: trained designs that no other beats in accuracy and EDP, by rising EDP."""
     front = [k for k, p in enumerate(points)
-             if not any(q.edp <= p.edp and q.accuracy >= p.accuracy and (q.edp, q.accuracy) != (p.edp, p.accuracy) for q in points)]
+             if p.trained and not any(q.edp <= p.edp and q.accuracy >= p.accuracy and (q.edp, q.accuracy) != (p.edp, p.accuracy)
+                                      for q in points if q.trained)]
     return sorted(front, key=lambda k: points[k].edp)
 
 
@@ -128,6 +129,7 @@ def test_designs_survive_their_file(tmp_path):
     designs.save(tmp_path / "designs.npz")
     again = Designs.load(tmp_path / "designs.npz")
     state = some_states(1)[0]
+    assert again.untrained == designs.untrained == {"sa-128", "flash4-32"}
     assert design_rows(*(design_numbers(d, state) for d in (designs, again))) == design_rows(*(design_numbers(designs, state),) * 2)
     (tmp_path / "designs.npz").write_bytes(b"PK")
     with pytest.raises(ValueError, match="not a whole file of designs"):
@@ -152,8 +154,8 @@ def test_javascript_bills_a_chip_as_python_does(tmp_path):
     then = design_numbers(designs, REFERENCE)
     states = [{"state": state, "rows": design_rows(design_numbers(designs, state), then)} for state in [REFERENCE, *some_states()]]
     clouds = [({**REFERENCE, "theta": theta}, all_designs(designs, {**REFERENCE, "theta": theta})) for theta in (0.0, 0.2, 0.4, 0.8)]
-    fronts = [{"state": state, "points": [{"edp": p.edp, "accuracy": p.accuracy} for p in points], "front": unbeaten(points)}
-              for state, points in clouds]
+    fronts = [{"state": state, "front": unbeaten(points),
+               "points": [{"edp": p.edp, "accuracy": p.accuracy, "trained": p.trained} for p in points]} for state, points in clouds]
     assert all(1 < len(each["front"]) < len(each["points"]) == 15 for each in fronts), "a front to find, and designs that are beaten"
     golden = {"data": data, "bytes": raw.hex(), "states": states, "bills": bills, "reference": REFERENCE, "fronts": fronts}
     said = run_node("design_golden.mjs", tmp_path, "design_explorer", golden)

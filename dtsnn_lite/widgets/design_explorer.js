@@ -201,7 +201,8 @@ function designNumbers(data, bytes, state) {
     edp += share * e * d;
     mean += share * t;
   }
-  return { accuracy: right[j] / data.images, mean, energy, delay, edp, area: step.area_mm2, parts: partsOf(step, checked * data.check.energy_pj, mean) };
+  const { trained } = data.designs[`${converter}-${rows}`];
+  return { trained, accuracy: right[j] / data.images, mean, energy, delay, edp, area: step.area_mm2, parts: partsOf(step, checked * data.check.energy_pj, mean) };
 }
 
 // The energy of the mean image by part; the parts add up to all of it.
@@ -258,16 +259,18 @@ function axesOf(data, bytes) {
 // `before` is where the reader's chip stood when he last paused.
 function frontPicture(points, at, then, { decades, marks }, before) {
   const own = points[at], floor = marks[0], { scale: size, unit } = unitFor(then.edp, "pJ ns"), front = paretoFront(points);
+  const untrained = points.filter(({ trained }) => !trained).length;
   const picture = plot({ title: "All converters and sizes, this threshold",
-    label: `Accuracy against EDP of ${points.length} designs: this chip at ${fixed(100 * own.accuracy, 1)} % and ${quantity(own.edp, "pJ ns", then.edp)}; ${front.length} are on the Pareto front.`,
+    label: `Accuracy against EDP of ${points.length} designs: this chip at ${fixed(100 * own.accuracy, 1)} % and ${quantity(own.edp, "pJ ns", then.edp)}; ${front.length} are on the Pareto front${untrained ? `, from which ${untrained} are left out that were not trained for their arrays` : ""}.`,
     x: { low: decades[0], high: decades.at(-1), ticks: decades.filter((_, k) => k % 2 === 0), label: `EDP (${unit})`, log: true, format: (value) => String(value / size) },
     y: { low: floor, high: marks.at(-1), ticks: marks, label: "images right (%); dashed: Pareto front" } });
   const place = ({ edp, accuracy }) => [edp, Math.max(floor, 100 * accuracy)];
   if (front.length > 1) picture.under.append(line(picture, front.map((k) => place(points[k])), { class: "line other" }));
   points.forEach((each, k) => {
     const low = 100 * each.accuracy < floor;
-    if (k !== at) picture.over.append(dot(picture, ...place(each), { class: low ? "dot other" : "dot", r: 3.5 }));
-    if (low) picture.over.append(note(picture, ...place(each), `${fixed(100 * each.accuracy, 0)} %`, { dy: -9, "text-anchor": "middle", class: "note other" }));
+    if (k !== at) picture.over.append(dot(picture, ...place(each), { class: low || !each.trained ? "dot other" : "dot", r: 3.5 }));
+    const words = `${low ? `${fixed(100 * each.accuracy, 0)} %` : ""}${each.trained ? "" : " untrained"}`.trim();
+    if (words) picture.over.append(note(picture, ...place(each), words, { dy: -9, "text-anchor": "middle", class: "note other" }));
   });
   if (before) picture.under.append(line(picture, [place(before), place(own)], { class: "line ghost" }), dot(picture, ...place(before), { class: "ghost" }));
   picture.over.append(dot(picture, ...place(own), { class: "dot now" }));
@@ -275,9 +278,9 @@ function frontPicture(points, at, then, { decades, marks }, before) {
   return picture.root;
 }
 
-// Designs that no other beats in both accuracy and EDP, by rising EDP.
+// Designs that no other beats in both accuracy and EDP, by rising EDP; those that nobody trained are no choice.
 function paretoFront(points) {
-  const order = points.map((_, k) => k).sort((a, b) => points[a].edp - points[b].edp || points[b].accuracy - points[a].accuracy);
+  const order = points.map((_, k) => k).filter((k) => points[k].trained !== false).sort((a, b) => points[a].edp - points[b].edp || points[b].accuracy - points[a].accuracy);
   let best = -1;
   return order.filter((k) => points[k].accuracy > best && ((best = points[k].accuracy), true));
 }
@@ -304,7 +307,8 @@ function allDesigns(data, bytes, state) {
 
 function designSentence(now, then) {
   return `This chip answers ${fixed(100 * now.accuracy, 1)} % right with ${change(now.energy / then.energy)} energy, `
-    + `${change(now.delay / then.delay)} delay and ${change(now.edp / then.edp)} EDP than the static HP-ADC chip.`;
+    + `${change(now.delay / then.delay)} delay and ${change(now.edp / then.edp)} EDP than the static HP-ADC chip.`
+    + (now.trained ? "" : " Its network was only calibrated for these arrays, not trained: no design to choose.");
 }
 
 function designPython(recipe, state) {

@@ -22,7 +22,7 @@ for (const { state, rows } of states) {
 }
 for (const { state, points, front } of fronts) {
   const ours = allDesigns(data, raw, state);
-  if (!points.every(({ edp, accuracy }, k) => near(ours[k].edp, edp) && near(ours[k].accuracy, accuracy))) faults.push({ state, points });
+  if (!points.every(({ edp, accuracy, trained }, k) => near(ours[k].edp, edp) && near(ours[k].accuracy, accuracy) && ours[k].trained === trained)) faults.push({ state, points });
   if (JSON.stringify(paretoFront(points)) !== JSON.stringify(front)) faults.push({ points, front });
 }
 console.log(JSON.stringify({ compared: bills.length + states.length, fronts: fronts.length, faults: faults.slice(0, 3) }));
