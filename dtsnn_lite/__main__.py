@@ -58,6 +58,29 @@ def stages(a: argparse.Namespace) -> dict:
     return ship_stages(a.out, a.ship) if a.ship else found
 
 
+def comparators(a: argparse.Namespace) -> dict:
+    """Measure what offset and noise of comparators do to the stages in a folder, and write the recording that the explorer shows."""
+    from dtsnn_lite.proofs.comparators import measure
+
+    study = measure(a.stages, tuple(a.seeds))
+    study.save(a.out)
+    return {f"{name}, {kind}, seed {seed}": right.mean(axis=(0, 2)).round(4).tolist() for (name, kind, seed), right in study.right.items()}
+
+
+def league(a: argparse.Namespace) -> dict:
+    """Train one network for each of several read-outs, let it stop when it is sure, and compare accuracy and EDP in a figure."""
+    from dataclasses import asdict
+
+    from dtsnn_lite.proofs.league import ENTRANTS, keep, play
+
+    if unknown := sorted(set(a.only or ()) - set(ENTRANTS)):
+        raise ValueError(f"no read-out {unknown[0]!r} in the league; there are {list(ENTRANTS)}")
+    found = play(a.out, a.only or tuple(ENTRANTS), a.seeds)
+    keep(found, a.out)
+    return {f"{result.entrant}, seed {result.seed}": {k: v for k, v in asdict(result).items() if k not in ("entrant", "seed")}
+            for result in found}
+
+
 def record(a: argparse.Namespace) -> dict:
     """Run a trained network on a split and write its recording."""
     from dtsnn_lite.data import as_input
@@ -293,6 +316,14 @@ def parser() -> argparse.ArgumentParser:
     h.add_argument("--only", nargs="+", help="these stages, from those that --out holds already; by default all")
     h.add_argument("--ship", type=Path, help="afterwards put the assets made of all seeds in --out into this folder")
     h.add_argument("--quiet", action="store_true")
+    m = command(comparators)
+    m.add_argument("--stages", type=Path, default=Path("build/stages"), help="a folder of `stages`")
+    m.add_argument("--seeds", type=int, nargs="+", default=[0])
+    m.add_argument("--out", type=Path, default=Path("build/stages/digits-comparators.npz"))
+    g = command(league)
+    g.add_argument("--only", nargs="+", help="these read-outs; by default all")
+    g.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    g.add_argument("--out", type=Path, default=Path("build/league"), help="what stands there is not made again")
     r = command(record)
     r.add_argument("name", help="a shipped network, or a .safetensors file")
     r.add_argument("--split", choices=["train", "calibration", "test"], default="test")

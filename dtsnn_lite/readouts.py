@@ -16,7 +16,7 @@ from math import floor
 import torch
 from torch import Tensor
 
-from dtsnn_lite.chip import Converter, Ideal, Readout, SenseAmp, Ternary
+from dtsnn_lite.chip import HPADC, Converter, Ideal, Readout, SenseAmp, Ternary
 
 WINDOW = 2.0         # a sense amplifier's gradient passes where |ps| <= 2 scale
 
@@ -187,6 +187,51 @@ class ThreeLevels(Kernel):
 
     def add_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
         total.addcmul_(ps.div_(scale).clamp_(-1, 1).round_(), scale)
+
+
+# --- two from the literature, each in one place ------------------------------------
+
+
+@dataclass(frozen=True)
+class Stochastic(Readout, Kernel):
+    """A comparator that tosses a coin, as a magnetic junction switches: scale with P(+) = (1 + tanh(ps / scale)) / 2, else -scale.
+
+    Its mean is scale tanh(ps / scale), whose gradient it has; the coins come from torch's generator (rogers2024stoxnet).
+    The price is a sense amplifier's, which a junction need not cost.
+    """
+
+    name, bits, comparators = "stochastic (1 bit)", 1, 1
+    a_scale_a_column = True
+
+    def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
+        mean = torch.tanh(ps / scale)
+        heads = 2 * torch.rand_like(ps) < 1 + mean.detach()
+        return scale * (mean + (2 * heads.to(ps.dtype) - 1 - mean).detach())
+
+    def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
+        return mean_size(ps, gain)
+
+
+@dataclass(frozen=True)
+class ColumnSteps(HPADC, Kernel):
+    """A flash converter whose step is learned, one a column: scale clip(round(ps / scale), low, high) (the idea of kim2025columnwise).
+
+    Straight through in its range; the scale's gradient is LSQ's, code - ps / scale inside, the code beyond.
+    """
+
+    bits: int = 2
+    a_scale_a_column = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.bits}-bit ADC, a learned step a column"
+
+    def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
+        (low, high), v = self.codes, ps / scale
+        return (v.detach().clamp(low, high).round_() + straight(v, (v >= low) & (v <= high))) * scale
+
+    def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
+        return mean_size(ps, 2 * gain / max(1, self.codes[1]) ** 0.5)
 
 
 def kernel_of(readout: Readout) -> Kernel:

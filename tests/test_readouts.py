@@ -1,6 +1,7 @@
 """The read-outs' kernels: their gradients by hand, a sixth of one's own all the way, and an unknown one refused."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -118,6 +119,20 @@ def test_a_converters_thresholds_lie_between_whole_sums_and_its_codes_in_their_m
         assert torch.equal(converter(sums + shake, torch.tensor(step)), codes)
     for code in codes[(sums > -50) & (sums < 50)].unique():
         assert sums[codes == code].mean() == code and len(sums[codes == code]) == step
+
+
+@pytest.mark.parametrize("bits, step", [(5, 1.0), (4, 2.0), (3, 4.0), (6, 0.5), (4, 3.0)])
+def test_off_ties_a_converter_is_crosssims(bits, step):
+    quantizer = pytest.importorskip("simulator.circuits.adc.quantizer_adc", reason="CrossSim is not installed")
+    theirs, (low, high), middle = object.__new__(quantizer.QuantizerADC), HPADC(bits).codes, 0.5 * (step % 2 == 0)
+    theirs.bits, theirs.levels, theirs.adc_params = bits, 2 ** bits, SimpleNamespace(stochastic_rounding=False)
+    theirs.min, theirs.max = low * step + middle, high * step + middle              # the limits its user would set: between whole sums
+    theirs.range = theirs.max - theirs.min
+    whole, between = torch.arange(-80.0, 81.0), 40 * torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    for sums in (whole, between):
+        off_ties = (((sums - middle) / step + 0.5).remainder(1) - 0.5).abs() < 0.499999
+        assert torch.allclose(kernel_of(HPADC(bits))(sums, torch.tensor(step))[off_ties],
+                              torch.tensor(theirs.convert(sums.double().numpy().copy()))[off_ties].float(), atol=1e-5)
 
 
 @pytest.mark.parametrize("bits, step, half_up, between", [(6, 2.0, 0.3, 0.1), (6, 4.0, 0.3, 0.2)])
