@@ -206,7 +206,7 @@ class Stochastic(Readout, Kernel):
     def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
         mean = torch.tanh(ps / scale)
         heads = 2 * torch.rand_like(ps) < 1 + mean.detach()
-        return scale * (mean + (2 * heads.to(ps.dtype) - 1 - mean).detach())
+        return scale * (2 * heads.to(ps.dtype) - 1 + (mean - mean.detach()))
 
     def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
         return mean_size(ps, gain)

@@ -124,6 +124,7 @@ def test_a_converters_thresholds_lie_between_whole_sums_and_its_codes_in_their_m
 @pytest.mark.parametrize("bits, step", [(5, 1.0), (4, 2.0), (3, 4.0), (6, 0.5), (4, 3.0)])
 def test_off_ties_a_converter_is_crosssims(bits, step):
     quantizer = pytest.importorskip("simulator.circuits.adc.quantizer_adc", reason="CrossSim is not installed")
+    quantizer.ComputeBackend(use_gpu=False)
     theirs, (low, high), middle = object.__new__(quantizer.QuantizerADC), HPADC(bits).codes, 0.5 * (step % 2 == 0)
     theirs.bits, theirs.levels, theirs.adc_params = bits, 2 ** bits, SimpleNamespace(stochastic_rounding=False)
     theirs.min, theirs.max = low * step + middle, high * step + middle              # the limits its user would set: between whole sums
