@@ -214,7 +214,7 @@ class Stochastic(Readout, Kernel):
 
 @dataclass(frozen=True)
 class ColumnSteps(HPADC, Kernel):
-    """A flash converter whose step is learned, one a column: scale clip(round(ps / scale), low, high) (the idea of kim2025columnwise).
+    """A flash converter whose step is learned, one a column: scale clip(round(ps / scale), low, high) (the idea of kim2025columnquant).
 
     Straight through in its range; the scale's gradient is LSQ's, code - ps / scale inside, the code beyond.
     """

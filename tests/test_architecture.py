@@ -66,8 +66,8 @@ FLOW = (
 )
 # Folders beside the flow, each in an order of its own: what each may import besides the files above it there.
 CLASSROOM = ("typed", "seals", "questions", "checks", "variants", "exam", "desk")                # the numpy shore
-PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_twin", "stages", "comparators", "league", "sweeps",
-          "facts")                                                                      # the whole flow
+PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_twin", "stages", "comparators", "league",
+          "sweeps", "facts")                                                                      # the whole flow
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
            "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "comparator_explorer",
            "pipeline_explorer")                                                         # the numpy shore
