@@ -1,4 +1,4 @@
-"""The command line: `python -m dtsnn_lite train | stages | record | curve | cost | sweep | facts | download`."""
+"""The command line: `python -m dtsnn_lite train | stages | flow | record | curve | cost | sweep | facts | download`."""
 
 from __future__ import annotations
 
@@ -79,6 +79,16 @@ def league(a: argparse.Namespace) -> dict:
     keep(found, a.out)
     return {f"{result.entrant}, seed {result.seed}": {k: v for k, v in asdict(result).items() if k not in ("entrant", "seed")}
             for result in found}
+
+
+def flow(a: argparse.Namespace) -> dict:
+    """Train the flow network and write weights, card and recordings; or measure what it is compared with."""
+    from dtsnn_lite.proofs.recipes_flow import FLOW, make_baselines, make_flow
+
+    if a.baselines:
+        _refuse(a, "nothing is trained for the baselines", "max_epochs")
+        return make_baselines(FLOW.test, a.out)
+    return make_flow(FLOW.seeded(a.seed), a.out, not a.quiet, a.max_epochs)
 
 
 def record(a: argparse.Namespace) -> dict:
@@ -324,6 +334,12 @@ def parser() -> argparse.ArgumentParser:
     g.add_argument("--only", nargs="+", help="these read-outs; by default all")
     g.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     g.add_argument("--out", type=Path, default=Path("build/league"), help="what stands there is not made again")
+    f = command(flow)
+    f.add_argument("--seed", type=int, default=0)
+    f.add_argument("--out", type=Path, default=Path("build/assets/flow"))
+    f.add_argument("--max-epochs", type=int)
+    f.add_argument("--baselines", action="store_true", help="zero flow, contrast maximisation and, where OpenCV is there, Farneback")
+    f.add_argument("--quiet", action="store_true")
     r = command(record)
     r.add_argument("name", help="a shipped network, or a .safetensors file")
     r.add_argument("--split", choices=["train", "calibration", "test"], default="test")

@@ -36,6 +36,7 @@ FLOW = (
     "events",
     "camera",
     "scenes",
+    "motion",
     "gestures",
     "event_files",
     "data",
@@ -58,7 +59,9 @@ FLOW = (
     "comparison",
     "evidence",
     "reinforce",
+    "flow_recording",
     "inference",
+    "flow",
     "designs",
     "comparators",
     "sensitivity",
@@ -66,15 +69,15 @@ FLOW = (
 )
 # Folders beside the flow, each in an order of its own: what each may import besides the files above it there.
 CLASSROOM = ("typed", "seals", "questions", "checks", "variants", "exam", "desk")                # the numpy shore
-PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_twin", "stages", "comparators", "league",
+PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_flow", "recipes_twin", "stages", "comparators", "league",
           "sweeps", "facts")                                                                      # the whole flow
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
-           "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "comparator_explorer",
+           "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "flow_explorer", "comparator_explorer",
            "pipeline_explorer")                                                         # the numpy shore
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
 # What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
 TORCH_SHORE = {"data", "event_sets", "drift", "encoding", "neurons", "readouts", "crossbar", "crossbar_layers", "models", "losses",
-               "training", "conversion", "policy", "checkpoints", "inference"}
+               "training", "conversion", "policy", "checkpoints", "inference", "flow"}
 NUMPY_SHORE = tuple(name for name in FLOW if name not in TORCH_SHORE)
 MODULES = {*FLOW, *FOLDERS, *(f"{folder}.{file}" for folder, files in FOLDERS.items() for file in files), "__main__"}
 CODE_LINES_A_CELL = 20          # blank lines and comments not counted
