@@ -1,4 +1,4 @@
-"""The command line: `python -m dtsnn_lite train | stages | record | curve | cost | facts | download`."""
+"""The command line: `python -m dtsnn_lite train | stages | flow | record | curve | cost | facts | download`."""
 
 from __future__ import annotations
 
@@ -57,6 +57,16 @@ def stages(a: argparse.Namespace) -> dict:
 
     found = make_stages(a.seed, a.out, not a.quiet, _device(a.device))
     return ship_stages(a.out, a.ship) if a.ship else found
+
+
+def flow(a: argparse.Namespace) -> dict:
+    """Train the flow network and write weights, card and recordings; or measure what it is compared with."""
+    from dtsnn_lite.proofs.recipes_flow import FLOW, make_baselines, make_flow
+
+    if a.baselines:
+        _refuse(a, "nothing is trained for the baselines", "max_epochs")
+        return make_baselines(FLOW.test, a.out)
+    return make_flow(FLOW.seeded(a.seed), a.out, not a.quiet, a.max_epochs)
 
 
 def record(a: argparse.Namespace) -> dict:
@@ -272,6 +282,12 @@ def parser() -> argparse.ArgumentParser:
     h.add_argument("--device", default="cpu")
     h.add_argument("--ship", type=Path, help="afterwards put the assets made of all seeds in --out into this folder")
     h.add_argument("--quiet", action="store_true")
+    f = command(flow)
+    f.add_argument("--seed", type=int, default=0)
+    f.add_argument("--out", type=Path, default=Path("build/assets/flow"))
+    f.add_argument("--max-epochs", type=int)
+    f.add_argument("--baselines", action="store_true", help="zero flow, contrast maximisation and, where OpenCV is there, Farneback")
+    f.add_argument("--quiet", action="store_true")
     r = command(record)
     r.add_argument("name", help="a shipped network, or a .safetensors file")
     r.add_argument("--split", choices=["train", "calibration", "test"], default="test")

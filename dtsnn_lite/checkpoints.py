@@ -18,11 +18,11 @@ from dtsnn_lite.chip import Charges, Chip, Constant, ExitUnit, Flaws, readouts
 from dtsnn_lite.components import Prices
 from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.files import ASSETS, POLICIES, whole_file
-from dtsnn_lite.models import ConvConfig, ResNetConfig, SpikingNet, build
+from dtsnn_lite.models import ConvConfig, FlowConfig, ResNetConfig, SpikingNet, build
 from dtsnn_lite.neurons import LIF
 from dtsnn_lite.policy import PolicyNet
 
-SPIKING = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig}
+SPIKING = {"ConvConfig": ConvConfig, "ResNetConfig": ResNetConfig, "FlowConfig": FlowConfig}
 PRICES = {kind.__name__: kind for kind in get_args(Charges)}
 
 

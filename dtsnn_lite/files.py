@@ -13,6 +13,7 @@ from numpy.lib.npyio import NpzFile
 
 ASSETS = Path(__file__).parent / "assets"
 POLICIES = ASSETS / "policies"
+FLOWS = ASSETS / "flow"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def running_mean(logits: Tensor) -> Tensor:
-    """f_t = (1/t) sum_{s<=t} logits_s: (T, B, K) -> (T, B, K). (DT-SNN, Eq. 1)
+    """f_t = (1/t) sum_{s<=t} logits_s: (T, B, K) -> (T, B, K), maps (T, B, K, H, W) alike. (DT-SNN, Eq. 1)
 
     >>> logits = torch.tensor([[[1.0, 0.0]], [[3.0, 1.0]]])         # two timesteps, one image, two classes
     >>> running_mean(logits)[:, 0]
@@ -16,7 +16,7 @@ def running_mean(logits: Tensor) -> Tensor:
             [2.0000, 0.5000]])
     """
     t = torch.arange(1, len(logits) + 1, device=logits.device, dtype=logits.dtype)
-    return logits.cumsum(dim=0) / t[:, None, None]
+    return logits.cumsum(dim=0) / t.view(-1, *(1,) * (logits.dim() - 1))
 
 
 def mean_output_loss(logits: Tensor, labels: Tensor) -> Tensor:

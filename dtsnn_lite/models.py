@@ -95,7 +95,7 @@ class SpikingNet(nn.Module, ABC):
 
     in_shape  (C, H, W) of one input
     layers    number of its spiking layers
-    head      the read-out, a linear layer to the K classes
+    head      the read-out, a linear layer to the K classes (of a map: at every pixel)
     lif       the constants of its neurons, if they are not LIF()
 
     and writes `first_current` and `advance_from`, in which every spiking layer is a `fire`.
@@ -108,7 +108,7 @@ class SpikingNet(nn.Module, ABC):
     layers: int
     head: nn.Linear
     lif: LIF = LIF()
-    config: ConvConfig | ResNetConfig | None = None
+    config: ConvConfig | ResNetConfig | FlowConfig | None = None
     chip: Chip | None = None
     compiled: bool = False
 
@@ -119,7 +119,7 @@ class SpikingNet(nn.Module, ABC):
     @abstractmethod
     def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
         """The first layer's current (T, B, C', H', W') and the membrane potentials before it
-        -> logits (T, B, K), spikes of each layer (T, B, ...), membrane potentials after it."""
+        -> logits (T, B, K), or a map (T, B, K, H, W), spikes of each layer (T, B, ...), membrane potentials after it."""
 
     def advance(self, x: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
         """`advance_from` of a sequence of inputs (T, B, C, H, W): a constant one passes the first layer only once."""
@@ -290,6 +290,62 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module:
                          Current(in_channels, out_channels, kernel=1))
 
 
+@dataclass(frozen=True)
+class FlowConfig:
+    """An encoder that halves the map from level to level, and a decoder that comes back up: two numbers at every pixel.
+
+    channels  of each level, the first at full size; two or more
+    """
+
+    in_shape: tuple[int, int, int] = (2, 32, 32)
+    channels: tuple[int, ...] = (16, 32, 48)
+    lif: LIF = LIF()
+
+    def __post_init__(self) -> None:
+        if len(self.channels) < 2 or min(self.channels) < 1:
+            raise ValueError(f"channels are those of each level, two levels or more; got {self.channels}")
+        if any(side % 2 ** (len(self.channels) - 1) for side in self.in_shape[1:]):
+            raise ValueError(f"{len(self.channels)} levels halve the map {len(self.channels) - 1} times, without a rest; got "
+                             f"{self.in_shape[1]} x {self.in_shape[2]} pixels")
+
+
+class FlowNet(SpikingNet):
+    """A spiking encoder-decoder: convolutions of stride 2 down, doubled pixels and convolutions up, each level joined to its like.
+
+    The read-out is linear at every pixel and does not spike: (T, B, 2, H, W), pixels to the right and down.
+    """
+
+    config: FlowConfig
+
+    def __init__(self, config: FlowConfig = FlowConfig(), chip: Chip | None = None) -> None:
+        super().__init__()
+        self.config, self.lif, self.in_shape = config, config.lif, config.in_shape
+        levels = list(zip(config.channels[:-1], config.channels[1:], strict=True))          # (finer, coarser)
+        first, deepest = config.channels[0], config.channels[-1]
+        self.down = nn.ModuleList([Current(config.in_shape[0], first),
+                                   *(Current(finer, coarser, stride=2) for finer, coarser in levels), Current(deepest, deepest)])
+        self.up = nn.ModuleList(Current(coarser + finer, finer) for finer, coarser in reversed(levels))
+        self.doubled = nn.Upsample(scale_factor=2, mode="nearest")                            # a spike becomes four, bits stay bits
+        self.layers = len(self.down) + len(self.up)
+        self.head = nn.Linear(first, 2)
+        self.move_to(chip)
+
+    def first_current(self, x: Tensor) -> Tensor:
+        return self.down[0](x)
+
+    def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
+        x, u = self.fire(current, state[0])
+        spikes, after = [x], [u]
+        for layer, u in zip([*self.down[1:], *self.up], state[1:], strict=True):
+            if len(spikes) >= len(self.down):
+                like = spikes[2 * len(self.down) - 3 - len(spikes)]                          # the encoder's, of the same size
+                x = torch.cat([self.doubled(x.flatten(0, 1)), like.flatten(0, 1)], dim=1).unflatten(0, x.shape[:2])
+            x, u = self.fire(over_time(layer, x), u)
+            spikes.append(x)
+            after.append(u)
+        return self.head(x.movedim(2, -1)).movedim(-1, 2), spikes, tuple(after)
+
+
 @torch.no_grad()
 def layer_shapes(net: SpikingNet) -> tuple[LayerShape, ...]:
     """Every convolution and linear layer as the crossbar mapper sees it, in the order they run; one that runs twice comes twice.
@@ -332,11 +388,13 @@ def _check_known(name: str, layer: nn.Module) -> None:
                          "that the mapper knows (Conv2d, Linear)")
 
 
-def build(config: ConvConfig | ResNetConfig, chip: Chip | None = None) -> SpikingNet:
+def build(config: ConvConfig | ResNetConfig | FlowConfig, chip: Chip | None = None) -> SpikingNet:
     """The network a configuration describes, with fresh weights, digital or on a chip."""
     match config:
         case ConvConfig():
             return SpikingConvNet(config, chip)
         case ResNetConfig():
             return SpikingResNet(config, chip)
-    raise TypeError(f"config is a ConvConfig or a ResNetConfig; got {type(config).__name__}")
+        case FlowConfig():
+            return FlowNet(config, chip)
+    raise TypeError(f"config is a ConvConfig, a ResNetConfig or a FlowConfig; got {type(config).__name__}")

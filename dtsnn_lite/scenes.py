@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -89,6 +90,29 @@ def waves(seed: int, size: tuple[int, int] = (32, 32), speed: float = 40.0, turn
     w = 2 * np.pi / length[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     h *= contrast / math.sqrt(0.5 * (h**2).sum())
     return Waves(w, h, dice.uniform(0, 2 * np.pi, number), v, float(spin), float(zoom), size)
+
+
+FLOW_S = 0.1            # what a clip lasts
+FLOW_BINS = 5
+FLOW_SPEED, FLOW_TURN = 60.0, 1.5
+
+
+def flow_scene(seed: int, size: tuple[int, int] = (32, 32)) -> Waves:
+    """The texture and motion of one clip of the flow set."""
+    return waves(seed, size, FLOW_SPEED, FLOW_TURN)
+
+
+def flow_clip(seed: int, camera: EventCamera, instants: int = 21) -> Events:
+    """A clip of the flow set as the camera sees it; the camera's own dice are the clip's too."""
+    return replace(camera, seed=seed).watch(flow_scene(seed).log_intensity, np.linspace(0, FLOW_S, instants))
+
+
+def flow_clips(seeds: Iterable[int], camera: EventCamera, most: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Clips as T = 5 frames of 20 ms, (N, 5, 2, 32, 32) uint8, and the pixels by which each point moves in them, (N, 2, 32, 32)."""
+    seeds = list(seeds)
+    frames = np.stack([to_frames(flow_clip(seed, camera), FLOW_BINS, FLOW_S, most) for seed in seeds])
+    flow = np.stack([np.moveaxis(flow_scene(seed).flow(0, FLOW_S), -1, 0) for seed in seeds])
+    return frames, flow.astype(np.float32)
 
 
 # --- a digit under three saccades -------------------------------------------------------

@@ -165,7 +165,7 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
     channels_last(net)
     optimizer = torch.optim.SGD(_groups(net, config.weight_decay), lr=config.lr, momentum=config.momentum)
     history, first = History(), 0
-    run = {"config": _stable(config), "data": train.to("cpu").sha256(), "coding": _name(coding)} if checkpoint else {}
+    run = {"config": as_text(config), "data": train.to("cpu").sha256(), "coding": _name(coding)} if checkpoint else {}
     if checkpoint and Path(checkpoint).exists():
         history, first = _resume(Path(checkpoint), net, optimizer, run)
     last = min(config.epochs, config.epochs if max_epochs is None else max_epochs)
@@ -354,7 +354,7 @@ def _restore(notes: dict[str, str], tensors: dict[str, Tensor], net: nn.Module,
     return history, epochs
 
 
-def _stable(config: TrainConfig) -> str:
+def as_text(config: TrainConfig) -> str:
     """The configuration as text, equal in every process (a function's repr holds an address)."""
     fields = {k: v.__name__ if k == "loss" else repr(v) for k, v in vars(config).items()}
     return json.dumps(fields, sort_keys=True)

@@ -32,6 +32,7 @@ FLOW = (
     "events",
     "camera",
     "scenes",
+    "motion",
     "gestures",
     "event_files",
     "data",
@@ -54,20 +55,22 @@ FLOW = (
     "comparison",
     "evidence",
     "reinforce",
+    "flow_recording",
     "inference",
+    "flow",
     "designs",
     "sensitivity",
     "figures",
 )
 # Folders beside the flow, each in an order of its own: what each may import besides the files above it there.
 CLASSROOM = ("seals", "questions", "checks", "variants", "exam", "desk")                # the numpy shore
-PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "stages", "facts")        # the whole flow
+PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_flow", "stages", "facts")        # the whole flow
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
-           "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer")     # the numpy shore
+           "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "flow_explorer")     # the numpy shore
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
 # What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
 TORCH_SHORE = {"data", "event_sets", "drift", "encoding", "neurons", "readouts", "crossbar", "crossbar_layers", "models", "losses",
-               "training", "conversion", "policy", "checkpoints", "inference"}
+               "training", "conversion", "policy", "checkpoints", "inference", "flow"}
 NUMPY_SHORE = tuple(name for name in FLOW if name not in TORCH_SHORE)
 MODULES = {*FLOW, *FOLDERS, *(f"{folder}.{file}" for folder, files in FOLDERS.items() for file in files), "__main__"}
 CODE_LINES_A_CELL = 20

@@ -218,7 +218,7 @@ def test_an_interrupted_command_says_how_to_go_on(capsys, monkeypatch):
 
 def test_help_names_every_command():
     out = subprocess.run([sys.executable, "-m", "dtsnn_lite", "--help"], capture_output=True, text=True, check=True).stdout
-    for command in ("train", "stages", "record", "curve", "cost", "facts", "download"):
+    for command in ("train", "stages", "flow", "record", "curve", "cost", "facts", "download"):
         assert command in out
 
 
