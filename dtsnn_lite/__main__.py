@@ -217,7 +217,7 @@ def _device(name: str) -> str:
 
 def _refuse(a: argparse.Namespace, why: str, *options: str) -> None:
     """Options that would be ignored are refused."""
-    given = [f"--{one}" for one in options if getattr(a, one) is not None]
+    given = [f"--{one.replace('_', '-')}" for one in options if getattr(a, one) is not None]
     if given:
         raise ValueError(f"there is no use for {' and '.join(given)}: {why}")
 

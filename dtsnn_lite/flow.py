@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -90,7 +91,7 @@ def turned_over(x: Tensor, flow: Tensor, dice: torch.Generator) -> tuple[Tensor,
     x (B, T, 2, H, W) and flow (B, 2, H, W): a mirror from left to right turns the flow's sign along x, exchanged axes exchange
     its parts, and a negative leaves it as it is.
     """
-    across, down, axes, negative = (torch.rand(4, generator=dice) < 0.5).tolist()
+    across, down, axes, negative = throw(dice)
     if across:
         x, flow = x.flip(-1), flow.flip(-1) * flow.new_tensor([-1.0, 1.0]).view(2, 1, 1)
     if down:
@@ -100,39 +101,63 @@ def turned_over(x: Tensor, flow: Tensor, dice: torch.Generator) -> tuple[Tensor,
     return (x.flip(2) if negative else x), flow
 
 
+def throw(dice: torch.Generator) -> list[bool]:
+    """Heads or tails, for each of the four ways to turn a batch over."""
+    return (torch.rand(4, generator=dice) < 0.5).tolist()
+
+
 @dataclass
 class FlowHistory:
-    """One entry an epoch: the mean loss in pixels of the clips as they passed, and the seconds that it took."""
+    """One entry a batch: the mean loss in pixels of its clips as they passed, and the seconds that it took."""
 
     loss: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+
+    def epochs(self, batches: int) -> list[float]:
+        """The mean loss of each whole epoch of so many batches."""
+        return [sum(self.loss[n - batches:n]) / batches for n in range(batches, len(self.loss) + 1, batches)]
+
+
+KEPT_EVERY = 25      # batches
 
 
 def fit_flow(net: FlowNet, train: Clips, config: TrainConfig, checkpoint: Path | None = None, progress: bool = True,
              max_epochs: int | None = None) -> FlowHistory:
     """Train `net` in place, by Adam: the learning rate is the configuration's, its momentum, weight decay and loss have no use here.
 
-    checkpoint  a file written after each epoch, from which training goes on if it exists
+    checkpoint  a file written every few batches, from which training goes on to the bit if it exists
     max_epochs  stop after this many epochs in total, to be continued later
     """
     channels_last(net)
     optimizer, history = torch.optim.Adam(net.parameters(), lr=config.lr), FlowHistory()
     if checkpoint and checkpoint.exists():
         history = _resume(checkpoint, net, optimizer, config)
-    last = config.epochs if max_epochs is None else min(max_epochs, config.epochs)
-    for epoch in tqdm(range(len(history.loss), last), unit="epoch", disable=not progress):
-        began, dice = time.perf_counter(), dice_of(config.seed, epoch)
-        batches, total = shuffled(len(train), config.batch, dice), 0.0
-        with learning(net):
-            for n, index in enumerate(batches):
-                set_lr(optimizer, config.lr_of(epoch + n / len(batches)))
-                x, flow = turned_over(train.frames[index].float(), train.flow[index], dice)
-                total += descend(optimizer, flow_loss(net(events(x, config.timesteps_of(epoch))), flow)).item()
-        history.loss.append(finite(total / len(batches), epoch))
-        history.seconds.append(time.perf_counter() - began)
-        if checkpoint:
-            _save(checkpoint, net, optimizer, config, history)
+    batches = -(-len(train) // config.batch)
+    last = batches * (config.epochs if max_epochs is None else min(max_epochs, config.epochs))
+    with learning(net):
+        for step, clips, dice in _batches(len(train), config, range(len(history.loss), last), progress):
+            began, progressed = time.perf_counter(), step / batches
+            set_lr(optimizer, config.lr_of(progressed))
+            x, flow = turned_over(train.frames[clips].float(), train.flow[clips], dice)
+            loss = descend(optimizer, flow_loss(net(events(x, config.timesteps_of(int(progressed)))), flow)).item()
+            history.loss.append(finite(loss, int(progressed)))
+            history.seconds.append(time.perf_counter() - began)
+            if checkpoint and (step + 1 == last or (step + 1) % KEPT_EVERY == 0):
+                _save(checkpoint, net, optimizer, config, history)
     return history
+
+
+def _batches(clips: int, config: TrainConfig, steps: range, progress: bool) -> Iterator[tuple[int, Tensor, torch.Generator]]:
+    """Number, clips and dice of each batch; those of an epoch are the same wherever in it one begins."""
+    each: tuple[Tensor, ...] = ()
+    for step in tqdm(steps, unit="batch", disable=not progress):
+        epoch, n = divmod(step, -(-clips // config.batch))
+        if n == 0 or not each:
+            dice = dice_of(config.seed, epoch)
+            each = shuffled(clips, config.batch, dice)
+            for _ in range(n):
+                throw(dice)
+        yield step, each[n], dice
 
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")      # what Adam remembers of each weight

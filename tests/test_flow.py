@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from dtsnn_lite import flow as flow_module
 from dtsnn_lite.checkpoints import load_net, save_net
 from dtsnn_lite.chip import LayerShape, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.cost import timestep_cost
@@ -189,9 +190,35 @@ def test_training_goes_on_to_the_bit_where_it_was_stopped(tmp_path, clips):
         nets.append(net)
         histories.append(history)
     assert all(torch.equal(a, b) for a, b in zip(*(net.state_dict().values() for net in nets), strict=True))
-    assert histories[0].loss == histories[1].loss and len(histories[0].loss) == 3
+    assert histories[0].loss == histories[1].loss and len(histories[0].loss) == 3 * 2          # twelve clips, eight a batch
+    assert histories[0].epochs(2) == [sum(histories[0].loss[n:n + 2]) / 2 for n in (0, 2, 4)]
     with pytest.raises(ValueError, match="another configuration"):
         fit_flow(FlowNet(SMALL), clips, replace(TRAINING, seed=1), tmp_path / "1.training", progress=False)
+
+
+def test_training_that_is_killed_within_an_epoch_ends_with_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(flow_module, "KEPT_EVERY", 1)
+    few, keep_it, saved = clip_set("train", 20), flow_module._save, []
+    whole, killed = _fresh(), _fresh()
+    fit_flow(whole, few, TRAINING, progress=False)
+
+    def save_and_die(*given):
+        keep_it(*given)
+        saved.append(given)
+        if len(saved) == 5:                                                             # of nine batches, the second of an epoch of three
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(flow_module, "_save", save_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        fit_flow(_fresh(), few, TRAINING, tmp_path / "a.training", progress=False)
+    history = fit_flow(killed, few, TRAINING, tmp_path / "a.training", progress=False)
+    assert len(history.loss) == 9 and len(saved) == 9
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), killed.state_dict().values(), strict=True))
+
+
+def _fresh() -> FlowNet:
+    torch.manual_seed(1)
+    return FlowNet(SMALL)
 
 
 def test_a_little_training_says_where_everything_goes():
@@ -203,7 +230,8 @@ def test_a_little_training_says_where_everything_goes():
     still = endpoint_error(torch.zeros_like(one_way.flow), one_way.flow).mean()
     before = [p.clone() for p in net.parameters()]
     history = fit_flow(net, one_way, TrainConfig(phases=((5, 4),), lr=2e-2, batch=8, warmup=0.5), progress=False)
-    assert history.loss[-1] < history.loss[0] and history.loss[0] < 1.2 * still
+    epochs = history.epochs(6)
+    assert epochs[-1] < epochs[0] < 1.2 * still
     assert any(not torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
 
 

@@ -42,8 +42,8 @@ class FlowRecipe:
         return replace(self, training=replace(self.training, seed=seed))
 
 
-FLOW = FlowRecipe(FlowConfig(), TrainConfig(phases=((FLOW_BINS, 10),), lr=3e-3, batch=16, warmup=0.5),
-                  train=2000, calibration=300, test=300)
+FLOW = FlowRecipe(FlowConfig(), TrainConfig(phases=((FLOW_BINS, 6),), legs=((2, 3e-3, 10), (4, 2.7e-3, 4)), batch=16, warmup=0.5),
+                  train=2000, calibration=120, test=120)
 
 
 def make_flow(recipe: FlowRecipe, folder: Path, progress: bool = True, max_epochs: int | None = None) -> dict:
@@ -57,8 +57,9 @@ def make_flow(recipe: FlowRecipe, folder: Path, progress: bool = True, max_epoch
     torch.manual_seed(seed)
     net = FlowNet(recipe.net)
     history = fit_flow(net, clip_set("train", recipe.train), recipe.training, folder / f"{name}.training", progress, max_epochs)
-    if len(history.loss) < recipe.training.epochs:
-        return {"epochs": len(history.loss), "of": recipe.training.epochs,
+    epochs = history.epochs(-(-recipe.train // recipe.training.batch))
+    if len(epochs) < recipe.training.epochs:
+        return {"epochs": len(epochs), "of": recipe.training.epochs,
                 "continue": "the same command with a larger --max-epochs, or none"}
     rounded(net, torch.float16)
     about = {"network": name, "dataset": DATASET, "seed": seed}
@@ -68,7 +69,7 @@ def make_flow(recipe: FlowRecipe, folder: Path, progress: bool = True, max_epoch
         recording.save(folder / f"{name}-{split}.npz")
     how = {"command": f"python -m dtsnn_lite flow --seed {seed}", "phases": recipe.training.phases,
            "clips": {split: getattr(recipe, split) for split in ("train", "calibration", "test")}, "camera": asdict(CAMERA)}
-    found = {"aee_px": _errors(seen), "loss": four_places(history.loss)}
+    found = {"aee_px": _errors(seen), "loss": four_places(epochs)}
     return save_net(net, folder / f"{name}.safetensors", card({**about, **how}, sum(history.seconds), device_of(net), made_with, found),
                     torch.float16)
 
