@@ -42,8 +42,8 @@ class FlowRecipe:
         return replace(self, training=replace(self.training, seed=seed))
 
 
-FLOW = FlowRecipe(FlowConfig(), TrainConfig(phases=((FLOW_BINS, 6),), legs=((2, 3e-3, 10), (4, 2.7e-3, 4)), batch=16, warmup=0.5),
-                  train=2000, calibration=120, test=120)
+FLOW = FlowRecipe(FlowConfig(), TrainConfig(phases=((FLOW_BINS, 4),), legs=((2, 3e-3, 10), (2, 2.7e-3, 4)), batch=16, warmup=0.5),
+                  train=2000, calibration=60, test=60)
 
 
 def make_flow(recipe: FlowRecipe, folder: Path, progress: bool = True, max_epochs: int | None = None) -> dict:
