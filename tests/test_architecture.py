@@ -67,13 +67,14 @@ FLOW = (
     "sensitivity",
     "figures",
 )
-# Folders beside the flow, each in an order of its own: what each may import besides the files above it there.
-CLASSROOM = ("typed", "seals", "questions", "checks", "variants", "exam", "desk")                # the numpy shore
-PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_flow", "recipes_twin", "stages", "comparators", "league",
-          "sweeps", "facts")                                                                      # the whole flow
+# Folders beside the flow, each in an order of its own. Besides the files above it there a file may import the whole flow in `proofs`,
+# and the numpy shore in the two others.
+CLASSROOM = ("typed", "seals", "questions", "checks", "variants", "exam", "desk")
+PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_flow", "recipes_twin", "stages", "comparators",
+          "league", "sweeps", "facts")
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
-           "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "flow_explorer", "comparator_explorer",
-           "pipeline_explorer")                                                         # the numpy shore
+           "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "flow_explorer",
+           "comparator_explorer", "pipeline_explorer")
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
 # What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
 TORCH_SHORE = {"data", "event_sets", "drift", "encoding", "neurons", "readouts", "crossbar", "crossbar_layers", "models", "losses",
