@@ -233,6 +233,8 @@ def input_shares(net: FlowNet, frames: Tensor, timesteps: int, rows: int = 64) -
 def _shares(layer: nn.Module, x: Tensor, timesteps: int, rows: int) -> tuple[Tensor, Tensor]:
     """Density (T,) and awake share (T,) of what a layer receives, timesteps first."""
     if isinstance(layer, nn.Conv2d):
+        if isinstance(layer.padding, str):
+            raise ValueError(f"a layer on a crossbar is padded by numbers, such as 1; got padding {layer.padding!r}")
         columns = nn.functional.unfold(x, layer.kernel_size, padding=layer.padding, stride=layer.stride).transpose(1, 2)
     else:
         columns = x

@@ -336,11 +336,11 @@ class FlowNet(SpikingNet):
     def advance_from(self, current: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
         x, u = self.fire(current, state[0])
         spikes, after = [x], [u]
-        for layer, u in zip([*self.down[1:], *self.up], state[1:], strict=True):
+        for layer, before in zip([*self.down[1:], *self.up], state[1:], strict=True):
             if len(spikes) >= len(self.down):
                 like = spikes[2 * len(self.down) - 3 - len(spikes)]                          # the encoder's, of the same size
                 x = torch.cat([self.doubled(x.flatten(0, 1)), like.flatten(0, 1)], dim=1).unflatten(0, x.shape[:2])
-            x, u = self.fire(over_time(layer, x), u)
+            x, u = self.fire(over_time(layer, x), before)
             spikes.append(x)
             after.append(u)
         return self.head(x.movedim(2, -1)).movedim(-1, 2), spikes, tuple(after)
