@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page
 
+from tests.browser.judge import Judge
 from tools.build_book import toc_entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,21 +67,17 @@ def read_to_the_end(page: Page) -> None:
     page.evaluate("scrollTo(0, 0)")
 
 
-def violations(page: Page, scheme: str) -> list[str]:
-    """What axe-core objects to, in one colour scheme."""
+def violations(page: Page, scheme: str, judge: Judge) -> list[str]:
+    """What axe-core objects to, in one colour scheme; only colours differ between the schemes."""
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    # Its preload would fetch the style sheets again. Only colours differ between the schemes.
-    options = {"preload": False, "resultTypes": ["violations"]}
-    if scheme == "dark":
-        options["runOnly"] = ["color-contrast"]
-    found = Axe().run(page, options=options).response["violations"]
-    return [f"{rule['id']}: {rule['help']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
+    page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+    return (judge.structure(page) if scheme == "light" else []) + judge.contrast(page)
 
 
 @pytest.fixture(scope="package")
 def look(browser: Browser, book: Path, serve: Callable[[Path], str]) -> Callable[..., Visit]:
     """look(page, width_px, from_folder): one visit, made once for all the tests that ask about it."""
-    home = serve(book)
+    home, judge = serve(book), Judge()
 
     @functools.cache
     def visit_page(name: str, width_px: int, from_folder: bool) -> Visit:
@@ -97,7 +93,7 @@ def look(browser: Browser, book: Path, serve: Callable[[Path], str]) -> Callable
         visit.too_wide_px = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         visit.widgets = page.locator(".afm").evaluate_all("boxes => boxes.map((box) => box.dataset.view)")
         if not from_folder:
-            visit.violations = {scheme: violations(page, scheme) for scheme in ("light", "dark")}
+            visit.violations = {scheme: violations(page, scheme, judge) for scheme in ("light", "dark")}
         context.close()
         return visit
 
