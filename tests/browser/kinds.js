@@ -1,11 +1,13 @@
 // What axe-core's rule of contrast says of every text of a page, asked about one text of each kind.
 //
-// Of a text the rule reads how its letters are drawn, how its ancestors are blended, and which backgrounds lie behind the middle
-// of each of its lines. Where all of that is equal, so is the verdict: such texts are one kind. A background that is no ancestor's,
-// something laid over or under a text, makes a text a kind of its own. Where axe cannot say, it is asked about all of the kind.
+// Of a text the rule reads how its letters are drawn, and from the middle of each of its lines outwards how its ancestors are blended
+// and which of their backgrounds lie there. Where all of that is equal, so is the verdict: such texts are one kind. A background that
+// is no ancestor's, something laid over or under a text, makes a text a kind of its own. Where axe cannot say, it is asked about all
+// of the kind.
 
 const LETTERS = ["color", "-webkit-text-fill-color", "-webkit-text-stroke", "text-shadow", "font-size", "font-weight"];
-const BLENDING = ["opacity", "mix-blend-mode", "filter"], BEHIND = ["background-color", "background-image", "background-clip"];
+const BLENDING = ["opacity", "mix-blend-mode", "filter", "z-index"], PLAIN = "1 normal none auto";
+const BEHIND = ["background-color", "background-image", "background-clip"];
 const FIELDS = `select, textarea, input:not(${["hidden", "range", "color", "checkbox", "radio", "image"].map((type) => `[type=${type}]`)})`;
 const PICTURES = "img, svg, canvas, video, iframe, object";
 const READABLE = /[^\s\u{10000}-\u{10ffff}]/u;     // of letters beyond the first 65,536 axe says nothing
@@ -31,6 +33,12 @@ function withAncestors(element) {
   const found = [];
   for (let it = element; it; it = it.parentElement) found.push(it);
   return found;
+}
+
+/** How an element and all in it is laid on what is behind it; "" where nothing shines through. */
+function blendingOf(element) {
+  const blending = read(getComputedStyle(element), BLENDING);
+  return blending === PLAIN ? "" : blending;
 }
 
 /** An element's background; "" where it has none. */
@@ -75,7 +83,7 @@ function lookUnder(painted, boxes, scroller) {
 /** Kind -> its texts, in the order of the page; without those that axe never judges: hidden, clipped away, in a picture. */
 function kindsOfText() {
   const up = once(withAncestors), boxes = once((it) => [...it.getClientRects()]), background = once(backgroundOf);
-  const blended = once((it) => read(getComputedStyle(it), BLENDING)), clipped = once((it) => CLIPPED.test(getComputedStyle(it).clip));
+  const blending = once(blendingOf), clipped = once((it) => CLIPPED.test(getComputedStyle(it).clip));
   const scrolls = once(isScroller), scroller = once((it) => up(it).slice(1).find(scrolls));
   const hiding = once((it) => getComputedStyle(it).overflow === "hidden" ? [it.getBoundingClientRect()] : []);
   const shown = [...document.querySelectorAll("body, body *")].filter((it) => it.checkVisibility(SHOWN) && isOnPage(it));
@@ -93,11 +101,11 @@ function kindsOfText() {
     if (up(element).some((it) => it.matches(PICTURES) || clipped(it))) continue;
     const lines = linesOf(element, up(element).flatMap(hiding)).map((line) => floors(element, line));
     if (!lines.length) continue;
-    const isBehind = (place) => (it) => background(it) && (isRoot(it) || boxes(it).some(isOn(place)));
-    const behind = (line) => line.flatMap(({ place, ancestors }) => ancestors.filter(isBehind(place)).map(background)).join(" / ");
+    const layer = (place) => (it) => blending(it) + (isRoot(it) || boxes(it).some(isOn(place)) ? background(it) : "");
+    const behind = (line) => line.flatMap(({ place, ancestors }) => ancestors.map(layer(place))).filter(Boolean).join(" / ");
     const isLaidOver = lines.flat().some(({ within, place }) => under(within, place).some((it) => !it.contains(element)));
     const kind = [read(getComputedStyle(element), LETTERS), element.matches(FIELDS) ? element.tagName : "",
-      ...new Set(up(element).map(blended)), ...new Set(lines.map(behind)), isLaidOver ? `alone ${kinds.size}` : ""].join(" | ");
+      ...new Set(lines.map(behind)), isLaidOver ? `alone ${kinds.size}` : ""].join(" | ");
     kinds.set(kind, [...(kinds.get(kind) ?? []), element]);
   }
   return kinds;

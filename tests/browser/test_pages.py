@@ -75,9 +75,9 @@ def violations(page: Page, scheme: str, judge: Judge) -> list[str]:
 
 
 @pytest.fixture(scope="package")
-def look(browser: Browser, book: Path, serve: Callable[[Path], str]) -> Callable[..., Visit]:
+def look(browser: Browser, book: Path, serve: Callable[[Path], str], judge: Judge) -> Callable[..., Visit]:
     """look(page, width_px, from_folder): one visit, made once for all the tests that ask about it."""
-    home, judge = serve(book), Judge()
+    home = serve(book)
 
     @functools.cache
     def visit_page(name: str, width_px: int, from_folder: bool) -> Visit:
