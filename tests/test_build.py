@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from stopwhensure import execution
 
 from tools import build_book
 
 ROOT = Path(__file__).resolve().parents[1]
-TOC = "format: jb-book\nroot: book/intro\nchapters:\n  - file: book/second\n"
+TOC = "format: jb-book\nroot: book/intro\nchapters:\n  - file: book/lif\n"
 COPIED = ("requirements.txt", "constraints.txt", "references.bib", "book/assets", "book/extensions", "tools")
 
 
@@ -37,12 +38,12 @@ def page(root: Path) -> str:
 
 
 def ran_a_notebook(done: subprocess.CompletedProcess) -> bool:
-    return "Executing notebook" in done.stdout + done.stderr or ran_beside_each_other(done) > 0
+    return "Executing notebook" in done.stdout + done.stderr or bool(ran_beside_each_other(done))
 
 
-def ran_beside_each_other(done: subprocess.CompletedProcess) -> int:
-    """How many notebooks ran before the first page was read."""
-    return len(re.findall(r"\.ipynb: ran in \d+ seconds", done.stdout))
+def ran_beside_each_other(done: subprocess.CompletedProcess) -> list[str]:
+    """The notebooks that ran before the first page was read, in the order in which they were begun."""
+    return re.findall(r"(\w+)\.ipynb: ran in \d+ seconds", done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +60,21 @@ def small(tmp_path_factory) -> Path:
     (root / "dtsnn_lite").mkdir()
     (root / "dtsnn_lite" / "__init__.py").write_text("answer = 'theta is 0.25'\n")
     (root / "book" / "intro.ipynb").write_text(notebook("import dtsnn_lite\n\nprint(dtsnn_lite.answer)"))
-    (root / "book" / "second.ipynb").write_text(notebook("import dtsnn_lite", "print(len(dtsnn_lite.answer))"))
+    (root / "book" / "lif.ipynb").write_text(notebook("import dtsnn_lite", "print(len(dtsnn_lite.answer))"))
     (root / "_toc.yml").write_text(TOC)
     done = build(root)
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith(str(root / "_build" / "html" / "index.html")), "the last line says what to open"
-    assert "theta is 0.25" in page(root) and ran_beside_each_other(done) == 2
+    assert "theta is 0.25" in page(root) and ran_beside_each_other(done) == ["lif", "intro"]
     return root
+
+
+def test_the_chapters_that_take_longest_are_begun_first():
+    chapters = [path for name in build_book.toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8")))
+                if (path := ROOT / f"{name}.ipynb").is_file()]
+    ordered, slow = [path.stem for path in execution.longest_first(chapters)], list(execution.LONGEST)
+    assert ordered[:len(slow)] == slow
+    assert ordered[len(slow):] == [path.stem for path in chapters if path.stem not in slow] != [], "the others as in the book"
 
 
 def test_every_page_offers_the_whole_book_and_not_its_own_source(small):
@@ -98,12 +107,12 @@ def test_a_change_of_an_asset_makes_the_pages_again_without_running_them(small):
 def test_what_is_broken_fails_the_build_every_time(small):
     """A cell that raises, beside a notebook that does not, and an entry of the contents without a file."""
     (small / "book" / "intro.ipynb").write_text(notebook("1 / 0"))
-    (small / "book" / "second.ipynb").write_text(notebook("print('fine')"))
+    (small / "book" / "lif.ipynb").write_text(notebook("print('fine')"))
     (small / "_toc.yml").write_text(TOC + "  - file: book/lost\n")
-    for cells_that_ran in (1, 0):
+    for those_that_ran in (["lif"], []):
         done = build(small)
         assert done.returncode != 0 and "ZeroDivisionError" in done.stdout + done.stderr and "_toc.yml names book/lost" in done.stderr
-        assert ran_beside_each_other(done) == cells_that_ran
+        assert ran_beside_each_other(done) == those_that_ran
 
 
 def test_an_entry_of_the_contents_without_a_page_is_enough_to_fail(tmp_path, monkeypatch, capsys):
