@@ -11,7 +11,7 @@ const BEHIND = ["background-color", "background-image", "background-clip"];
 const FIELDS = `select, textarea, input:not(${["hidden", "range", "color", "checkbox", "radio", "image"].map((type) => `[type=${type}]`)})`;
 const PICTURES = "img, svg, canvas, video, iframe, object";
 const READABLE = /[^\s\u{10000}-\u{10ffff}]/u;     // of letters beyond the first 65,536 axe says nothing
-const SHOWN = { visibilityProperty: true, opacityProperty: true }, CLIPPED = /rect\((.+), \1, \1, \1\)/, ROW_PX = 200;
+const SHOWN = { visibilityProperty: true, opacityProperty: true }, CLIPPED = /rect\((.+), \1, \1, \1\)/;
 
 const read = (style, names) => names.map((name) => style.getPropertyValue(name)).join(" ");
 const once = (make, known = new Map()) => (key) => known.has(key) ? known.get(key) : known.set(key, make(key)).get(key);
@@ -67,19 +67,6 @@ function linesOf(element, cutting) {
   return shown.length || !lines.length ? shown : [element.getBoundingClientRect()];
 }
 
-/** under(scroller, place): the elements with a background there, of all that are scrolled together. */
-function lookUnder(painted, boxes, scroller) {
-  const rows = new Map(), row = (y) => Math.floor(y / ROW_PX), none = new Map();
-  for (const element of painted) {
-    const own = rows.get(scroller(element)) ?? new Map();
-    rows.set(scroller(element), own);
-    for (const box of boxes(element)) {
-      for (let y = row(box.top); y <= row(box.bottom); y++) own.set(y, [...(own.get(y) ?? []), [element, box]]);
-    }
-  }
-  return (within, place) => ((rows.get(within) ?? none).get(row(place[1])) ?? []).filter(([, box]) => isOn(place)(box)).map(([it]) => it);
-}
-
 /** Kind -> its texts, in the order of the page; without those that axe never judges: hidden, clipped away, in a picture. */
 function kindsOfText() {
   const up = once(withAncestors), boxes = once((it) => [...it.getClientRects()]), background = once(backgroundOf);
@@ -87,7 +74,8 @@ function kindsOfText() {
   const scrolls = once(isScroller), scroller = once((it) => up(it).slice(1).find(scrolls));
   const hiding = once((it) => getComputedStyle(it).overflow === "hidden" ? [it.getBoundingClientRect()] : []);
   const shown = [...document.querySelectorAll("body, body *")].filter((it) => it.checkVisibility(SHOWN) && isOnPage(it));
-  const under = lookUnder(shown.filter((it) => !isRoot(it) && (it.matches(PICTURES) || background(it))), boxes, scroller);
+  const painted = shown.filter((it) => !isRoot(it) && (it.matches(PICTURES) || background(it)));
+  const paintedIn = once((within) => painted.filter((it) => scroller(it) === within));
   const kinds = new Map();
 
   // From a line outwards; what scrolls is taken for the middle of its scroller, wherever it was scrolled to.
@@ -103,9 +91,10 @@ function kindsOfText() {
     if (!lines.length) continue;
     const layer = (place) => (it) => blending(it) + (isRoot(it) || boxes(it).some(isOn(place)) ? background(it) : "");
     const behind = (line) => line.flatMap(({ place, ancestors }) => ancestors.map(layer(place))).filter(Boolean).join(" / ");
-    const isLaidOver = lines.flat().some(({ within, place }) => under(within, place).some((it) => !it.contains(element)));
+    const isStranger = (place) => (it) => boxes(it).some(isOn(place)) && !it.contains(element);
+    const hasStranger = lines.flat().some(({ within, place }) => paintedIn(within).some(isStranger(place)));
     const kind = [read(getComputedStyle(element), LETTERS), element.matches(FIELDS) ? element.tagName : "",
-      ...new Set(lines.map(behind)), isLaidOver ? `alone ${kinds.size}` : ""].join(" | ");
+      ...new Set(lines.map(behind)), hasStranger ? `alone ${kinds.size}` : ""].join(" | ");
     kinds.set(kind, [...(kinds.get(kind) ?? []), element]);
   }
   return kinds;

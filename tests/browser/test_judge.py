@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser.judge import Judge
 
 PALE = "rgb(240, 240, 240)"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title>
 <style>body { background: white; color: black } .dark { display: none }
-.alarm { background: #700; color: white } .over { position: relative; z-index: 1; margin-top: -1.2em; height: 1.5em; background: #eee }
+.alarm { background: #700; color: white }
+.over { position: relative; z-index: 1; margin-top: -1.5em; height: 1.5em; background: #eee } #under { margin: 0 }
 pre { overflow: auto; width: 100px; background: #f4f4f4; color: #222 } .coal { background: #333; color: white } .veil { opacity: .9 }
 @media (prefers-color-scheme: dark) {
   body { background: black; color: white } pre { background: #111; color: #ddd } .over { background: #222 } #dark-only { color: #222 }
@@ -35,7 +37,7 @@ UNDECIDED = "last"  # a part of a pixel beyond the whole pixels that its scrolle
 
 
 @pytest.fixture
-def page(browser, tmp_path: Path):
+def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 600, "height": 800}, color_scheme="light")
     page = context.new_page()
     (tmp_path / "page.html").write_text(PAGE, "utf8")
@@ -96,15 +98,16 @@ def test_what_is_pale_in_the_dark_alone_is_found_there_alone(page):
     assert ["dark-only" in said for said in judge.contrast(page)] == [True]
 
 
-@pytest.mark.parametrize("rule", ["#in-prose { background: #333 }", "#in-red { background: #fff; color: #eee }", "#faint { opacity: .2 }",
-                                  ".over { z-index: -1; background: #111 }", "pre { background: #444 }", "#large { color: #999 }",
-                                  "#in-code { text-shadow: none; -webkit-text-fill-color: #eee }"])
+@pytest.mark.parametrize("rule", [
+    "#in-prose { background: #333 }", "#in-red { background: #fff; color: #eee }", "#faint { opacity: .2 }", "pre { background: #444 }",
+    ".over { z-index: -1; background: #111 }", "#under { position: relative; z-index: 2 } .over { background: #111 }",
+    "#large { color: #999 }", "#in-code { text-shadow: none; -webkit-text-fill-color: #eee }",
+])
 def test_whatever_makes_a_text_pale_is_found_as_by_asking_about_every_text(page, rule):
     judge = Judge()
     judge.contrast(page)
     page.add_style_tag(content=rule)
-    wrong, said = all_wrong(page), found(page, judge)
-    assert bool(wrong) == bool(said) and said <= wrong, (wrong, said)
+    assert set() != found(page, judge) <= all_wrong(page)
 
 
 def test_where_axe_cannot_judge_the_first_of_a_kind_it_is_asked_about_the_others(page):
