@@ -1,7 +1,7 @@
 """The answers of a page's questions: book/answers/<page>.toml, which is never published.
 
     [edp-doubling]
-    answer = "(8 / 4) ** 2"                # a number, arithmetic, fact('name'), or letters: "b", "a,c", "c,a,b"
+    answer = "(8 / 4) ** 2"                # a number, arithmetic, exp(x), fact('name'), or letters: "b", "a,c", "c,a,b"
     tolerance = 0.01                       # numbers only
     right = "Both factors double."
     [[edp-doubling.wrong]]
@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from math import exp
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def path_of(root: Path, page: str) -> Path:
 
 
 def compute(text: str, fact: Callable[[str], float]) -> float:
-    """The value of arithmetic, with fact('name') for measured numbers."""
+    """The value of arithmetic, with exp(x), and fact('name') for measured numbers."""
 
     def value(node: ast.expr) -> float:
         match node:
@@ -46,7 +47,9 @@ def compute(text: str, fact: Callable[[str], float]) -> float:
                 return OPERATIONS[type(op)](value(left), value(right))
             case ast.Call(func=ast.Name(id="fact"), args=[ast.Constant(value=str() as name)]):
                 return float(fact(name))
-        raise ValueError(f"an answer is a number, arithmetic or fact('name'); got {ast.unparse(node)}")
+            case ast.Call(func=ast.Name(id="exp"), args=[power]):
+                return exp(value(power))
+        raise ValueError(f"an answer is a number, arithmetic, exp(x) or fact('name'); got {ast.unparse(node)}")
 
     return value(ast.parse(text, mode="eval").body)
 
