@@ -165,8 +165,8 @@ def test_every_control_has_a_label_and_no_control_stands_outside_a_form(built):
 
 def test_the_scripts_come_only_where_a_question_is(built, tmp_path):
     page, said = build(write(tmp_path, "# Page\n\nNo question.\n"))
-    assert said == "" and "questions.js" not in page.read_text("utf8")
-    assert built.index("seals.js") < built.index("questions.js")
+    assert said == "" and "/questions.js" not in page.read_text("utf8")
+    assert built.index("seals.js") < built.index("/questions.js")
 
 
 def test_a_reveal_is_a_plain_fold(built):
