@@ -27,6 +27,7 @@ from dtsnn_lite.cost import Bill, ExitCheckCost
 from dtsnn_lite.guards import check_whole, checked_steps
 
 FREE = ExitCheckCost(energy_pj=0.0, latency_ns=0.0)
+ROUNDING = 1e-12                    # instants closer than this share of the time passed are one: 0.1 + 0.2 is no later than 0.3
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Stations:
             raise ValueError(f"a layer takes a time above 0; got {self.layer_ns}")
         if not all(isfinite(pj) and pj >= 0 for pj in (*self.layer_pj, self.fixed_pj)):
             raise ValueError(f"energies are finite and 0 or more; got {self.layer_pj} and {self.fixed_pj} once")
+        if not all(isfinite(cost) and cost >= 0 for cost in (self.check.energy_pj, self.check.latency_ns)):
+            raise ValueError(f"a check takes a finite energy and time, 0 or more; got {self.check}")
 
     @property
     def way_ns(self) -> float:
@@ -63,7 +66,7 @@ class Stations:
     @property
     def in_flight(self) -> int:
         """Images that keep the slowest station busy while each waits for its own check: ceil((P_L + c) / max(M_L, c))."""
-        return ceil(self.way_ns / self.interval_ns)
+        return ceil(self.way_ns * (1 - ROUNDING) / self.interval_ns)
 
 
 @dataclass(frozen=True)
@@ -129,24 +132,26 @@ def steps_begun(order: Order, stations: Stations, t_hat: int, timesteps: int) ->
     """How many steps each layer has begun when the answer of step t_hat is known, (L,): what is paid.
 
     Streaming: the n-th step of layer l begins at P_(l-1) + (n - 1) M_l, and so many begin before the answer.
+    A step that would begin at the very instant of the answer does not.
 
     >>> equal = Stations(layer_ns=(1.0,) * 6, layer_pj=(1.0,) * 6)
     >>> steps_begun(Streaming(), equal, t_hat=1, timesteps=4)       # leaves after its first step, and yet
     array([4, 4, 4, 3, 2, 1])
     """
-    answer_ns = delay_ns(order, stations, t_hat, timesteps)
+    until_ns = delay_ns(order, stations, t_hat, timesteps) * (1 - ROUNDING)
     layers = len(stations.layer_ns)
     match order:
         case LayerFirst():
             *before, last = stations.layer_ns
-            begun = ceil((answer_ns - timesteps * sum(before)) / last)
-            return np.array([timesteps] * len(before) + [min(timesteps, begun)])
+            begun = ceil((until_ns - timesteps * sum(before)) / last)
+            return np.array([timesteps] * len(before) + [min(timesteps, max(t_hat, begun))])
         case TimestepFirst() | Interleaved():
             return np.full(layers, t_hat)
         case Streaming():
             slowest = accumulate(stations.layer_ns, max)
             arrives = accumulate(stations.layer_ns[:-1], initial=0.0)
-            return np.array([min(timesteps, ceil((answer_ns - first) / every)) for first, every in zip(arrives, slowest, strict=True)])
+            begun_by = (ceil((until_ns - first) / every) for first, every in zip(arrives, slowest, strict=True))
+            return np.array([min(timesteps, max(t_hat, begun)) for begun in begun_by])
         case _:
             assert_never(order)
 
@@ -170,6 +175,8 @@ def static_bill(order: Order, stations: Stations, timesteps: int) -> Bill:
 def share_saved(order: Order, stations: Stations, timesteps: int, t_hat: int = 1) -> float:
     """Share of the layers' energy that leaving after t_hat steps saves, the check left aside."""
     energies_pj = np.array(stations.layer_pj)
+    if not energies_pj.any():
+        raise ValueError("layers that cost nothing have no energy to save a share of")
     return 1 - float(steps_begun(order, stations, t_hat, timesteps) @ energies_pj / (timesteps * energies_pj.sum()))
 
 
@@ -225,8 +232,8 @@ def simulate(order: LayerFirst | TimestepFirst | Streaming, stations: Stations, 
                     break
         now, _, work = heappop(shop.running)
         shop.ended.add((work.station, work.step))
-        while shop.running and shop.running[0][0] == now and (layers, t_hat) not in shop.ended:
-            _, _, work = heappop(shop.running)
+        while shop.running and shop.running[0][0] * (1 - ROUNDING) <= now and (layers, t_hat) not in shop.ended:
+            now, _, work = heappop(shop.running)
             shop.ended.add((work.station, work.step))
     return sorted(shop.begun)
 
@@ -258,7 +265,7 @@ def simulate_turns(order: Interleaved, stations: Stations, t_hat: np.ndarray) ->
         if done == until:
             image, until, done = *next(line, (-1, 0)), 0
         if until:
-            if answered_ns[place] > now:
+            if answered_ns[place] * (1 - ROUNDING) > now:
                 raise ValueError(f"an image's turn comes before its check is over: {stations.in_flight} images or more; got {order.images}")
             for station, takes in enumerate((*stations.layer_ns, stations.check.latency_ns)):
                 begin = max(now, free_ns[station])

@@ -54,6 +54,31 @@ def test_images_that_take_turns_wait_as_long_as_the_closed_form_says():
             assert Counter(one.station for one in own) == dict.fromkeys(range(len(stations.layer_ns) + 1), t)
 
 
+@pytest.mark.parametrize("unit_ns", [0.1, 1 / 3, 0.7, 1e-3, 1e9 + 0.1])
+def test_the_unit_of_time_changes_no_count(unit_ns):
+    """0.1 + 0.2 > 0.3 in floats: a step that would begin at the instant of the answer must not be counted for that."""
+    dice = np.random.default_rng(10)
+    for _ in range(CASES):
+        stations, timesteps = any_stations(dice), int(dice.integers(1, 9))
+        t_hat, layers = int(dice.integers(1, timesteps + 1)), len(stations.layer_ns)
+        scaled = replace(stations, layer_ns=tuple(unit_ns * ns for ns in stations.layer_ns),
+                         check=ExitCheckCost(1.0, unit_ns * stations.check.latency_ns))
+        assert scaled.in_flight == stations.in_flight, stations
+        list(simulate_turns(Interleaved(scaled.in_flight), scaled, np.array([t_hat] * 9)))                # as few as may be
+        order = ORDERS[int(dice.integers(len(ORDERS)))]
+        begun = steps_begun(order, stations, t_hat, timesteps).tolist()
+        assert steps_begun(order, scaled, t_hat, timesteps).tolist() == begun, (order, stations, t_hat, timesteps)
+        happened = Counter(one.station for one in simulate(order, scaled, t_hat, timesteps))
+        assert [happened[layer] for layer in range(layers)] == begun, (order, stations, t_hat, timesteps)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: type(order).__name__)
+def test_whatever_led_to_the_answer_has_begun_even_in_a_layer_of_no_account(order):
+    uneven = Stations((1e15, 0.01, 1e15, 0.01), (1.0,) * 4, ExitCheckCost(0.0, 0.0))
+    for t_hat in range(1, 4):
+        assert (steps_begun(order, uneven, t_hat, 3) >= t_hat).all()
+
+
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: type(order).__name__)
 def test_no_station_does_two_things_at_once(order):
     work = simulate(order, THREE, 3, 5)
@@ -121,6 +146,9 @@ def test_an_image_that_leaves_after_its_first_step_never_waits_for_a_second_turn
 @pytest.mark.parametrize("wrong, words", [
     (lambda: Stations((), ()), "each layer has a time"), (lambda: Stations((1.0,), (1.0, 2.0)), "1 times and 2 energies"),
     (lambda: Stations((0.0,), (1.0,)), "above 0"), (lambda: Stations((1.0,), (-1.0,)), "0 or more"),
+    (lambda: Stations((1.0,), (1.0,), ExitCheckCost(0.0, -1.0)), "a check takes"),
+    (lambda: Stations((1.0,), (1.0,), ExitCheckCost(float("nan"), 1.0)), "a check takes"),
+    (lambda: share_saved(Streaming(), Stations((1.0,), (0.0,)), 4), "cost nothing"),
     (lambda: Interleaved(0), "images in flight"), (lambda: delay_ns(Streaming(), THREE, 5, 4), "t_hat"),
     (lambda: simulate(Streaming(), THREE, 0, 4), "t_hat"), (lambda: run_bill(Streaming(), THREE, np.array([5]), 4), "5")])
 def test_impossible_schedules_are_refused_by_name(wrong, words):
