@@ -27,7 +27,7 @@ def bits_of(timesteps: int) -> int:
     [1, 2, 2, 3, 3, 4]
     """
     check_whole("timesteps", timesteps)
-    return timesteps.bit_length()
+    return int(timesteps).bit_length()
 
 
 def bit_rates(codes: np.ndarray, bits: int) -> np.ndarray:
@@ -50,7 +50,7 @@ def bit_rates(codes: np.ndarray, bits: int) -> np.ndarray:
 def read_cost(shapes: Sequence[LayerShape], chip: Chip, rates: np.ndarray) -> StepCost:
     """What a bit-serial ANN pays on a chip, affine in its bits: the image is read once, all other layers once a bit.
 
-    E(b) = fixed_pj + step_pj b,   D(b) = step_ns b
+    E(b) = fixed_pj + step_pj b,   D(b) = fixed_ns + step_ns b
     rates  (b, L - 1) share of ones in each bit that a layer reads, the first layer's image left aside, as `bit_rates` has them
     A neuron of the spiking network updates its potential at each timestep, an ANN's makes one activation; both are
     billed as an update where the chip bills neurons. The same first layer, once, stands in both bills: `Once`.
@@ -72,21 +72,23 @@ def ann_bill(shapes: Sequence[LayerShape], chip: Chip, rates: np.ndarray) -> Bil
 def break_even_steps(rival: Bill, step: StepCost, check: ExitCheckCost = FREE) -> float:
     """Mean timesteps at which a spiking network costs as much energy as its rival: fixed_pj + (step_pj + check_pj) t = E.
 
+    0 where the fixed part alone costs as much.
+
     >>> rival = Bill(np.array([40.0]), np.array([6.0]))
     >>> break_even_steps(rival, StepCost(fixed_pj=10.0, step_pj=9.0, fixed_ns=0.0, step_ns=2.0), ExitCheckCost(1.0, 0.0))
     3.0
     """
-    return (float(rival.energy_pj.mean()) - step.fixed_pj) / (step.step_pj + check.energy_pj)
+    return max(0.0, (float(rival.energy_pj.mean()) - step.fixed_pj) / (step.step_pj + check.energy_pj))
 
 
 def break_even_steps_of_edp(rival: Bill, step: StepCost, check: ExitCheckCost = FREE) -> float:
     """Timesteps at which energy times delay is the rival's, if all images leave alike: (F + s t)(f + d t) = EDP.
 
-    Where they do not, the mean must be lower: an image that stays long pays twice.
+    Where they do not, the mean must be lower: an image that stays long pays twice. 0 where the fixed parts alone cost as much.
     """
     s, d = step.step_pj + check.energy_pj, step.step_ns + check.latency_ns
     b, c = step.fixed_pj * d + s * step.fixed_ns, step.fixed_pj * step.fixed_ns - float(rival.edp_pj_ns.mean())
-    return (-b + sqrt(b * b - 4 * s * d * c)) / (2 * s * d)
+    return 0.0 if c >= 0 else -2 * c / (b + sqrt(b * b - 4 * s * d * c))    # the root that s d = 0 leaves finite
 
 
 def break_even_density(rival: Bill, shapes: Sequence[LayerShape], chip: Chip, rates: np.ndarray, timesteps: int) -> float:
@@ -95,6 +97,9 @@ def break_even_density(rival: Bill, shapes: Sequence[LayerShape], chip: Chip, ra
     rates  (T, L - 1) or (L - 1,) share of inputs that spike; where not even silence is cheap enough, 0
     The answer is the largest factor at which no rate exceeds 1, if even that is cheap enough.
     """
+    if not np.max(rates) > 0:
+        raise ValueError("a network without spikes has none to give up: all its rates are 0")
+
     def energy_pj(factor: float) -> float:
         return float(static_cost(timesteps, timestep_cost(shapes, chip, factor * np.asarray(rates), Once())).energy_pj[0])
 
@@ -144,7 +149,7 @@ def break_even_rate(timesteps: int, address_bits: float, machine: EventMachine =
     5.7%
     """
     bits, move = bits_of(timesteps), machine.moved_bit.value
-    if not 0 <= zeros < 1 or address_bits <= 0 or fan_out < 0:
+    if not (0 <= zeros < 1 and address_bits > 0 and fan_out >= 0):               # NaN fails too
         raise ValueError("zeros is a share in [0, 1), addresses have bits, and a fan-out is 0 or more; "
                          f"got {zeros}, {address_bits}, {fan_out}")
     if fan_out == float("inf"):

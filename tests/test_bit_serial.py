@@ -21,6 +21,7 @@ RATES = np.linspace(0.05, 0.4, 3 * (len(SHAPES) - 1)).reshape(3, -1)
 @pytest.mark.parametrize("timesteps", range(1, 70))
 def test_so_many_bits_tell_all_counts_apart_and_one_less_does_not(timesteps):
     bits = bits_of(timesteps)
+    assert bits_of(np.int64(timesteps)) == bits                                  # a whole number of any kind
     assert 2 ** bits >= timesteps + 1 > 2 ** (bits - 1)
 
 
@@ -80,6 +81,21 @@ def test_images_that_leave_apart_must_leave_earlier_to_break_even():
     assert apart.energy_pj.mean() == alike.energy_pj.mean() and apart.edp_pj_ns.mean() > alike.edp_pj_ns.mean()
 
 
+def test_where_the_fixed_part_alone_costs_more_no_timestep_breaks_even():
+    step, cheap = StepCost(10.0, 5.0, 3.0, 2.0), Bill(np.array([4.0]), np.array([2.0]))
+    assert break_even_steps(cheap, step) == break_even_steps_of_edp(cheap, step) == 0.0
+
+
+def test_a_step_that_takes_no_time_breaks_even_where_its_energy_does():
+    step, rival = StepCost(10.0, 5.0, 3.0, 0.0), Bill(np.array([25.0]), np.array([3.0]))
+    assert break_even_steps_of_edp(rival, step) == pytest.approx(break_even_steps(rival, step)) == pytest.approx(3.0)
+
+
+def test_a_silent_network_has_no_spikes_to_give_up():
+    with pytest.raises(ValueError, match="without spikes"):
+        break_even_density(ann_bill(SHAPES, CHIP, RATES), SHAPES, CHIP, np.zeros(len(SHAPES) - 1), timesteps=4)
+
+
 def test_at_the_break_even_density_the_static_network_costs_what_its_rival_does():
     rates, chip = np.full(len(SHAPES) - 1, 0.3), replace(CHIP, neurons=False)
     rival = ann_bill(SHAPES, chip, np.full((3, len(SHAPES) - 1), 0.25))
@@ -110,7 +126,8 @@ def test_where_only_sums_are_counted_spikes_win_at_any_density():
 
 
 def test_an_impossible_machine_is_refused():
-    for wrong in ({"address_bits": 0}, {"address_bits": 9, "zeros": 1.0}, {"address_bits": 9, "fan_out": -1}):
+    for wrong in ({"address_bits": 0}, {"address_bits": 9, "zeros": 1.0}, {"address_bits": 9, "fan_out": -1},
+                  {"address_bits": float("nan")}):
         with pytest.raises(ValueError, match="addresses have bits"):
             break_even_rate(5, **wrong)
 
