@@ -60,6 +60,7 @@ STAGES = {
     "adc-less-32": Stage(replace(ADC_LESS, rows=32, cols=32), "4-bit", ONE_BIT_TRAINING),
     "adc-less-128": Stage(replace(ADC_LESS, rows=128, cols=128), "4-bit", ONE_BIT_TRAINING),
 }
+EVERY_STAGE = ("full", *STAGES)
 
 
 def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int = TIMESTEPS) -> SpikingNet:
@@ -137,7 +138,7 @@ def on(net: SpikingNet, chip: Chip) -> SpikingNet:
 
 
 def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "cpu",
-                only: Collection[str] = ("full", *STAGES)) -> dict[str, list[float]]:
+                only: Collection[str] = EVERY_STAGE) -> dict[str, list[float]]:
     """Train every stage on the digits from one seed, or `only` some, and write weights, cards and recordings; accuracy a timestep.
 
     A stage whose file stands in `folder` is not trained again, and one that was interrupted goes on after its last whole epoch.
