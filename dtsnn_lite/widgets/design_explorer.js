@@ -263,18 +263,17 @@ function frontPicture(points, at, then, { decades, marks }, before) {
   const picture = plot({ title: "All converters and sizes, this threshold",
     label: `Accuracy against EDP of ${points.length} designs: this chip at ${fixed(100 * own.accuracy, 1)} % and ${quantity(own.edp, "pJ ns", then.edp)}; ${front.length} are on the Pareto front${untrained ? `, from which ${untrained} are left out that were not trained for their arrays` : ""}.`,
     x: { low: decades[0], high: decades.at(-1), ticks: decades.filter((_, k) => k % 2 === 0), label: `EDP (${unit})`, log: true, format: (value) => String(value / size) },
-    y: { low: floor, high: marks.at(-1), ticks: marks, label: "images right (%); dashed: Pareto front" } });
+    y: { low: floor, high: marks.at(-1), ticks: marks, label: `images right (%); dashed: Pareto front${untrained ? "; grey: not trained for its array" : ""}` } });
   const place = ({ edp, accuracy }) => [edp, Math.max(floor, 100 * accuracy)];
   if (front.length > 1) picture.under.append(line(picture, front.map((k) => place(points[k])), { class: "line other" }));
   points.forEach((each, k) => {
     const low = 100 * each.accuracy < floor;
     if (k !== at) picture.over.append(dot(picture, ...place(each), { class: low || !each.trained ? "dot other" : "dot", r: 3.5 }));
-    const words = `${low ? `${fixed(100 * each.accuracy, 0)} %` : ""}${each.trained ? "" : " untrained"}`.trim();
-    if (words) picture.over.append(note(picture, ...place(each), words, { dy: -9, "text-anchor": "middle", class: "note other" }));
+    if (low) picture.over.append(note(picture, ...place(each), `${fixed(100 * each.accuracy, 0)} %`, { dy: -9, "text-anchor": "middle", class: "note other" }));
   });
   if (before) picture.under.append(line(picture, [place(before), place(own)], { class: "line ghost" }), dot(picture, ...place(before), { class: "ghost" }));
   picture.over.append(dot(picture, ...place(own), { class: "dot now" }));
-  nameDots(picture, points.map((each) => [...place(each), `${each.name}: ${fixed(100 * each.accuracy, 1)} %`]));
+  nameDots(picture, points.map((each) => [...place(each), `${each.name}: ${fixed(100 * each.accuracy, 1)} %${each.trained ? "" : ", untrained"}`]));
   return picture.root;
 }
 
