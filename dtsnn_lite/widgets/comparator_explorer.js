@@ -19,7 +19,7 @@ function comparatorRows(data, state) {
   const counts = sums[layers.indexOf(state.layer)], size = sizes[state.level], percent = (part) => `${fixed(100 * part, 1)} %`;
   const zero = percent(share(counts, (n) => n === reach)), close = share(counts, (n) => Math.abs(n - reach - state.reference) < size);
   return [["right answers", `${answers(data, state)[at]} of ${images}`, `${answers(data, { ...state, level: 0 })[at]} of ${images}`],
-    [`sums of layer ${state.layer} that are exactly 0`, zero, zero],
+    ["sums of this layer that are exactly 0", zero, zero],
     ["closer to the reference than one deviation", percent(close), "0.0 %"]];
 }
 

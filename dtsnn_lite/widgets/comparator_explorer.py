@@ -23,7 +23,7 @@ def comparator_rows(study: Shaken, kind: str, level: int, reference: float, laye
     found, clean = (int(study.grid[KINDS.index(kind), k, at]) for k in (level, 0))
     zero = 100 * study.zeros[0, layer - 2]
     return [["right answers", f"{found} of {study.images}", f"{clean} of {study.images}"],
-            [f"sums of layer {layer} that are exactly 0", f"{zero:.1f} %", f"{zero:.1f} %"],
+            ["sums of this layer that are exactly 0", f"{zero:.1f} %", f"{zero:.1f} %"],
             ["closer to the reference than one deviation", f"{100 * near(study, layer, reference, size):.1f} %", "0.0 %"]]
 
 

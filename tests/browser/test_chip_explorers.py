@@ -137,7 +137,7 @@ def test_designs_that_no_line_can_make_have_nothing_to_copy(stage):
 def test_the_bars_of_a_chip_add_up_to_its_energy(stage, state):
     page = stage(DesignExplorer(**state))
     places = "bars => bars.map(bar => [+bar.getAttribute('x'), +bar.getAttribute('height')])"
-    heights = page.eval_on_selector_all("#live0 .panel:first-child .bar", places)
+    heights = page.eval_on_selector_all("#live0 .panel:has(.bar) .bar", places)
     left = min(x for x, _ in heights)
     ours, theirs = sum(h for x, h in heights if x == left), sum(h for x, h in heights if x > left)
     ratio = page.locator("#live0 .numbers tbody tr:nth-child(3) td").last.text_content()
