@@ -428,7 +428,7 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
   const shown = names.filter((name) => controls[name] && !fields[name].more);
   const folded = names.filter((name) => controls[name] && fields[name].more);
   const question = html("p", { class: "question", hidden: true });
-  const warning = html("p", { class: "question", role: "status", hidden: true });
+  const warning = html("p", { class: "warning", role: "status", hidden: true });
   const sentence = html("output", { class: "sentence", "aria-live": "polite" });
   const tools = toolbar([
     ...(inBook() ? [["Copy link", () => location.href.split("#")[0] + formatHash(key, fields, state, lesson)]] : []),
