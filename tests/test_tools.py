@@ -42,7 +42,7 @@ def test_a_backend_chosen_for_scripts_takes_no_figure_out_of_the_pages(monkeypat
 
 def test_missing_browsers_are_named_with_the_one_command_that_installs_them(tmp_path):
     done = find_browser(tmp_path)
-    assert done.returncode == 0 and "sudo apt-get install -y chromium firefox-esr\n" in done.stderr
+    assert done.returncode == 0 and "sudo apt-get install -y chromium-headless-shell firefox-esr\n" in done.stderr
 
 
 def test_only_the_browser_that_is_missing_is_named(tmp_path):
@@ -55,7 +55,7 @@ def test_a_missing_browser_is_a_failure_under_ci(tmp_path):
     assert find_browser(tmp_path, CI="true").returncode != 0
 
 
-@pytest.mark.parametrize("names", [("chromium", "firefox-esr"), ("google-chrome", "firefox")])
+@pytest.mark.parametrize("names", [("chromium-headless-shell", "firefox-esr"), ("chromium", "firefox-esr"), ("google-chrome", "firefox")])
 def test_browsers_that_are_there_are_found_in_silence(tmp_path, names):
     for name in names:
         (tmp_path / name).touch(mode=0o755)

@@ -7,7 +7,7 @@ find() {
     return 1
 }
 missing=""
-find "$CHROMIUM" chromium chromium-browser google-chrome || missing=" chromium"
+find "$CHROMIUM" chromium-headless-shell chromium chromium-browser google-chrome || missing=" chromium-headless-shell"
 find "$FIREFOX" firefox-esr firefox || missing="$missing firefox-esr"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

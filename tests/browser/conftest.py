@@ -26,7 +26,7 @@ def browser() -> Iterator[Browser]:
     path = chromium_path()
     if path is None:
         say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        say("no Chromium: sudo apt-get install -y chromium")
+        say("no Chromium: sudo apt-get install -y chromium-headless-shell")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield chromium
