@@ -45,7 +45,7 @@ def test_one_row_by_hand():
 
 
 def test_an_empty_column_reads_as_minus_until_its_offset_passes_the_reference():
-    reads = [read_array(ONE_ROW, [], Column("sa", offset=offset, reference=reference)).read[0, 0] for offset, reference in
+    reads = [read_array(ONE_ROW, [3], Column("sa", offset=offset, reference=reference)).read[0, 0] for offset, reference in
              ((0.0, 0.0), (0.1, 0.0), (0.1, 0.5), (-0.1, -0.5))]
     assert reads == [-0.5, 0.5, -0.5, 0.5]
 
@@ -61,9 +61,15 @@ def test_the_explorers_array_is_the_packages_crossbar(readout, bits):
     chip = Chip("explored", rows=ROWS, readout={"ideal": Ideal(), "adc": HPADC(bits), "sa": SenseAmp(), "ternary": Ternary()}[readout])
     x, arrays = torch.tensor(every_pattern()).float(), program(torch.tensor(some_weights()).float(), chip)
     scales = torch.stack([kernel_of(chip.readout).fitted(tile) for tile in partial_sums(x, arrays)])
-    reads = [read_array(some_weights(), np.flatnonzero(pattern).tolist(), Column(readout, bits)) for pattern in every_pattern()]
+    column = Column(readout, bits, reference=0.5)
+    reads = [read_array(some_weights(), np.flatnonzero(pattern).tolist(), column) for pattern in every_pattern()]
     assert np.allclose(matmul(x, arrays, chip.readout, scales).numpy(), [each.found for each in reads], atol=1e-4)
     assert np.array_equal([each.exact for each in reads], every_pattern() @ some_weights())
+
+
+@pytest.mark.parametrize("readout, reads", [("ideal", 0.7), ("adc", 0.0), ("sa", 0.0), ("ternary", 0.0)])
+def test_without_a_spike_no_circuit_reads(readout, reads):
+    assert (read_array(some_weights(), [], Column(readout, offset=0.7, reference=-1.0)).read == reads).all()
 
 
 def test_an_offset_moves_the_currents_and_not_the_scales():

@@ -392,7 +392,7 @@ def test_norms_and_other_vectors_cost_no_crossbar():
 def test_build_makes_the_net_of_its_configuration():
     assert isinstance(build(SMALL_CONV), SpikingConvNet)
     assert isinstance(build(SMALL_RES), SpikingResNet)
-    with pytest.raises(TypeError, match="config is a ConvConfig or a ResNetConfig; got dict"):
+    with pytest.raises(TypeError, match="config is a ConvConfig, a ResNetConfig or a FlowConfig; got dict"):
         build({})
 
 

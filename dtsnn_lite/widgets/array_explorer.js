@@ -8,7 +8,7 @@ const TICK_MS = 1100;
 // What each read-out makes of a current p. A new one is a line here.
 const READERS = {
   ideal: (p) => p,
-  adc: (p, { step, bits }) => step * adcCode(p, step, bits),
+  adc: (p, { step, bits }) => adcRead(p, step, bits),
   sa: (p, { scale, reference }) => (p > reference ? scale : -scale),
   ternary: (p, { scale }) => (Math.abs(p) > scale / 2 ? Math.sign(p) * scale : 0),
 };
@@ -30,13 +30,15 @@ function everySum(cells) {
   return Array.from({ length: 2 ** cells.length }, (_, pattern) => sumOf(cells, (r) => (pattern >> r) & 1));
 }
 
-function adcCode(p, step, bits) {
-  return Math.min(2 ** (bits - 1) - 1, Math.max(-(2 ** (bits - 1)), Math.floor(p / step + 0.5)));
+// Codes of an even step lie half a cell beside its multiples: their thresholds lie between whole sums.
+function adcRead(p, step, bits) {
+  const middle = step % 2 === 0 ? 0.5 : 0, code = Math.floor((p - middle) / step + 0.5);
+  return step * Math.min(2 ** (bits - 1) - 1, Math.max(-(2 ** (bits - 1)), code)) + middle;
 }
 
 // The step with the least squared error.
 function bestStep(sums, bits, steps) {
-  const errors = steps.map((step) => sums.reduce((all, p) => all + (p - step * adcCode(p, step, bits)) ** 2, 0));
+  const errors = steps.map((step) => sums.reduce((all, p) => all + (p - adcRead(p, step, bits)) ** 2, 0));
   return steps[errors.indexOf(Math.min(...errors))];
 }
 
@@ -44,7 +46,9 @@ function readArray(data, { spikes, readout, bits, offset, reference }) {
   const columns = columnsOf(data), fitted = columns.map(({ cells }) => everySum(cells)), step = bestStep(fitted.flat(), bits, data.steps);
   const read = columns.map((column, j) => {
     const sum = sumOf(column.cells, (r) => spikes.includes(r)), scale = Math.max(fitted[j].reduce((all, p) => all + Math.abs(p), 0) / fitted[j].length, 1e-3);
-    return { ...column, sum, current: sum + offset, read: READERS[readout](sum + offset, { step, bits, scale, reference }) };
+    // No spike, no read.
+    const isAwake = spikes.length > 0 || readout === "ideal";
+    return { ...column, sum, current: sum + offset, read: isAwake ? READERS[readout](sum + offset, { step, bits, scale, reference }) : 0 };
   });
   const outputs = data.weights[0].map((_, o) => {
     const own = read.filter(({ output }) => output === o).reverse(), add = (field) => own.reduce((y, each) => y + each.place * each[field], 0);

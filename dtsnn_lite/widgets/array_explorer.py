@@ -47,13 +47,15 @@ class Column:
     reference: float = 0.0
 
 
-def adc_code(p: np.ndarray, step: float, bits: int) -> np.ndarray:
-    return np.clip(np.floor(p / step + 0.5), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+def adc_read(p: np.ndarray, step: int, bits: int) -> np.ndarray:
+    """step k + m; codes of an even step lie half a cell beside its multiples, so that their thresholds lie between whole sums."""
+    m = 0.5 * (step % 2 == 0)
+    return step * np.clip(np.floor((p - m) / step + 0.5), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1) + m
 
 
 def best_step(sums: np.ndarray, bits: int) -> int:
     """The power of two with the least squared error."""
-    return STEPS[int(np.argmin([((sums - step * adc_code(sums, step, bits)) ** 2).sum() for step in STEPS]))]
+    return STEPS[int(np.argmin([((sums - adc_read(sums, step, bits)) ** 2).sum() for step in STEPS]))]
 
 
 def mean_size(sums: np.ndarray) -> np.ndarray:
@@ -72,7 +74,7 @@ class Read:
 
 
 def read_array(weights: np.ndarray, spikes: Sequence[int], column: Column) -> Read:
-    """y = sum_k 2^k read(p_k + offset), p_k = x b_k; spikes are the rows that carry one, from 0."""
+    """y = sum_k 2^k read(p_k + offset), p_k = x b_k; spikes are the rows that carry one, from 0. Without one, a circuit reads nothing."""
     planes, places = cells(weights), 2 ** np.arange(PLANES)[:, None]
     x = np.isin(np.arange(ROWS), spikes).astype(int)
     sums, fitted = x @ planes, every_pattern() @ planes            # (P, O) and (P, 256, O)
@@ -80,13 +82,15 @@ def read_array(weights: np.ndarray, spikes: Sequence[int], column: Column) -> Re
     match column.readout:
         case "adc":
             step = best_step(fitted, column.bits)
-            read = step * adc_code(p, step, column.bits)
+            read = adc_read(p, step, column.bits)
         case "sa":
             read = np.where(p > column.reference, scale, -scale)
         case "ternary":
             read = np.where(np.abs(p) > scale / 2, np.sign(p) * scale, 0.0)
         case _:
             read = p
+    if not spikes and column.readout != "ideal":
+        read = np.zeros_like(p)                                   # no spike, no read
     return Read(sums, read, (places * sums).sum(axis=0), (places * read).sum(axis=0))
 
 
