@@ -43,6 +43,7 @@ def chapter(browser: Browser, book: Path) -> Iterator[Page]:
     """The chapter, open; afterwards nothing was logged and nothing asked of the network."""
     visit = Visit()
     context = browser.new_context(viewport=WINDOW, reduced_motion="reduce", offline=True, accept_downloads=True)
+    context.grant_permissions(["clipboard-write"])
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     listen(page, visit)
