@@ -25,6 +25,7 @@ def thumbnails(images: np.ndarray, side: int = SIDE) -> np.ndarray:
 def shipped_thumbnails(part: str) -> np.ndarray:
     """Thumbnails of the hard digits, (N, 49) float32, in the order of their recordings; part: "calibration" or "test"."""
     with saved_arrays(FILE, "set of thumbnails", "python -m tools.thumbnails") as arrays:
-        if part not in arrays:
-            raise KeyError(f"there are thumbnails of the images for {' and '.join(arrays)}; got {part!r}")
-        return arrays[part]
+        parts = {name: arrays[name] for name in arrays}
+    if part not in parts:
+        raise KeyError(f"there are thumbnails of the images for {' and '.join(parts)}; got {part!r}")
+    return parts[part]

@@ -50,7 +50,7 @@
         sum + weights[i] * (Math.min(it.counts[i], 4) / length + 6 * Math.min(it.titles[i], 1) + Math.min(it.pages[i], 1)), 0);
       if (whole && section.low.includes(whole)) total += 30;
       const isReference = section.page.includes("/api");
-      if (section.lowTitle === (whole ?? words[0]) && !isReference) total += 30;
+      if (section.lowTitle === (whole ?? words[0]) && !isReference) total += 60;
       // A function by its name: "replay" is exits.replay, but "threshold" no property of a class.
       if (words.length === 1 && section.lowTitle.endsWith(`.${words[0]}`) && (isName || section.lowTitle.split(".").length === 2)) total += 15;
       if (isReference && !isName) total *= REFERENCE;
