@@ -21,7 +21,7 @@ from labs.tools.walls import NoWall
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB_PAGES = ("lab1", "lab3", "lab4", "lab5", "lab7")
-CHAPTERS = ("why_timesteps", "dtsnn", "seenn1", "evidence", "edp_scaling", "trained")
+CHAPTERS = ("why_timesteps", "dtsnn", "seenn1", "lif", "evidence", "edp_scaling")
 PYTHON_MB = 11
 PATIENCE_MS = 240_000
 
@@ -96,7 +96,7 @@ def test_the_cells_of_a_chapter_print_in_the_page_what_they_print_elsewhere(book
             if stored is not None:
                 assert printed == stored
                 compared += 1
-    assert compared >= 1, "a chapter of which nothing is compared proves nothing"
+    assert compared >= 3, "a chapter of which nothing is compared proves nothing"
 
 
 @pytest.mark.parametrize("name", LAB_PAGES)
