@@ -233,8 +233,9 @@ def drive(page: Page, box: Locator, control: Locator) -> None:
         assert changes(page, box, lambda: control.press("End")), f"{name}: nothing changes from min to max"
         assert changes(page, box, lambda: control.press("Home")), f"{name}: nothing changes from max to min"
         control.evaluate("(it, value) => { it.value = value; it.dispatchEvent(new Event('input', { bubbles: true })); }", start)
-        control.press("ArrowRight")
-        control.press("ArrowLeft")
+        back_and_forth = ("ArrowRight", "ArrowLeft") if start != control.get_attribute("max") else ("ArrowLeft", "ArrowRight")
+        for key in back_and_forth:
+            control.press(key)
         assert control.input_value() == start, f"{name}: the arrow keys do not take steps"
     elif kind == "select":
         options = control.locator("option").count()
