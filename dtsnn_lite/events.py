@@ -117,7 +117,7 @@ def to_frames(events: Events, bins: int, seconds: float, most: int = 1) -> np.nd
     if not 0 < seconds < np.inf:
         raise ValueError(f"seconds is the time that the frames share, above 0 and finite; got {seconds}")
     seen = events.chosen((events.t_s >= 0) & (events.t_s < seconds))
-    place = np.minimum((seen.t_s * (bins / seconds) + EDGE).astype(np.int64), bins - 1)        # rounding may not open a bin more
+    place = np.minimum((seen.t_s * (bins / seconds) + EDGE).astype(np.intp), bins - 1)        # rounding may not open a bin more
     return _counted(seen, place, bins, most)
 
 

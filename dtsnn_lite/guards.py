@@ -28,7 +28,7 @@ def checked_labels(labels: np.ndarray, images: int, classes: int) -> np.ndarray:
         raise TypeError(f"labels are class numbers (integers); got {labels.dtype}")
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f"labels lie in [0, {classes}); got {labels.min()} to {labels.max()}")
-    return labels.astype(np.int64)
+    return labels.astype(np.intp)
 
 
 def checked_steps(t_hat: np.ndarray, images: int | None = None, timesteps: int | None = None) -> np.ndarray:

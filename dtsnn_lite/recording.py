@@ -24,7 +24,7 @@ class Recording:
     f_t(x) = (1/t) sum_{s<=t} logits_s(x)                        (DT-SNN, Eq. 1)
 
     f            (T, N, K) float32, finite; like all arrays here it can be read, not written
-    labels       (N,) int64 in [0, K)
+    labels       (N,) integers in [0, K)
     spike_rates  (T, L) float32 in [0, 1]: spikes per neuron, timestep and layer
     about        where it comes from: network, data set, split, seed
 

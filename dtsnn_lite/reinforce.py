@@ -200,7 +200,7 @@ def load_sweeps(path: str | Path) -> dict[str, PolicySweep]:
     """The sweeps in a file written by `save_sweeps`."""
     with saved_arrays(path, "file of sweeps", made_by="python -m dtsnn_lite train digits-policy") as z:
         names = dict.fromkeys(key.rsplit("/", 1)[0] for key in z.files)
-        return {name: PolicySweep(z[f"{name}/betas"], z[f"{name}/t_hat"].astype(np.int64),
+        return {name: PolicySweep(z[f"{name}/betas"], z[f"{name}/t_hat"].astype(np.intp),
                                   np.unpackbits(z[f"{name}/correct"], axis=1, count=z[f"{name}/t_hat"].shape[1]).astype(bool),
                                   int(z[f"{name}/timesteps"])) for name in names}
 
