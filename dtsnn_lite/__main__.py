@@ -109,7 +109,8 @@ def record(a: argparse.Namespace) -> dict:
     file = a.out / f"{name}-{a.split}.npz"
     seen.save(file)
     return {"file": str(file), "images": seen.images, "timesteps": seen.timesteps,
-            "accuracy": seen.accuracy.tolist(), "spike_rates": seen.spike_rates.mean(axis=0).tolist()}
+            "accuracy": seen.accuracy.tolist(), "spike_rates": seen.spike_rates.mean(axis=0).tolist(),
+            "densities": seen.reads.densities.mean(axis=0).tolist()}
 
 
 def curve(a: argparse.Namespace) -> dict:
@@ -132,7 +133,7 @@ def network_cost(a: argparse.Namespace) -> dict:
     from dataclasses import replace
 
     from dtsnn_lite import chip as chips
-    from dtsnn_lite.cost import EveryStep, Once, input_densities, static_cost, timestep_cost
+    from dtsnn_lite.cost import EveryStep, Once, static_cost, timestep_cost
     from dtsnn_lite.floorplan import area_mm2, clock_ns, leakage_uw
     from dtsnn_lite.networks import NETWORKS
 
@@ -142,7 +143,7 @@ def network_cost(a: argparse.Namespace) -> dict:
     rates = np.full((timesteps, len(shapes)), 0.5 if a.density is None else a.density)
     if a.density is None and timesteps > 1:
         rates[0] = 0.0                              # as the authors' program feeds its networks
-    step = timestep_cost(shapes, chip, input_densities(rates, len(shapes)), Once() if a.first_layer_once else EveryStep())
+    step = timestep_cost(shapes, chip, rates, Once() if a.first_layer_once else EveryStep())
     bill = static_cost(timesteps, step)
     found = {"network": a.name, "chip": chip.name, "timesteps": timesteps, "density": float(rates.mean()),
              "energy_pj": float(bill.energy_pj[0]), "latency_ns": float(bill.latency_ns[0]),
@@ -172,7 +173,7 @@ def cost(a: argparse.Namespace) -> dict:
     chip = replace(getattr(chips, a.chip), timesteps=seen.timesteps)
     policy = NeverExit() if a.threshold is None else THRESHOLD_POLICIES[a.score or "entropy"](a.threshold)
     first_layer = Once() if a.first_layer_once else EveryStep()
-    step = timestep_cost(layer_shapes(_recorded_network(seen, a.net)), chip, seen.spike_rates, first_layer)
+    step = timestep_cost(layer_shapes(_recorded_network(seen, a.net)), chip, seen.reads, first_layer)
     run = replay(seen, policy)
     bill = inference_cost(run.t_hat, step, None if a.threshold is None else exit_check_cost(chip, seen.classes))
     still = static_cost(seen.timesteps, step)

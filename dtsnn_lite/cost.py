@@ -13,6 +13,7 @@ from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle
 from dtsnn_lite.circuits import Paid, accumulation_pj, converter_pj, each, layer_stages_ns, scales_pj, transport_pj
 from dtsnn_lite.floorplan import Plan, floor_plan, leakage_uw, way_mm
 from dtsnn_lite.guards import check_whole, checked_steps
+from dtsnn_lite.reads import Reads, input_densities
 
 
 @dataclass(frozen=True)
@@ -129,15 +130,14 @@ def chosen_cost(t_hat: np.ndarray, step: StepCost, look: StepCost | None) -> Bil
 
 # --- a timestep on a chip --------------------------------------------------------------
 
-def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndarray | None = None,
-                  first_layer: FirstLayer = EveryStep(), awake: np.ndarray | None = None) -> StepCost:
+def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, reads: Reads | np.ndarray | None = None,
+                  first_layer: FirstLayer = EveryStep()) -> StepCost:
     """What one image pays on a chip: the affine bill of its layers, by part.
 
-    spike_rates  share of a layer's inputs that spike, (L,) or (T, L), one a layer; with one less, as a
-                 `Recording` has them, the first layer's input is an image: every row conducts.
-                 Half of all inputs where nothing is given. Price lists blind to spikes ignore it.
-    awake        share of a tile's reads in which any of its rows spikes, shaped like spike_rates, where a recording has it
-                 (`inference.awake_shares`); None: 1 - (1 - density)^rows, as if rows spiked independently
+    reads        what the layers read, `Recording.reads`; or only the share of a layer's inputs that spike, (L,) or (T, L), one a layer;
+                 with one less, the first layer's input is an image: every row conducts. Half of all inputs where nothing is given.
+                 Where the share of awake reads is not known for arrays of the chip's rows, it is taken as
+                 1 - (1 - density)^rows, as if rows spiked independently. Price lists blind to spikes ignore all of it.
     first_layer  how often it is billed, `EveryStep` or `Once`; DT-SNN's line is one network's as a whole, and knows no layers
     The 65 nm prices count unpadded positions, as NeuroSim does: a 3 x 3 kernel on a 2 x 2 map has none, so
     VGG-16's last three layers read nothing (`mapping.place` counts both ways).
@@ -153,8 +153,8 @@ def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndar
     10.8% of the first timestep is the first convolution
     """
     shapes = tuple(shapes)
-    if spike_rates is not None:
-        spike_rates = _shares(spike_rates)
+    if reads is not None and not isinstance(reads, Reads):
+        reads = Reads(reads)
     if not shapes:
         raise ValueError("a network has at least one layer; got no layer shapes")
     match chip.charges:
@@ -166,8 +166,10 @@ def timestep_cost(shapes: Sequence[LayerShape], chip: Chip, spike_rates: np.ndar
                                  "a first layer that is billed once needs a price list that knows layers, such as PECycle()")
             return _affine_cost(shapes, chip, prices)
         case Parts65nm() as prices:
-            densities, shares = input_densities(spike_rates, len(shapes)), _awake(awake, spike_rates, len(shapes))
-            return _parts_cost(shapes, chip, prices, densities, first_layer, shares)
+            awake = None if reads is None else reads.awake_on(chip.rows)
+            densities = input_densities(None if reads is None else reads.densities, len(shapes))
+            return _parts_cost(shapes, chip, prices, densities, first_layer,
+                               None if awake is None else input_densities(awake, len(shapes)))
         case None:
             raise ValueError(f"{chip.name} has no price list: give the Chip its charges")
         case _:
@@ -239,35 +241,6 @@ def _affine_cost(shapes: Sequence[LayerShape], chip: Chip, prices: AffineSteps) 
               "interconnect and neurons": prices.network_and_neurons}
     parts = {part: share.value * step_pj for part, share in shares.items()}
     return StepCost(prices.fixed.value * one.step_pj, step_pj, 0.0, one.step_ns, parts)
-
-
-def input_densities(spike_rates: np.ndarray | None, layers: int) -> np.ndarray:
-    """Share of each layer's inputs that spike, (T, L), from what `timestep_cost` accepts."""
-    given = np.full(layers, 0.5) if spike_rates is None else _shares(spike_rates)
-    rates = np.atleast_2d(given)
-    if rates.ndim == 2 and rates.shape[1] == layers - 1:
-        rates = np.column_stack([np.ones(len(rates)), rates])
-    if rates.ndim != 2 or rates.shape[1] != layers or len(rates) == 0:
-        raise ValueError(f"spike_rates holds {layers} densities (or {layers - 1}) a timestep; got {given.shape}")
-    return rates
-
-
-def _awake(awake: np.ndarray | None, spike_rates: np.ndarray | None, layers: int) -> np.ndarray | None:
-    """Shares of awake reads beside the densities, (T, L)."""
-    if awake is None:
-        return None
-    shares, densities = input_densities(awake, layers), input_densities(spike_rates, layers)
-    if shares.shape != densities.shape or (shares < densities - 1e-6).any():
-        raise ValueError("a tile is awake at least as often as one of its rows spikes, at each timestep and layer; got shares "
-                         f"{shares.shape} beside densities {densities.shape}")
-    return shares
-
-
-def _shares(spike_rates: np.ndarray) -> np.ndarray:
-    rates = np.asarray(spike_rates, dtype=float)
-    if not ((rates >= 0) & (rates <= 1 + 1e-6)).all():          # NaN fails too; a mean of ones may round up
-        raise ValueError("a density is a share of spikes, in [0, 1]")
-    return np.minimum(rates, 1.0)
 
 
 def _parts_cost(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm, densities: np.ndarray,

@@ -28,7 +28,7 @@ def exit_tables(seen: Recording) -> tuple[np.ndarray, np.ndarray]:
 class Designs:
     """Exit tables of one network on several chips: {"sa-64": (left, right)}, its layers and its spikes.
 
-    densities  (T, L) share of each layer's inputs that spike; the first layer's input is an image
+    densities  (T, L) share of what each layer reads that is not 0, on the reference chip; the first layer's image is full
     untrained  designs whose comparators nobody trained on their own arrays: what they guess is no choice to offer
     """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from dtsnn_lite.checkpoints import load_net
@@ -22,7 +21,7 @@ from dtsnn_lite.encoding import events
 from dtsnn_lite.event_sets import CAMERA
 from dtsnn_lite.files import FLOWS, whole_file
 from dtsnn_lite.flow_recording import FlowRecording, FlowRun, MovementExit
-from dtsnn_lite.inference import keep
+from dtsnn_lite.inference import array_rows, input_shares, keep
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import FlowNet, evaluating
 from dtsnn_lite.scenes import flow_clips
@@ -209,38 +208,10 @@ def record_flow(net: FlowNet, clips: Clips, timesteps: int, batch: int = 50, kee
     f = flows(net, clips.frames, timesteps, batch)
     spoken, still = clips.spoken, torch.zeros_like(f[:1])
     moved = (f - torch.cat([still, f[:-1]])).square().sum(dim=2).mean(dim=(-1, -2)).sqrt()
-    densities, awake = input_shares(net, clips.frames[:batch], timesteps)
+    densities, awake = input_shares(net, events(clips.frames[:batch].float(), timesteps))
     return FlowRecording(endpoint_error(f, clips.flow, spoken).numpy(), endpoint_error(f, clips.flow).numpy(), moved.numpy(),
-                         endpoint_error(still[0], clips.flow, spoken).numpy(), f[:, :keep_fields].numpy(), densities, awake, about or {})
-
-
-@torch.no_grad()
-def input_shares(net: FlowNet, frames: Tensor, timesteps: int, rows: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Of each layer and timestep: the share of its inputs that spike, and of its reads (position, array of `rows`) that see any."""
-    found: list[tuple[Tensor, Tensor]] = []
-    with evaluating(net), ExitStack() as hooks:
-        def note(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-            found.append(_shares(layer, given[0], timesteps, rows))
-
-        for layer in net.modules():
-            if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                hooks.enter_context(layer.register_forward_pre_hook(note))
-        net(events(frames.float(), timesteps))
-    densities, awake = (torch.stack(list(shares), dim=1).numpy() for shares in zip(*found, strict=True))
-    return densities, awake
-
-
-def _shares(layer: nn.Module, x: Tensor, timesteps: int, rows: int) -> tuple[Tensor, Tensor]:
-    """Density (T,) and awake share (T,) of what a layer receives, timesteps first."""
-    if isinstance(layer, nn.Conv2d):
-        if isinstance(layer.padding, str):
-            raise ValueError(f"a layer on a crossbar is padded by numbers, such as 1; got padding {layer.padding!r}")
-        columns = nn.functional.unfold(x, layer.kernel_size, padding=layer.padding, stride=layer.stride).transpose(1, 2)
-    else:
-        columns = x
-    lines = columns.reshape(timesteps, -1, columns.shape[-1])                            # (T, positions of all clips, rows)
-    tiles = nn.functional.pad(lines, (0, -lines.shape[-1] % rows)).unflatten(-1, (-1, rows))
-    return x.reshape(timesteps, -1).mean(dim=1), (tiles.amax(dim=-1) > 0).float().mean(dim=(1, 2))
+                         endpoint_error(still[0], clips.flow, spoken).numpy(), f[:, :keep_fields].numpy(), densities, awake, about or {},
+                         array_rows(net))
 
 
 @torch.no_grad()

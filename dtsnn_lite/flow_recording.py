@@ -12,6 +12,7 @@ from dtsnn_lite.chip import Chip
 from dtsnn_lite.cost import ExitCheckCost
 from dtsnn_lite.files import FLOWS, save_arrays, saved_arrays
 from dtsnn_lite.guards import check_whole, checked_steps
+from dtsnn_lite.reads import Reads
 
 FIRST_EXIT = 2              # one bin holds no motion: an answer that has not moved yet is not one that has come to rest
 
@@ -28,7 +29,7 @@ class FlowRecording:
     zero        (N,) AEE of saying that nothing moves, over the pixels that spoke
     fields      (T, M, 2, H, W) float16: f_t itself, of the first M clips
     densities   (T, L) share of each layer's inputs that spike, the events' own first
-    awake       (T, L) share of reads, an array of 64 rows at a position, that see a spike at all
+    awake       (T, L) share of reads, a tile of `rows` rows at a position, that see a spike at all
     about       where it comes from: network, data set, split, seed
 
     >>> half, one_clip = [[0.5], [0.5]], [[4.0], [1.0]]                  # two bins, one layer, one clip
@@ -45,6 +46,7 @@ class FlowRecording:
     densities: np.ndarray
     awake: np.ndarray
     about: dict = field(default_factory=dict)
+    rows: int = 64
 
     def __post_init__(self) -> None:
         for name in ("error", "everywhere", "moved", "zero", "densities", "awake"):
@@ -61,8 +63,7 @@ class FlowRecording:
                              f"{self.moved.shape} and {self.zero.shape}")
         if self.densities.shape != self.awake.shape or self.densities.ndim != 2 or len(self.densities) != T:
             raise ValueError(f"densities and awake are (T, L), T = {T}; got {self.densities.shape} and {self.awake.shape}")
-        if max(self.densities.max(), self.awake.max()) > 1 + 1e-6:
-            raise ValueError("densities and awake are shares, in [0, 1]")
+        Reads(self.densities, self.awake, self.rows)
         fields = np.asarray(self.fields, dtype=np.float16)
         if fields.ndim != 5 or len(fields) != T or fields.shape[1] > N:
             raise ValueError(f"fields are (T, M, 2, H, W) of the first M clips; got {fields.shape} for T = {T}, N = {N}")
@@ -76,17 +77,22 @@ class FlowRecording:
     def clips(self) -> int:
         return self.error.shape[1]
 
+    @property
+    def reads(self) -> Reads:
+        """What a chip is billed by."""
+        return Reads(self.densities, self.awake, self.rows)
+
     def save(self, path: str | Path) -> None:
         """One .npz file, numbers a clip as float16: they are errors of pixels, told to a hundredth."""
         halves = {name: getattr(self, name).astype(np.float16) for name in ("error", "everywhere", "moved", "zero", "fields")}
-        save_arrays(path, **halves, densities=self.densities, awake=self.awake, about=json.dumps(self.about))
+        save_arrays(path, **halves, densities=self.densities, awake=self.awake, rows=self.rows, about=json.dumps(self.about))
 
     @classmethod
     def load(cls, path: str | Path) -> FlowRecording:
         """The recording in a file written by `save`; nothing in it is ever unpickled."""
         with saved_arrays(path, "flow recording", made_by="python -m dtsnn_lite flow") as z:
             arrays = {name: z[name] for name in ("error", "everywhere", "moved", "zero", "fields", "densities", "awake")}
-            return cls(**arrays, about=json.loads(str(z["about"])))
+            return cls(**arrays, about=json.loads(str(z["about"])), rows=int(z["rows"]) if "rows" in z else 64)
 
 
 def shipped_flow(name: str) -> FlowRecording:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from dtsnn_lite.crossbar_layers import is_binary
 from dtsnn_lite.data import Labels, as_input, as_labels, check_set
 from dtsnn_lite.encoding import Coding, direct, is_constant
 from dtsnn_lite.exits import ExitPolicy, Run, check_policy
@@ -37,47 +38,80 @@ def record(net: SpikingNet, images: Tensor, labels: Labels, timesteps: int,
     (4, 3, 10)
     """
     truth = _checked_set(net, images, labels, batch)
-    device = net.head.weight.device
-    f, rates = [], []
+    device, rows = net.head.weight.device, array_rows(net)
+    f, rates, shares, grey = [], [], [], False
     with evaluating(net):
         for x, at in _batches(images, batch):
-            logits, spikes, _ = net.advance(net.checked(coding(x.to(device), timesteps, at)), net.empty_state())
+            x = net.checked(coding(x.to(device), timesteps, at))
+            grey = grey or not is_binary(x[:1] if is_constant(x) else x)
+            logits, spikes, read = _advance_noting(net, x, rows)
             f.append(running_mean(logits.float()).cpu().numpy())
             rates.append(len(at) * np.stack([s.float().mean(dim=tuple(range(1, s.dim()))).cpu().numpy() for s in spikes], 1))
-    return Recording(np.concatenate(f, axis=1), truth, np.sum(rates, axis=0) / len(images), about or {})
+            shares.append(len(at) * read)
+    whole = np.sum(shares, axis=0) / len(images)
+    densities, awake = _first_full(whole) if grey else whole
+    return Recording(np.concatenate(f, axis=1), truth, np.sum(rates, axis=0) / len(images), about or {}, densities, awake, rows)
 
 
 @torch.no_grad()
-def awake_shares(net: SpikingNet, images: Tensor, timesteps: int, rows: int = 64, coding: Coding = direct) -> np.ndarray:
-    """Share of a tile's reads in which any of its rows has a spike, (T, L - 1), of each layer behind the first: the rest is silence.
+def input_shares(net: SpikingNet, x: Tensor, rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Densities (T, L) and awake shares (T, L) of what each layer reads of a coded batch x (T, B, C, H, W), from the first timestep.
 
-    rows  of an array; a layer's tiles are its inputs in the crossbar's order, so many at a time
+    density = share of inputs that are not 0,   awake = share of reads, a tile at a position, that see any of them
+
+    rows  of a tile, a layer's inputs in the crossbar's order, so many at a time; None: `array_rows`
+    Layers as `models.layer_shapes` has them. Grey values are no spikes: a first layer that reads any counts as full, since every row
+    conducts. Reads at the border see silent padding, which no bill counts: no share of awake reads is less than the density.
 
     >>> from dtsnn_lite.checkpoints import load_shipped
-    >>> awake_shares(load_shipped("digits"), torch.zeros(2, 1, 28, 28), timesteps=3).shape
-    (3, 3)
+    >>> densities, awake = input_shares(load_shipped("digits"), torch.rand(3, 2, 1, 28, 28))
+    >>> densities.shape, awake.shape
+    ((3, 4), (3, 4))
     """
-    shares: list[list[float]] = []
-    with evaluating(net), ExitStack() as block:
+    with evaluating(net):
+        shares = _advance_noting(net, net.checked(x), rows or array_rows(net))[2]
+    densities, awake = _first_full(shares) if not is_binary(x) else shares
+    return densities, awake
+
+
+def array_rows(net: SpikingNet) -> int:
+    """Rows of the arrays on which a network is read: its chip's, 64 where it has none."""
+    return net.chip.rows if net.chip else 64
+
+
+def _first_full(shares: np.ndarray) -> np.ndarray:
+    """Densities and awake shares (2, T, L) of a network whose input is grey."""
+    return np.concatenate([np.ones_like(shares[:, :, :1]), shares[:, :, 1:]], axis=2)
+
+
+def _advance_noting(net: SpikingNet, x: Tensor, rows: int) -> tuple[Tensor, list[Tensor], np.ndarray]:
+    """Logits and spikes of a batch, and what its layers read: densities and awake shares, (2, T, L)."""
+    notes: list[Tensor] = []
+    with ExitStack() as hooks:
         for layer in net.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
-                block.enter_context(layer.register_forward_hook(partial(_note_awake, shares, rows)))
-        x, state = net.checked(coding(images.to(net.head.weight.device), timesteps, torch.arange(len(images)))), net.empty_state()
-        for inputs in x:
-            shares.append([])
-            _, _, state = net.advance_from(net.first_current(inputs)[None], state)
-    return np.array(shares)[:, 1:]
+                hooks.enter_context(layer.register_forward_pre_hook(partial(_note, notes, len(x), len(x[0]), rows)))
+        logits, spikes, _ = net.advance(x, net.empty_state())
+    return logits, spikes, torch.stack(notes, dim=-1).cpu().numpy()
 
 
-def _note_awake(shares: list[list[float]], rows: int, layer: nn.Conv2d | nn.Linear, inputs: tuple[Tensor], out: Tensor) -> None:
-    """A forward hook: how many of a layer's reads are awake, at the timestep that runs."""
-    spikes = inputs[0].flatten(0, -2)[..., None]                                # (reads, rows of the layer, 1)
-    if isinstance(layer, nn.Conv2d):
-        if isinstance(layer.padding, str):
-            raise ValueError(f"a layer on a crossbar is padded by numbers, such as 1; got padding {layer.padding!r}")
-        spikes = nn.functional.unfold(inputs[0], layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-    tiles = [(tile != 0).any(dim=1).float().mean().item() for tile in spikes.split(rows, dim=1)]
-    shares[-1].append(float(np.mean(tiles)))
+def _note(notes: list[Tensor], timesteps: int, batch: int, rows: int, layer: nn.Conv2d | nn.Linear, inputs: tuple[Tensor]) -> None:
+    """A forward hook: density (T,) and awake share (T,) of what a layer reads; what does not change it reads once."""
+    on = (inputs[0] != 0).float()
+    steps = 1 if isinstance(layer, nn.Conv2d) and len(on) == batch else timesteps
+    density = on.reshape(steps, -1).mean(dim=1)
+    awake = (_spikes_in_tiles(layer, on, rows) > 0).reshape(steps, -1).float().mean(dim=1)
+    notes.append(torch.stack([density, awake.maximum(density)]).expand(2, timesteps))
+
+
+def _spikes_in_tiles(layer: nn.Conv2d | nn.Linear, on: Tensor, rows: int) -> Tensor:
+    """How many rows of each tile conduct, at each position: the layer itself with a tile's indicator as its weights."""
+    inputs = layer.weight[0].numel()
+    tiles = nn.functional.one_hot(torch.arange(inputs, device=on.device) // rows).T.to(on)         # (tiles, rows of the layer)
+    if isinstance(layer, nn.Linear):
+        return nn.functional.linear(on, tiles)
+    kernels = tiles.unflatten(1, layer.weight.shape[1:]).repeat(layer.groups, 1, 1, 1)
+    return nn.functional.conv2d(on, kernels, None, layer.stride, layer.padding, layer.dilation, layer.groups)
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ t and x is all that thresholds, learned policies, costs and widgets need.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 from dtsnn_lite.files import ASSETS, save_arrays, saved_arrays
 from dtsnn_lite.guards import checked_labels
+from dtsnn_lite.reads import Reads, as_fired
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +27,11 @@ class Recording:
 
     f            (T, N, K) float32, finite; like all arrays here it can be read, not written
     labels       (N,) integers in [0, K)
-    spike_rates  (T, L) float32 in [0, 1]: spikes per neuron, timestep and layer
+    spike_rates  (T, L) float32 in [0, 1]: spikes per neuron, timestep and spiking layer, as they are fired, before any pool
     about        where it comes from: network, data set, split, seed
+    densities    (T, L') float32: share of what each layer reads that is not 0, behind the pools; layers of weights, the first included
+    awake        (T, L') float32: share of a layer's reads, a tile of `rows` rows at a position, in which any row conducts
+    densities and awake are None where nobody measured them, as in files of earlier editions: bills then take `reads.as_fired`
 
     >>> f = np.array([[[1, 2], [3, 1]], [[2, 1], [3, 1]]])          # two timesteps, two images, two classes
     >>> seen = Recording(f, labels=np.array([0, 0]), spike_rates=np.zeros((2, 1)))
@@ -38,6 +43,9 @@ class Recording:
     labels: np.ndarray
     spike_rates: np.ndarray
     about: dict = field(default_factory=dict)
+    densities: np.ndarray | None = None
+    awake: np.ndarray | None = None
+    rows: int = 64
 
     def __post_init__(self) -> None:
         f = np.asarray(self.f, dtype=np.float32)
@@ -53,8 +61,26 @@ class Recording:
             raise ValueError(f"spike_rates are spikes a neuron and timestep, in [0, 1]; got {rates.min()} to {rates.max()}")
         if not isinstance(self.about, dict):
             raise TypeError(f"about is a dict, as {{'network': 'digits'}}; got {self.about!r}")
-        for name, value in (("f", f), ("labels", labels), ("spike_rates", rates)):
+        for name, value in (("f", f), ("labels", labels), ("spike_rates", rates), *self._checked_reads(len(f))):
             object.__setattr__(self, name, _sealed(value.view()))
+
+    def _checked_reads(self, timesteps: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Densities and awake shares by name, if there are any."""
+        if self.densities is None and self.awake is None:
+            return
+        if self.densities is None or self.awake is None:
+            raise ValueError("densities and awake are measured together: give both or neither")
+        for name, share in (("densities", self.densities), ("awake", self.awake)):
+            share = np.asarray(share, dtype=np.float32)
+            if share.ndim != 2 or len(share) != timesteps:
+                raise ValueError(f"densities and awake are (timesteps={timesteps}, layers); got {name} of shape {share.shape}")
+            yield name, share
+        Reads(self.densities, self.awake, self.rows)
+
+    @property
+    def reads(self) -> Reads:
+        """What a chip is billed by: what the layers read, or `as_fired` where nobody measured it."""
+        return as_fired(self.spike_rates) if self.densities is None else Reads(self.densities, self.awake, self.rows)
 
     @property
     def timesteps(self) -> int:
@@ -86,25 +112,27 @@ class Recording:
 
     def subset(self, index: np.ndarray) -> Recording:
         """The same recording on some of its images."""
-        return Recording(self.f[:, index], self.labels[index], self.spike_rates, self.about)
+        return replace(self, f=self.f[:, index], labels=self.labels[index])
 
     def halved(self) -> Recording:
         """The same with f rounded to float16: what a file of half the size holds. A tie may then change an answer."""
         return replace(self, f=self.f.astype(np.float16))
 
     def save(self, path: str | Path) -> None:
-        """One .npz file: f as float16 (float32 where that would change an answer), labels, rates, and `about` as JSON."""
+        """One .npz file: f as float16 (float32 where that would change an answer), labels, rates, reads, and `about` as JSON."""
         with np.errstate(over="ignore"):
             half = self.f.astype(np.float16)
         same = np.isfinite(half).all() and np.array_equal(replace(self, f=half).predictions, self.predictions)
+        read = {} if self.densities is None else {"densities": self.densities, "awake": self.awake, "rows": self.rows}
         save_arrays(path, f=half if same else self.f, labels=self.labels.astype(np.int32), spike_rates=self.spike_rates,
-                    about=json.dumps(self.about))
+                    about=json.dumps(self.about), **read)
 
     @classmethod
     def load(cls, path: str | Path) -> Recording:
         """The recording in a file written by `save`; nothing in it is ever unpickled."""
         with saved_arrays(path, "recording", made_by="python -m dtsnn_lite record") as z:
-            return cls(z["f"], z["labels"], z["spike_rates"], json.loads(str(z["about"])))
+            read = (z["densities"], z["awake"], int(z["rows"])) if "densities" in z else ()
+            return cls(z["f"], z["labels"], z["spike_rates"], json.loads(str(z["about"])), *read)
 
 
 def _sealed(array: np.ndarray) -> np.ndarray:

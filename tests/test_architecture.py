@@ -30,6 +30,7 @@ FLOW = (
     "mapping",
     "floorplan",
     "circuits",
+    "reads",
     "cost",
     "schedules",
     "bit_serial",

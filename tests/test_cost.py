@@ -11,7 +11,7 @@ from dtsnn_lite.__main__ import main
 from dtsnn_lite.chip import HPADC, SARADC, Chip, SenseAmp, adc_less_65nm, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
 from dtsnn_lite.components import Parts65nm
 from dtsnn_lite.checkpoints import load_shipped
-from dtsnn_lite.cost import (EveryStep, ExitCheckCost, Once, StepCost, chosen_cost, exit_check_cost, inference_cost, input_densities,
+from dtsnn_lite.cost import (EveryStep, ExitCheckCost, Once, StepCost, chosen_cost, exit_check_cost, inference_cost,
                              pe_cycle_parts_pj, pe_tiles, static_cost, steps_squared_ratio, three_ratios, timestep_cost)
 from dtsnn_lite.exits import EntropyExit, calibrate, replay
 from dtsnn_lite.circuits import accumulation_pj, converter_pj, layer_stages_ns, layer_times_ns, transport_pj
@@ -21,6 +21,7 @@ from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import NETWORKS, cifar10_small, conv, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
 from dtsnn_lite.proofs.fit_65nm import FITTED, HELD_OUT, conversion_pj, modelled, off
 from dtsnn_lite.proofs.published import CONVERTERS, LAYERS, OTHER_RUNS, RATIOS, RUNS, Run65nm
+from dtsnn_lite.reads import Reads
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.sensitivity import band, tornado
 
@@ -470,15 +471,13 @@ def test_a_tree_of_adders_by_hand():
 
 def test_silence_is_taken_from_the_recording_where_it_has_it():
     density = np.full(12, 0.05)
-    apart, together = (timestep_cost(dvsnet(), adc_less_65nm, density, awake=awake) for awake in (None, np.full(12, 0.2)))
+    apart, together = (timestep_cost(dvsnet(), adc_less_65nm, Reads(density, awake)) for awake in (None, np.full(12, 0.2)))
     assert circuits.awake_share(64, 0.05) == 1 - 0.95 ** 64
     assert together.parts["converters"] < 0.7 * apart.parts["converters"]
     assert {name: pj for name, pj in together.parts.items() if name != "converters"} == \
         {name: pj for name, pj in apart.parts.items() if name != "converters"}
     one_in_five = circuits.conversion_pj(64, 0.05, hp_adc_65nm, Parts65nm(), 0.2)           # awake one read in five, and five times as busy
     assert one_in_five == pytest.approx(0.2 * circuits.conversion_pj(64, 0.25, hp_adc_65nm, Parts65nm(), 1.0))
-    with pytest.raises(ValueError, match="awake at least as often as one of its rows spikes"):
-        timestep_cost(dvsnet(), hp_adc_65nm, density, awake=np.full(12, 0.01))
 
 
 def test_a_timestep_costs_the_mean_of_the_timesteps_that_were_recorded():
@@ -499,21 +498,6 @@ def test_pe_cycles_count_channels_out_by_columns_and_channels_in_by_rows():
     one_cycle_pj = sum(pe_cycle_parts_pj(spikesim_rram_64, spikesim_rram_64.charges, kernel=3).values())
     assert tall.step_pj == pytest.approx(4 * 1 * 25 * one_cycle_pj)       # ceil(200 / 64) ceil(64 / 128), 5 x 5 positions
     assert low.step_pj == pytest.approx(4 * 2 * 25 * one_cycle_pj)        # ceil(200 / 64) ceil(64 / 32)
-
-
-def test_recorded_spike_rates_price_the_image_as_the_first_input():
-    assert input_densities(np.array([[.1, .2], [.3, .4]]), 3).tolist() == [[1, .1, .2], [1, .3, .4]]
-    assert input_densities(np.array([.1, .2]), 2).tolist() == [[.1, .2]]
-    assert input_densities(None, 3).tolist() == [[0.5, 0.5, 0.5]]
-    assert input_densities(np.array([0.0, 1 + 5e-7]), 2).tolist() == [[0.0, 1.0]]           # a mean of ones may round up
-    for rates in ([0.5, 1.5], [-0.1, 0.5], [0.5, 1 + 2e-6]):
-        with pytest.raises(ValueError, match="share of spikes"):
-            input_densities(np.array(rates), 2)
-    for shape in ((0, 3), (1, 2, 3), (1, 3, 2), (4,), (1,)):
-        with pytest.raises(ValueError, match=r"spike_rates holds 3 densities \(or 2\) a timestep; got"):
-            input_densities(np.full(shape, 0.1), 3)
-    with pytest.raises(ValueError, match="12 densities"):
-        timestep_cost(dvsnet(), hp_adc_65nm, np.full(5, 0.1))
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -12,9 +12,11 @@ from dtsnn_lite.checkpoints import load_net, save_net
 from dtsnn_lite.chip import LayerShape, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.cost import timestep_cost
 from dtsnn_lite.crossbar_layers import crossbars
-from dtsnn_lite.flow import (Clips, clip_set, dynamic_flow, endpoint_error, fit_flow, flow_loss, flows, input_shares, record_flow,
+from dtsnn_lite.encoding import events
+from dtsnn_lite.flow import (Clips, clip_set, dynamic_flow, endpoint_error, fit_flow, flow_loss, flows, record_flow,
                              turned_over)
 from dtsnn_lite.flow_recording import MovementExit, replay_flow
+from dtsnn_lite.inference import input_shares
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import FlowConfig, FlowNet, build, layer_shapes
 from dtsnn_lite.scenes import FLOW_S, flow_scene, grid
@@ -260,7 +262,7 @@ def test_a_recording_holds_the_errors_of_the_fields_it_keeps(clips):
 
 def test_shares_are_those_of_the_inputs_and_tiles_are_awake_where_one_row_is(clips):
     net, frames = net_of(), clips.frames[:4]
-    densities, awake = input_shares(net, frames, 5)
+    densities, awake = input_shares(net, events(frames.float(), 5))
     assert densities.shape == awake.shape == (5, len(layer_shapes(net)))
     assert np.allclose(densities[:, 0], frames.float().mean(dim=(0, 2, 3, 4)))
     windows = torch.nn.functional.max_pool2d(frames.flatten(0, 1).float().amax(dim=1, keepdim=True), 3, 1, 1)        # 18 rows: one tile

@@ -89,7 +89,8 @@ def test_a_recording_comes_back_as_it_was_saved_to_half_precision(tmp_path):
     ({"error": np.ones(N)}, r"error is \(timesteps, clips\)"),
     ({"moved": np.ones((T, N + 1))}, "error, everywhere and moved"),
     ({"zero": np.ones(N + 1)}, r"zero is \(40,\)"),
-    ({"densities": np.full((T, 3), 1.5)}, "shares"),
+    ({"densities": np.full((T, 3), 1.5)}, "a density is a share of spikes"),
+    ({"awake": np.zeros((T, 3))}, "awake at least as often"),
     ({"awake": np.ones((T, 2))}, r"densities and awake are \(T, L\)"),
     ({"fields": np.zeros((T - 1, 2, 2, 4, 4))}, "fields are"),
 ])

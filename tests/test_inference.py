@@ -1,19 +1,20 @@
 """The bridge: a recording replayed is a network that really stops."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from dtsnn_lite.checkpoints import load_shipped
+from dtsnn_lite.checkpoints import load_shipped, shipped_path, spiking_net
 from dtsnn_lite.chip import hp_adc_65nm
 from dtsnn_lite.data import as_input, digits
 from dtsnn_lite.encoding import Rate, direct, events
 from dtsnn_lite.exits import ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, replay, trade_off
-from dtsnn_lite.inference import _note_awake, awake_shares, dynamic_inference, folded, grouped_inference, keep, record
+from dtsnn_lite.inference import array_rows, dynamic_inference, folded, grouped_inference, input_shares, keep, record
 from dtsnn_lite.losses import running_mean
-from dtsnn_lite.models import ConvConfig, Current, ResNetConfig, build
+from dtsnn_lite.models import ConvConfig, Current, ResNetConfig, SpikingNet, build, layer_shapes
 from dtsnn_lite.neurons import LIF
 from dtsnn_lite.policy import PolicyNet, choose_steps
 from dtsnn_lite.recording import shipped
@@ -311,25 +312,140 @@ def test_a_net_on_a_chip_cannot_be_folded():
         folded(net)
 
 
-# --- silence ---------------------------------------------------------------------------
+# --- what the layers read ------------------------------------------------------------------
+
+def plain(stages: tuple[tuple[int, ...], ...], size: int = 4, channels: int = 1) -> SpikingNet:
+    """A net whose first layer copies its input to each channel, twice as strong, and fires on each pixel above a half."""
+    net = build(ConvConfig((channels, size, size), stages, 2, LIF(beta=0.0, v_th=1.0))).eval()
+    with torch.no_grad():
+        net.currents[0][0].weight.zero_()
+        net.currents[0][0].weight[:, :, 1, 1] = 2.0
+    return net
+
+
+def test_a_pool_of_four_neurons_of_which_one_fires_is_read_four_times_as_full():
+    images = torch.zeros(1, 1, 4, 4)
+    images[0, 0, ::2, 1::2] = 1                                           # one of the four pixels under each pool
+    seen = record(plain(((3,),)), images, torch.tensor([0]), 2)
+    assert seen.spike_rates.tolist() == [[4 / 16]] * 2
+    assert seen.densities.tolist() == [[4 / 16, 4 * 4 / 16]] * 2          # bits come in, and the head reads ones only
+    assert seen.awake.tolist() == [[1.0, 1.0]] * 2                        # no 3 x 3 window misses all of them
 
 
 def test_one_spiking_pixel_wakes_the_reads_that_see_it():
     """A 3 x 3 window sees one pixel in the middle of a 4 x 4 map from 9 of 16 places; a tile of 9 rows is one channel's window."""
+    net = plain(((2, 2),))
+    with torch.no_grad():
+        net.currents[0][0].weight[0] = 0                                  # the first channel is silent
+    x = torch.zeros(3, 1, 1, 4, 4)
+    x[0, 0, 0, 1, 1] = 1                                                  # at the first of three timesteps
+    for rows, awake in ((9, (0 + 9 / 16) / 2), (18, 9 / 16), (64, 9 / 16), (1, 9 / (18 * 16))):
+        densities, shares = input_shares(net, x, rows)
+        assert densities[:, 1] == pytest.approx([1 / 32, 0, 0])
+        assert shares[:, 1] == pytest.approx([max(awake, 1 / 32), 0, 0])
+
+
+def test_a_full_map_is_never_less_awake_than_full():
+    """Tiles of one row: those at the border of the window read padding, which no bill counts."""
+    densities, awake = input_shares(plain(((2,),)), torch.ones(2, 1, 1, 4, 4), rows=1)
+    assert (densities == 1).all() and (awake == 1).all()
+
+
+def by_hand(layer: torch.nn.Module, x: torch.Tensor, timesteps: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Density and awake share of what a layer reads, out of its unfolded inputs, a tile after the other."""
+    spikes = x.flatten(0, -2)[..., None]                                  # (reads, rows of the layer, 1)
+    if isinstance(layer, torch.nn.Conv2d):
+        spikes = torch.nn.functional.unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    tiles = [(tile != 0).any(dim=1).reshape(timesteps, -1).double().mean(dim=1) for tile in spikes.split(rows, dim=1)]
+    return (x != 0).reshape(timesteps, -1).double().mean(dim=1).numpy(), torch.stack(tiles).mean(dim=0).numpy()
+
+
+@pytest.mark.parametrize("rows", [7, 16, 64])
+def test_what_is_read_is_what_the_unfolded_inputs_hold(net, rows):
+    x, found = (Rate(seed=3)(IMAGES, T) * 1.0), []
+    layers = [m for m in net.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+    hooks = [m.register_forward_hook(lambda layer, given, _: found.append(by_hand(layer, given[0], T, rows))) for m in layers]
+    with torch.no_grad():
+        net(x)
+    for hook in hooks:
+        hook.remove()
+    densities, shares = input_shares(net, x, rows)
+    assert densities.shape == shares.shape == (T, len(layer_shapes(net)))
+    for n, (density, awake) in enumerate(found):
+        assert densities[:, n] == pytest.approx(density, abs=1e-6)
+        assert shares[:, n] == pytest.approx(np.maximum(awake, density), abs=1e-6)
+
+
+@EVERY
+def test_a_recording_holds_what_the_layers_read_whatever_the_batches(net, coding, items):
+    seen = record(net, items, LABELS, T, batch=9, coding=coding)
+    shares = [len(at) / N * np.stack(input_shares(net, coding(items[at], T, at))) for at in torch.arange(N).split(9)]
+    assert np.stack([seen.densities, seen.awake]) == pytest.approx(np.sum(shares, axis=0), abs=1e-6)
+    assert seen.rows == 64 and seen.densities.shape == (T, len(layer_shapes(net)))
+
+
+def test_an_image_of_grey_values_is_full_and_one_of_bits_as_full_as_it_is(net):
+    bits = (IMAGES > 0.5).float()
+    grey, black_and_white = (record(net, images, LABELS, T) for images in (IMAGES, bits))
+    assert (grey.densities[:, 0] == 1).all() and (grey.awake[:, 0] == 1).all()
+    assert black_and_white.densities[:, 0] == pytest.approx(float(bits.mean()))
+    mixed = record(net, torch.cat([bits[:20], IMAGES[20:]]), LABELS, T, batch=5)              # one grey batch of five
+    assert (mixed.densities[:, 0] == 1).all()
+
+
+def test_what_is_read_behind_a_pool_of_spikes_is_fuller_than_what_is_fired():
+    images, labels, digits_net = as_input(digits().test.images[:60]), digits().test.labels[:60], load_shipped("digits")
+    seen = record(digits_net, images, labels, 3, batch=25)
+    with torch.no_grad():
+        _, spikes, _ = digits_net.eval().advance(direct(images, 3), digits_net.empty_state())
+    pooled = [[torch.nn.functional.max_pool2d(s[t], 2).mean().item() for s in spikes] for t in range(3)]
+    np.testing.assert_allclose(seen.densities[:, 1:], pooled, atol=1e-6)
+    assert (seen.densities[:, 1:] > seen.spike_rates).all() and (seen.densities[:, 1:] < 4 * seen.spike_rates + 1e-6).all()
+
+
+def test_what_is_read_behind_a_pool_of_currents_is_what_is_fired():
     torch.manual_seed(0)
-    quiet = build(ConvConfig((1, 4, 4), ((2, 2),), 2, LOW)).eval()
-    spikes = torch.zeros(1, 2, 4, 4)
-    spikes[0, 1, 1, 1] = 1
-    shares = [[]]
-    _note_awake(shares, 9, quiet.currents[1][0], (spikes,), quiet.currents[1][0](spikes))
-    _note_awake(shares, 18, quiet.currents[1][0], (spikes,), quiet.currents[1][0](spikes))
-    assert shares == [[(0 + 9 / 16) / 2, 9 / 16]]
+    net = build(CONFIGS["currents"]).eval()
+    seen = record(net, IMAGES, LABELS, 4)
+    np.testing.assert_allclose(seen.densities[:, 1:], seen.spike_rates, atol=1e-6)
 
 
 def test_tiles_sleep_more_often_than_independent_spikes_would_let_them():
-    images = as_input(digits().test.images[:50])
-    net = load_shipped("digits")
-    awake, seen = awake_shares(net, images, 4), record(net, images, digits().test.labels[:50], 4)
-    assert awake.shape == seen.spike_rates.shape and (awake >= seen.spike_rates).all() and (awake <= 1).all()
-    assert (awake[:, 0] < 1 - (1 - seen.spike_rates[:, 0]) ** 64 - 0.2).all()
-    assert (awake_shares(net, images, 4, rows=16) <= awake).all()                           # a smaller tile sees less
+    seen, net, x = shipped("digits-test"), load_shipped("digits"), direct(as_input(digits().test.images[:50]), 4)
+    assert (seen.awake >= seen.densities).all() and (seen.awake <= 1).all()
+    assert (seen.awake[:, 1] < 1 - (1 - seen.densities[:, 1]) ** 64 - 0.2).all()
+    assert (input_shares(net, x, rows=16)[1] <= input_shares(net, x)[1] + 1e-6).all()         # a smaller tile sees less
+
+
+def test_a_net_on_a_chip_is_read_in_the_rows_of_its_arrays():
+    net = build(CONFIGS["conv"]).eval()
+    net.move_to(replace(hp_adc_65nm, rows=16, cols=16))
+    seen = record(net, IMAGES, LABELS, 2)
+    assert seen.rows == 16 and seen.reads.awake_on(64) is None
+    low, high = (input_shares(net, direct(IMAGES, 2), rows)[1] for rows in (16, 64))
+    assert seen.awake == pytest.approx(low, abs=1e-6) and (low[:, 1:] < high[:, 1:] - 0.01).any()
+
+
+def test_listening_changes_nothing_and_leaves_nothing_behind(net):
+    net.train()
+    input_shares(net, direct(IMAGES, 2))
+    assert net.training and not any(module._forward_pre_hooks for module in net.modules())
+    net.eval()
+    assert record(net, IMAGES, LABELS, 2).f[0] == pytest.approx(net(direct(IMAGES, 2))[0].detach().numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-hard", "digits-4-bit", "digits-hp-adc", "digits-adc-less", "digits-converted",
+                                  "gestures"])
+def test_a_shipped_recording_knows_what_its_network_reads(name):
+    net = spiking_net(shipped_path(name.replace("-converted", "-ann")))
+    for split in ("calibration", "test"):
+        seen = shipped(f"{name}-{split}")
+        assert seen.densities.shape == (seen.timesteps, len(layer_shapes(net)))
+        assert seen.rows == array_rows(net)
+        assert (seen.densities[:, 1:] >= seen.spike_rates - 1e-5).all()
+
+
+def test_the_shipped_shares_are_those_of_the_shipped_network():
+    seen, test = shipped("digits-test"), digits().test
+    densities, awake = input_shares(load_shipped("digits"), direct(as_input(test.images), 4))
+    assert seen.densities == pytest.approx(densities, abs=1e-5) and seen.awake == pytest.approx(awake, abs=1e-5)

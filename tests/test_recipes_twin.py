@@ -9,18 +9,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
 from dtsnn_lite.__main__ import trained_names
-from dtsnn_lite.checkpoints import card_of, load_ann, load_shipped, shipped_ann
+from dtsnn_lite.checkpoints import card_of, load_ann, shipped_ann
 from dtsnn_lite.conversion import QCFS, AnnConfig, QuantisedANN, convert
 from dtsnn_lite.data import Split, Splits, digits
-from dtsnn_lite.encoding import direct
 from dtsnn_lite.files import ASSETS
-from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, DIGITS, ConvConfig, build
 from dtsnn_lite.proofs.recipes import RECIPES
-from dtsnn_lite.proofs.recipes_twin import TWINS, TwinRecipe, begin_with, make_twin, one_answer, rates_read, record_twin
+from dtsnn_lite.proofs.recipes_twin import TWINS, TwinRecipe, begin_with, make_twin, one_answer, record_twin
 from dtsnn_lite.recording import Recording, shipped
 
 SHIPPED = sorted(path.stem.removesuffix("-test") for path in ASSETS.glob("*-twin*-test.npz"))
@@ -110,24 +107,6 @@ def test_the_bits_of_a_recording_are_those_that_the_next_layer_reads():
             assert seen.about["bit_rates"][bit][layer] == pytest.approx(ones, abs=1e-5)
         assert 0 <= codes.min() and codes.max() <= 7
     assert seen.spike_rates[0] == pytest.approx(np.mean(seen.about["bit_rates"], axis=0), abs=1e-5)
-
-
-def test_what_is_read_behind_a_pool_of_spikes_is_fuller_than_what_is_fired():
-    net, test = load_shipped("digits").eval(), few_digits(60).test
-    read = rates_read(net, test, 3, batch=25)
-    with torch.no_grad():
-        _, spikes, _ = net.advance(direct(test.images, 3), net.empty_state())
-    by_hand = [[functional.max_pool2d(s[t], 2).mean().item() for s in spikes] for t in range(3)]
-    np.testing.assert_allclose(read, by_hand, atol=1e-6)
-    fired = record(net, test.images, test.labels, 3).spike_rates
-    assert (read > fired).all() and (read < 4 * fired + 1e-6).all()
-
-
-def test_what_is_read_behind_a_pool_of_currents_is_what_is_fired():
-    torch.manual_seed(0)
-    net = build(ConvConfig((1, 8, 8), ((3,), (4,)), 3, pooled="currents")).eval()
-    images, labels = torch.rand(10, 1, 8, 8), torch.zeros(10, dtype=torch.int64)
-    np.testing.assert_allclose(rates_read(net, Split(images, labels), 4), record(net, images, labels, 4).spike_rates, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

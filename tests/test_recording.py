@@ -16,7 +16,8 @@ RNG = np.random.default_rng(3)
 
 def a_recording(timesteps: int = 3, images: int = 7, classes: int = 4) -> Recording:
     return Recording(RNG.normal(size=(timesteps, images, classes)), RNG.integers(0, classes, images),
-                     RNG.random((timesteps, 2)), {"network": "random", "seed": 3})
+                     RNG.random((timesteps, 2)), {"network": "random", "seed": 3},
+                     densities=RNG.random((timesteps, 3)), awake=np.ones((timesteps, 3)), rows=32)
 
 
 class Bomb:
@@ -46,6 +47,7 @@ def test_a_subset_keeps_its_images_together():
     assert np.array_equal(part.f, seen.f[:, index])
     assert np.array_equal(part.labels, seen.labels[index])
     assert np.array_equal(part.correct, seen.correct[:, index])
+    assert np.array_equal(part.densities, seen.densities) and np.array_equal(part.awake, seen.awake) and part.rows == 32
 
 
 def test_what_follows_from_the_logits_is_computed_once():
@@ -55,7 +57,7 @@ def test_what_follows_from_the_logits_is_computed_once():
     assert np.array_equal(other.predictions, seen.predictions[:, [2, 1]])       # a new recording computes its own
 
 
-@pytest.mark.parametrize("name", ["f", "labels", "spike_rates", "predictions", "correct", "accuracy"])
+@pytest.mark.parametrize("name", ["f", "labels", "spike_rates", "densities", "awake", "predictions", "correct", "accuracy"])
 def test_nothing_that_an_answer_hangs_on_can_be_written(name):
     with pytest.raises(ValueError, match="read-only"):
         getattr(a_recording(), name)[...] = 0
@@ -77,7 +79,19 @@ def test_saving_and_loading_changes_only_the_rounding_to_half_precision(tmp_path
     assert np.array_equal(back.f, seen.f.astype(np.float16))
     assert np.array_equal(back.labels, seen.labels)
     assert np.array_equal(back.spike_rates, seen.spike_rates)
+    assert np.array_equal(back.densities, seen.densities) and np.array_equal(back.awake, seen.awake) and back.rows == seen.rows == 32
     assert back.about == seen.about
+
+
+def test_a_file_of_an_earlier_edition_is_billed_by_the_spikes_that_were_fired(tmp_path):
+    seen = a_recording()
+    np.savez(tmp_path / "old.npz", f=seen.f, labels=seen.labels, spike_rates=seen.spike_rates, about=json.dumps({}))
+    old = Recording.load(tmp_path / "old.npz")
+    assert old.densities is None and old.awake is None and old.reads.awake is None
+    assert np.allclose(old.reads.densities, seen.spike_rates)
+    old.save(tmp_path / "again.npz")
+    assert Recording.load(tmp_path / "again.npz").densities is None
+    assert np.allclose(seen.reads.densities, seen.densities) and np.allclose(seen.reads.awake_on(32), seen.awake)
 
 
 @pytest.mark.parametrize("f", [[2048, 2049], [70_000, 1]], ids=["close", "large"])
@@ -203,6 +217,13 @@ GOOD = dict(f=np.zeros((2, 3, 4)), labels=np.array([0, 1, 2]), spike_rates=np.ze
     (dict(spike_rates=np.zeros((3, 1))), r"spike_rates is \(timesteps=2, layers\); got shape \(3, 1\)"),
     (dict(spike_rates=np.full((2, 1), np.nan)), r"in \[0, 1\]; got nan"),
     (dict(spike_rates=np.full((2, 1), 1.5)), r"in \[0, 1\]; got 1.5 to 1.5"),
+    (dict(densities=np.ones((2, 2))), "densities and awake are measured together: give both or neither"),
+    (dict(awake=np.ones((2, 2))), "give both or neither"),
+    (dict(densities=np.ones((3, 2)), awake=np.ones((3, 2))), r"\(timesteps=2, layers\); got densities of shape \(3, 2\)"),
+    (dict(densities=np.ones((2, 2)), awake=np.ones(2)), r"\(timesteps=2, layers\); got awake of shape \(2,\)"),
+    (dict(densities=np.full((2, 2), 1.5), awake=np.ones((2, 2))), "share of spikes"),
+    (dict(densities=np.full((2, 2), 0.5), awake=np.full((2, 2), 0.4)), "awake at least as often as one of its rows spikes"),
+    (dict(densities=np.full((2, 2), 0.5), awake=np.ones((2, 2)), rows=0), "rows is a whole number"),
 ])
 def test_wrong_arrays_are_refused_with_their_reason(change, message):
     with pytest.raises(ValueError, match=message):

@@ -101,12 +101,12 @@ def cheapest(calibration: Recording, accuracy: float) -> EntropyExit | None:
 
 def _stopping(own: Mapping[str, Recording], rule: ThresholdPolicy, chip: Chip, net: SpikingNet) -> tuple[float, float, float]:
     run = replay(own["test"], rule)
-    step = timestep_cost(layer_shapes(net), chip, own["test"].spike_rates)
+    step = timestep_cost(layer_shapes(net), chip, own["test"].reads)
     return run.accuracy, run.mean_timesteps, float(inference_cost(run.t_hat, step, exit_check_cost(chip)).edp_pj_ns.mean())
 
 
 def _billed(seen: Recording, t_hat: np.ndarray, chip: Chip, net: SpikingNet) -> tuple[float, float, float]:
-    step = timestep_cost(layer_shapes(net), chip, seen.spike_rates)
+    step = timestep_cost(layer_shapes(net), chip, seen.reads)
     return float(seen.accuracy[-1]), float(t_hat.mean()), float(inference_cost(t_hat, step).edp_pj_ns.mean())
 
 

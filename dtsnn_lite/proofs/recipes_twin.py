@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ from dtsnn_lite.bit_serial import bit_rates
 from dtsnn_lite.checkpoints import load_shipped, save_ann
 from dtsnn_lite.conversion import QCFS, AnnConfig, QuantisedANN
 from dtsnn_lite.data import Split, Splits, as_input
-from dtsnn_lite.encoding import direct
 from dtsnn_lite.files import ASSETS
 from dtsnn_lite.models import ConvConfig, SpikingNet, evaluating
 from dtsnn_lite.proofs.cards import card, device_of, four_places, rounded, versions
@@ -101,28 +99,6 @@ def record_twin(ann: QuantisedANN, split: Split, about: dict, batch: int = 250) 
     each = np.sum(rates, axis=0) / len(split)
     about = {**about, "bits": bits, "bit_rates": np.round(each, 5).tolist()}
     return Recording(torch.cat(logits)[None].numpy(), split.labels.numpy(), each.mean(axis=0)[None], about)
-
-
-@torch.no_grad()
-def rates_read(net: SpikingNet, split: Split, timesteps: int, batch: int = 250) -> np.ndarray:
-    """Share of ones in what each layer behind the first reads, (T, L): `Recording.spike_rates` lie before a pool, these behind it.
-
-    A 2 x 2 pool of spikes fires where one of four does, so that what is read is fuller.
-    """
-    layers = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))][1:]
-    read: list[list[Tensor]] = [[] for _ in layers]
-    with evaluating(net), ExitStack() as hooks:
-        for layer, kept in zip(layers, read, strict=True):
-            hooks.callback(layer.register_forward_pre_hook(partial(_keep_rates, kept, timesteps)).remove)
-        for images in split.images.split(batch):
-            net(direct(as_input(images), timesteps))
-    weights = np.array([len(images) for images in split.images.split(batch)]) / len(split)
-    return np.stack([weights @ torch.stack(kept).numpy() for kept in read], axis=1)
-
-
-def _keep_rates(kept: list[Tensor], timesteps: int, layer: nn.Module, inputs: tuple[Tensor]) -> None:
-    """A forward hook: the share of ones at each timestep, (T,), of what a layer reads, (T, B, ...) or (T B, ...)."""
-    kept.append((inputs[0].reshape(timesteps, -1) > 0).double().mean(dim=1))
 
 
 def make_twin(recipe: TwinRecipe, folder: Path, seed: int = 0, progress: bool = True, note: str = "",

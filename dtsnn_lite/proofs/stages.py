@@ -212,7 +212,7 @@ def make_designs(hp_adc: SpikingNet, adc_less: Mapping[str, SpikingNet], images:
     splits = digits()
     sample, x, z = as_input(splits.train.images[:100]), as_input(splits.test.images[:images]), splits.test.labels[:images]
     tables: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    rates = {}
+    densities = {}
     for converter, readout in READOUTS.items():
         for rows in SIZES:
             net = adc_less.get(rows, adc_less["64"]) if converter == "sa" else hp_adc
@@ -224,9 +224,9 @@ def make_designs(hp_adc: SpikingNet, adc_less: Mapping[str, SpikingNet], images:
                 continue
             seen = record(moved, x, z, TIMESTEPS)
             tables[f"{converter}-{rows}"] = exit_tables(seen)
-            rates[f"{converter}-{rows}"] = seen.spike_rates
+            densities[f"{converter}-{rows}"] = seen.reads.densities
     untrained = frozenset(f"sa-{rows}" for rows in SIZES if rows not in adc_less)
-    return Designs(tables, layer_shapes(hp_adc), rates["flash5-64"], images, untrained)
+    return Designs(tables, layer_shapes(hp_adc), densities["flash5-64"], images, untrained)
 
 
 def stage_accuracies() -> dict[str, dict[str, list[float]]]:

@@ -102,7 +102,7 @@ def measured(job: Job) -> list[Row]:
     moved = start_from(net, job.chip, as_input(data.train.images[:100]), job.timesteps).eval()
     test = data.test
     seen = record(moved, as_input(test.images[:job.images]), test.labels[:job.images], job.timesteps)
-    step, check = timestep_cost(layer_shapes(moved), job.chip, seen.spike_rates), exit_check_cost(job.chip, seen.classes)
+    step, check = timestep_cost(layer_shapes(moved), job.chip, seen.reads), exit_check_cost(job.chip, seen.classes)
     still_edp = float(static_cost(job.timesteps, step).edp_pj_ns[0])
     found = []
     for theta in job.thetas:

@@ -10,10 +10,11 @@ import traitlets
 
 from dtsnn_lite.chip import HPADC, Chip, LayerShape, Parts65nm, SenseAmp, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.components import constants
-from dtsnn_lite.cost import exit_check_cost, inference_cost, input_densities, timestep_cost
+from dtsnn_lite.cost import exit_check_cost, inference_cost, timestep_cost
 from dtsnn_lite.designs import POSITIONS, READOUTS, SIZES, Designs, shipped_designs
 from dtsnn_lite.floorplan import area_mm2
 from dtsnn_lite.mapping import unpadded_positions
+from dtsnn_lite.reads import input_densities
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
 from dtsnn_lite.widgets.quantities import quantity, ratio, signed
 
