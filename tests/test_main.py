@@ -3,19 +3,23 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dtsnn_lite.__main__ import main
-from dtsnn_lite.checkpoints import load_net
+from dtsnn_lite.checkpoints import load_net, load_shipped
+from dtsnn_lite.chip import hp_adc_65nm
+from dtsnn_lite.cost import timestep_cost
 from dtsnn_lite.data import Split, Splits, digits
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, replay, trade_off
-from dtsnn_lite.models import ConvConfig
+from dtsnn_lite.models import ConvConfig, layer_shapes
 from dtsnn_lite.proofs import recipes
 from dtsnn_lite.proofs.facts import facts
 from dtsnn_lite.proofs.recipes_seenn import MAKERS
 from dtsnn_lite.proofs.recipes_twin import TWINS
+from dtsnn_lite.reads import as_fired
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
 
@@ -102,12 +106,25 @@ def test_record_runs_a_shipped_network_again(capsys, tmp_path):
     assert np.array_equal(again.labels, seen.labels)
     assert again.accuracy == pytest.approx(seen.accuracy, abs=2 / 500)
     assert again.about["split"] == "calibration"
+    assert again.densities == pytest.approx(seen.densities, abs=1e-3) and again.awake == pytest.approx(seen.awake, abs=1e-3)
+    assert result["densities"] == pytest.approx(again.densities.mean(axis=0).tolist()) and again.rows == seen.rows == 64
 
 
 @pytest.mark.parametrize("name", ["digits-4-bit", "digits-ann"])
 def test_record_finds_the_data_of_a_network_and_converts_an_ann(capsys, tmp_path, name):
     result = said(capsys, "record", name, "--split", "calibration", "--timesteps", "8", "--out", str(tmp_path))
     assert result["images"] == 500 and result["accuracy"][-1] > 0.9
+
+
+def test_a_recording_is_billed_by_what_its_layers_read(capsys, tmp_path):
+    seen = shipped("digits-test")
+    bill = said(capsys, "cost", "digits-test", "--chip", "hp_adc_65nm")
+    shapes, chip = layer_shapes(load_shipped("digits")), replace(hp_adc_65nm, timesteps=4)
+    assert bill["step_pj"] == pytest.approx(timestep_cost(shapes, chip, seen.reads).step_pj)
+    replace(seen, densities=None, awake=None).save(tmp_path / "old.npz")
+    fired = said(capsys, "cost", str(tmp_path / "old.npz"), "--chip", "hp_adc_65nm")
+    assert fired["step_pj"] == pytest.approx(timestep_cost(shapes, chip, as_fired(seen.spike_rates)).step_pj)
+    assert fired["parts_pj"]["converters"] < bill["parts_pj"]["converters"]                # the pools fill what is read
 
 
 def test_a_converted_networks_recording_is_billed_for_its_own_timesteps(capsys):

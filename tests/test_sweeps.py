@@ -12,9 +12,11 @@ import pytest
 
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import load_shipped
+from dtsnn_lite.cost import exit_check_cost, inference_cost, timestep_cost
 from dtsnn_lite.data import digits
 from dtsnn_lite.exits import EntropyExit, replay
 from dtsnn_lite.inference import record
+from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.proofs import sweeps
 from dtsnn_lite.proofs.stages import start_from
 from dtsnn_lite.proofs.sweeps import Job, edition, grid, measured, on_cluster, on_this_machine, sweep
@@ -59,9 +61,12 @@ def test_a_row_is_what_recording_and_replaying_on_that_chip_gives():
     job = Job("digits", 32, "flash4", images=20, timesteps=2, thetas=(0.2,), gamma=0.0)
     images, labels = digits().test.images[:20], digits().test.labels[:20]
     moved = start_from(load_shipped("digits"), job.chip, digits().train.images[:100], 2).eval()
-    run = replay(record(moved, images, labels, 2), EntropyExit(0.2))
+    seen = record(moved, images, labels, 2)
+    run, step = replay(seen, EntropyExit(0.2)), timestep_cost(layer_shapes(moved), job.chip, seen.reads)
     row, = measured(job)
     assert (row["accuracy"], row["mean_timesteps"]) == (run.accuracy, run.mean_timesteps)
+    assert row["energy_pj"] == pytest.approx(inference_cost(run.t_hat, step, exit_check_cost(job.chip)).energy_pj.mean())
+    assert seen.rows == 32 and seen.reads.awake_on(job.chip.rows) is not None
     assert job.chip.rows == job.chip.cols == 32 and job.chip.readout.bits == 4
 
 

@@ -131,7 +131,7 @@ class DesignExplorer(Explorer):
 
     converter  a key of NAMES       rows  "32", "64" or "128"       mux  "1" or "8"
     theta      exit threshold; 0 never stops early and pays for no check
-    spikes     times the recorded rates
+    spikes     times the recorded share of what layers read; so changed, rows are taken for independent
     several    a conversion may take several clock cycles         leakage  bill it as well
     """
 
