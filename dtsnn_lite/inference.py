@@ -27,7 +27,7 @@ from dtsnn_lite.recording import Recording
 @torch.no_grad()
 def record(net: SpikingNet, images: Tensor, labels: Labels, timesteps: int,
            batch: int = 100, about: dict | None = None, coding: Coding = direct) -> Recording:
-    """Everything an exit can ask of a network: f_t(x) of all images and timesteps.
+    """Everything an exit can ask of a network: f_t(x) of all images and timesteps; and what its layers fire and read, for the bill.
 
     images  (N, ...) items of the coding: images (C, H, W), or sequences (T, C, H, W) for `events`
 
@@ -98,7 +98,8 @@ def _advance_noting(net: SpikingNet, x: Tensor, rows: int) -> tuple[Tensor, list
 def _note(notes: list[Tensor], timesteps: int, batch: int, rows: int, layer: nn.Conv2d | nn.Linear, inputs: tuple[Tensor]) -> None:
     """A forward hook: density (T,) and awake share (T,) of what a layer reads; what does not change it reads once."""
     on = (inputs[0] != 0).float()
-    steps = 1 if isinstance(layer, nn.Conv2d) and len(on) == batch else timesteps
+    over_time = isinstance(layer, nn.Conv2d) or on.dim() == 2               # else timesteps stand on an axis of their own, (T, B, ...)
+    steps = 1 if over_time and len(on) == batch else timesteps
     density = on.reshape(steps, -1).mean(dim=1)
     awake = (_spikes_in_tiles(layer, on, rows) > 0).reshape(steps, -1).float().mean(dim=1)
     notes.append(torch.stack([density, awake.maximum(density)]).expand(2, timesteps))

@@ -426,6 +426,32 @@ def test_a_net_on_a_chip_is_read_in_the_rows_of_its_arrays():
     assert seen.awake == pytest.approx(low, abs=1e-6) and (low[:, 1:] < high[:, 1:] - 0.01).any()
 
 
+class Flat(SpikingNet):
+    """A net whose first layer is linear, and is asked for one image or for all timesteps at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_shape, self.layers = (1, 8, 8), 1
+        self.look, self.head = torch.nn.Linear(64, 5), torch.nn.Linear(5, 4)
+
+    def first_current(self, x: torch.Tensor) -> torch.Tensor:
+        return self.look(8 * x.flatten(1))
+
+    def advance_from(self, current, state):
+        s, u = self.fire(current, state[0])
+        return self.head(s), [s], (u,)
+
+
+def test_a_first_layer_may_be_linear():
+    torch.manual_seed(2)
+    net, bits = Flat().eval(), (IMAGES > 0.7).float()
+    seen = record(net, bits, LABELS, T)
+    assert seen.densities[:, 0] == pytest.approx(float(bits.mean())) and (seen.awake[:, 0] == 1).all()
+    assert seen.densities[:, 1] == pytest.approx(seen.spike_rates[:, 0], abs=1e-6) and seen.densities[:, 1].min() > 0
+    random = record(net, IMAGES, LABELS, T, coding=Rate(seed=3))
+    assert random.densities[:, 0] == pytest.approx(Rate(seed=3)(IMAGES, T).flatten(1).mean(dim=1).numpy(), abs=1e-6)
+
+
 def test_listening_changes_nothing_and_leaves_nothing_behind(net):
     net.train()
     input_shares(net, direct(IMAGES, 2))
