@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dtsnn_lite.chip import adc_less_65nm
 from dtsnn_lite.flow_recording import (FlowRecording, MovementExit, calibrate_movement, flow_run_of, movement_check_cost,
-                                       movement_trade_off, oracle_trade_off, replay_flow)
+                                       movement_trade_off, oracle_trade_off, replay_flow, shipped_flow)
 
 T, N = 5, 40
 
@@ -20,7 +20,7 @@ def recording(seed: int, timesteps: int = T, clips: int = N) -> FlowRecording:
     moved[:, : clips // 4] = np.round(moved[:, : clips // 4])                              # ties
     shares = dice.random((timesteps, 3))
     fields, zero = np.zeros((timesteps, 2, 2, 4, 4)), dice.gamma(2, 2, clips)
-    return FlowRecording(error, error + 0.1, moved, zero, fields, shares, shares, {"seed": seed})
+    return FlowRecording(error, error + 0.1, moved, zero, fields, shares, shares, {"seed": seed}, rows=16)
 
 
 def by_hand(error, moved):
@@ -80,6 +80,8 @@ def test_a_recording_comes_back_as_it_was_saved_to_half_precision(tmp_path):
     seen.save(tmp_path / "a.npz")
     again = FlowRecording.load(tmp_path / "a.npz")
     assert np.allclose(again.error, seen.error, rtol=1e-3) and np.array_equal(again.densities, seen.densities)
+    assert again.rows == seen.rows == 16 and np.array_equal(again.reads.awake_on(16), seen.awake)
+    assert again.reads.awake_on(64) is None and shipped_flow("flow-test").rows == 64        # a file that does not say it: 64
     assert again.about == {"seed": 3} and again.fields.shape == (T, 2, 2, 4, 4) and (again.timesteps, again.clips) == (T, N)
     assert not again.error.flags.writeable
 
