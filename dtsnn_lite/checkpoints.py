@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from dtsnn_lite.chip import Charges, Chip, Constant, ExitUnit, Flaws, readouts
+from dtsnn_lite.chip import Charges, Chip, Constant, ExitUnit, Flaws, PowerLawDrift, Wires, readouts
 from dtsnn_lite.components import Prices
 from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.files import ASSETS, POLICIES, whole_file
@@ -173,7 +173,12 @@ def chip_of(saved: dict[str, Any]) -> Chip:
             saved[name] = _known("read-out", readout.pop("kind"), readouts())(**readout)
     charges = _with(_known("price list", saved.pop("charges"), known)(), saved.pop("prices", {}))
     return Chip(**saved | {"charges": charges, "exit_unit": _with(ExitUnit(), saved.pop("exit_unit", {})),
-                           "flaws": Flaws(**saved.pop("flaws", {}))})
+                           "flaws": _flaws_of(saved.pop("flaws", {}))})
+
+
+def _flaws_of(changed: dict[str, Any]) -> Flaws:
+    parts = {"drift": PowerLawDrift, "wires": Wires}
+    return Flaws(**{name: parts[name](**value) if name in parts else value for name, value in changed.items()})
 
 
 def _unusual(thing: Any) -> dict[str, Any]:
@@ -184,7 +189,8 @@ def _unusual(thing: Any) -> dict[str, Any]:
     for f in fields(thing):
         value = getattr(thing, f.name)
         if value != getattr(usual, f.name):
-            found[f.name] = _unusual(value) if isinstance(value, Prices) else asdict(value) if isinstance(value, Constant) else value
+            nested = isinstance(value, (Prices, PowerLawDrift, Wires))
+            found[f.name] = _unusual(value) if nested else asdict(value) if isinstance(value, Constant) else value
     return found
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from inspect import isabstract
-from math import isfinite, isnan, sqrt
+from math import isfinite, sqrt
 
 from dtsnn_lite.components import AffineSteps, Constant, ExitUnit, Parts65nm, PECycle, Tag
+from dtsnn_lite.flaws import Flaws, PowerLawDrift, Wires, pcm_drift
 from dtsnn_lite.guards import check_whole
 
 __all__ = ["AffineSteps", "Charges", "Chip", "Constant", "Converter", "ExitUnit", "Flaws", "HPADC", "Ideal", "LayerShape",
-           "PECycle", "Parts65nm", "Readout", "SARADC", "SenseAmp", "Tag", "Ternary",
-           "adc_less_65nm", "at_zero", "dtsnn_2023", "hp_adc_65nm", "readouts", "spikesim_rram_64"]
+           "PECycle", "Parts65nm", "PowerLawDrift", "Readout", "SARADC", "SenseAmp", "Tag", "Ternary", "Wires",
+           "adc_less_65nm", "at_zero", "dtsnn_2023", "hp_adc_65nm", "pcm_drift", "readouts", "spikesim_rram_64"]
 
 
 class Readout(ABC):
@@ -229,34 +230,6 @@ class LayerShape:
         return self.rows * self.neurons
 
 
-@dataclass(frozen=True)
-class Flaws:
-    """What real cells and comparators do wrong; each is off by default.
-
-    variation  sigma / mu of a conductance, drawn once, when the cell is programmed
-    on_off     conductance of an on cell over that of an off cell
-    stuck      share of cells that stay fully on or off, half each, drawn once
-    noise      standard deviation of a column's current at each read, in on-cell currents
-    offset     standard deviation of a column's zero point, drawn once, in on-cell currents
-    seed       which chip this is; None: another one at every pass, which is how to train for all of them
-    """
-
-    variation: float = 0.0
-    on_off: float = float("inf")
-    stuck: float = 0.0
-    noise: float = 0.0
-    offset: float = 0.0
-    seed: int | None = 0
-
-    def __post_init__(self) -> None:
-        if not all(map(isfinite, (self.variation, self.stuck, self.noise, self.offset))) or isnan(self.on_off):
-            raise ValueError(f"flaws are finite numbers (only on_off may be infinite: cells that do not leak); got {self}")
-        if min(self.variation, self.stuck, self.noise, self.offset) < 0 or self.stuck > 1:
-            raise ValueError(f"flaws are 0 or more, and stuck is a share of cells; got {self}")
-        if self.on_off <= 1:
-            raise ValueError(f"an on cell conducts more than an off cell: on_off > 1; got {self.on_off}")
-
-
 Charges = PECycle | AffineSteps | Parts65nm
 
 
@@ -271,7 +244,7 @@ class Chip:
     first_readout the first layer's own converter (its input is an image, not spikes); None: as the others
     gated         no spike, no read: a tile without one reads 0, and not what its read-out makes of an empty column
     timesteps     the longest run the accumulators are built for
-    flaws         what its cells and comparators do wrong
+    flaws         what its cells, wires and comparators do wrong
     charges       the price list; None for a chip that only computes
     exit_unit     the block that decides to stop
     speed_up      copies of a layer along each side of its map, at most; 1 copies none for speed

@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dtsnn_lite.chip import Chip, Flaws, Readout
+from dtsnn_lite.cells import cells_differ, conductances
+from dtsnn_lite.chip import Chip, Readout
 from dtsnn_lite.readouts import Kernel, kernel_of, straight
+from dtsnn_lite.wires import Wired, behind_wires
 
 CHUNK_BYTES = 1 << 19           # partial sums of one pass stay in the cache
 
@@ -82,6 +84,8 @@ class Arrays:
     places  (P,): what one unit of each plane is worth
     offset  (tiles, P O): zero point of each column, or None
     gated   a tile is read by the inputs that have a spike in it, and is 0 to the others
+    wired   the cells of both columns of each pair behind wires that resist, or None
+    shaking (R, P O): variance that a pair of cells adds to its column's current when its row has a spike, or None
     """
 
     planes: Tensor
@@ -89,6 +93,8 @@ class Arrays:
     rows: int
     offset: Tensor | None = None
     gated: bool = False
+    wired: Wired | None = None
+    shaking: Tensor | None = None
 
     def tiles(self) -> list[slice]:
         """Row ranges of the arrays."""
@@ -106,29 +112,16 @@ def program(q: Tensor, chip: Chip, salt: int = 0) -> Arrays:
     flaws, offset = chip.flaws, None
     chosen = int(torch.randint(2 ** 31, ())) if flaws.seed is None else flaws.seed
     dice = torch.Generator().manual_seed(1_000_003 * chosen + salt)
-    if flaws.variation or flaws.stuck or flaws.on_off != float("inf"):
-        planes = planes + (flawed(planes.detach(), 2 ** chip.cell_bits - 1, flaws, dice) - planes.detach())
+    plus, minus = (side.detach().clamp(min=0) for side in (planes, -planes))
+    if cells_differ(flaws):
+        plus, minus = (conductances(side, 2 ** chip.cell_bits - 1, flaws, dice) for side in (plus, minus))
+        planes = planes + (plus - minus - planes.detach())
     if flaws.offset:
         tiles = -(-len(q) // chip.rows)
         offset = flaws.offset * torch.randn(tiles, planes.shape[1], generator=dice).to(q.device)
-    return Arrays(planes, places, chip.rows, offset, chip.gated)
-
-
-def flawed(planes: Tensor, top: int, flaws: Flaws, dice: torch.Generator) -> Tensor:
-    """Differential pairs as programmed: (g+ - g-) of cells that vary, leak when off, or are stuck."""
-    return _conductances(planes.clamp(min=0), top, flaws, dice) - _conductances((-planes).clamp(min=0), top, flaws, dice)
-
-
-def _conductances(wanted: Tensor, top: int, flaws: Flaws, dice: torch.Generator) -> Tensor:
-    off = top / flaws.on_off
-    g = off + wanted * (1 - 1 / flaws.on_off)
-    if flaws.stuck:
-        draw = torch.rand(g.shape, generator=dice).to(g.device)
-        g = torch.where(draw < flaws.stuck / 2, torch.full_like(g, top), g)
-        g = torch.where((draw >= flaws.stuck / 2) & (draw < flaws.stuck), torch.full_like(g, off), g)
-    if flaws.variation:
-        g = (g * (1 + flaws.variation * torch.randn(g.shape, generator=dice).to(g.device))).clamp_(min=0)
-    return g
+    wired = behind_wires(plus, minus, chip) if flaws.wires.row or flaws.wires.column else None
+    shaking = flaws.cell_noise ** 2 * (plus ** 2 + minus ** 2) if flaws.cell_noise else None
+    return Arrays(planes, places, chip.rows, offset, chip.gated, wired, shaking)
 
 
 def partial_sums(x: Tensor, arrays: Arrays, noise: float = 0.0, dice: torch.Generator | None = None) -> Tensor:
@@ -138,11 +131,19 @@ def partial_sums(x: Tensor, arrays: Arrays, noise: float = 0.0, dice: torch.Gene
 
 def _tile_sum(x: Tensor, arrays: Arrays, n: int, tile: slice, noise: float, dice: torch.Generator | None) -> Tensor:
     ps = x[:, tile] @ arrays.planes[tile]
+    if arrays.wired is not None:
+        ps = ps + (arrays.wired.sums(x.detach()[:, tile], tile) - ps.detach())          # gradients pass as if there were no wires
     if arrays.offset is not None:
         ps = ps + arrays.offset[n]
-    if noise:
-        ps = ps + noise * torch.randn(ps.shape, generator=dice).to(ps.device)
+    if noise or arrays.shaking is not None:
+        size = noise if arrays.shaking is None else _shaken(x.detach()[:, tile], arrays.shaking[tile], noise)
+        ps = ps + size * torch.randn(ps.shape, generator=dice).to(ps.device)
     return ps
+
+
+def _shaken(x: Tensor, shaking: Tensor, noise: float) -> Tensor:
+    """Standard deviation of each column's current at a read: sqrt(noise^2 + sum x^2 shaking)."""
+    return (x ** 2 @ shaking).add_(noise ** 2).sqrt_()
 
 
 def awake(x: Tensor, tile: slice) -> Tensor:
@@ -198,7 +199,7 @@ class _Read(torch.autograd.Function):
         for part, g, dpart in zip(x.split(chunk), grads[0].split(chunk), dx.split(chunk), strict=True):
             g = (g[:, None] * arrays.places[:, None]).flatten(1)                    # (m, P O)
             for n, tile in enumerate(arrays.tiles()):
-                ps = part[:, tile] @ planes[tile]
+                ps = _currents(part[:, tile], arrays, tile)
                 if arrays.offset is not None:
                     ps.add_(arrays.offset[n])
                 heard = g * awake(part, tile)[:, None] if arrays.gated else g
@@ -263,20 +264,26 @@ def has_byte_product() -> bool:
 
 def _as_bytes(arrays: Arrays) -> Tensor | None:
     """The planes as int8, or None where bytes would round: flawed cells, long tiles."""
-    if arrays.offset is not None or arrays.rows > 127:
+    if arrays.offset is not None or arrays.wired is not None or arrays.shaking is not None or arrays.rows > 127:
         return None
     cells = arrays.planes.to(torch.int8)
     return laid_out(cells) if torch.equal(cells.to(arrays.planes.dtype), arrays.planes) else None
+
+
+def _currents(x: Tensor, arrays: Arrays, tile: slice) -> Tensor:
+    return x @ arrays.planes[tile] if arrays.wired is None else arrays.wired.sums(x, tile)
 
 
 def _read_floats(x: Tensor, arrays: Arrays, kernel: Kernel, scales: Tensor, noise: float) -> Tensor:
     total = x.new_zeros(len(x), arrays.planes.shape[1])
     for n, tile in enumerate(arrays.tiles()):
         with _readers(x, tile, total, arrays.gated) as (part, sums):
-            ps = part @ arrays.planes[tile]
+            ps = _currents(part, arrays, tile)
             if arrays.offset is not None:
                 ps.add_(arrays.offset[n])
-            if noise:
+            if arrays.shaking is not None:
+                ps.addcmul_(torch.randn_like(ps), _shaken(part, arrays.shaking[tile], noise))
+            elif noise:
                 ps.add_(torch.randn_like(ps), alpha=noise)
             kernel.add_to(sums, ps, scales[n])
     return combine(total, arrays.places)

@@ -73,10 +73,10 @@ class OnCrossbars(nn.Module):
         """Rows of input (M, R) through the arrays -> (M, O), without the bias."""
         q, step = self.whole_weights()
         arrays, readout = program(q.flatten(1).T, self.chip, self.salt), self.chip.readout
-        noise = self.chip.flaws.noise
+        noise, shakes = self.chip.flaws.noise, arrays.shaking is not None
         if torch.is_grad_enabled():
             scales = self.scales()
-            return step * (matmul(x, arrays, readout, scales, noise) if noise else read(x, arrays, readout, scales))
+            return step * (matmul(x, arrays, readout, scales, noise) if noise or shakes else read(x, arrays, readout, scales))
         spikes = has_byte_product() and self.chip.flaws == Flaws() and is_binary(x)
         return step * fast_matmul(x.to(torch.int8) if spikes else x, arrays, readout, self.scales(), noise)
 

@@ -25,6 +25,7 @@ FLOW = (
     "files",
     "thumbnails",
     "components",
+    "flaws",
     "chip",
     "networks",
     "mapping",
@@ -46,6 +47,8 @@ FLOW = (
     "encoding",
     "neurons",
     "readouts",
+    "cells",
+    "wires",
     "crossbar",
     "crossbar_layers",
     "models",
@@ -71,15 +74,15 @@ FLOW = (
 # Folders beside the flow, each in an order of its own. Besides the files above it there a file may import the whole flow in `proofs`,
 # and the numpy shore in the two others.
 CLASSROOM = ("typed", "seals", "questions", "checks", "variants", "exam", "desk")
-PROOFS = ("published", "fit_65nm", "papers", "cards", "recipes", "recipes_seenn", "recipes_flow", "recipes_twin", "stages", "comparators",
+PROOFS = ("published", "fit_65nm", "papers", "nodal", "cards", "recipes", "recipes_seenn", "recipes_flow", "recipes_twin", "stages", "comparators",
           "league", "sweeps", "facts")
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
            "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "flow_explorer",
            "comparator_explorer", "pipeline_explorer")
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
 # What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
-TORCH_SHORE = {"data", "event_sets", "drift", "encoding", "neurons", "readouts", "crossbar", "crossbar_layers", "models", "losses",
-               "training", "conversion", "policy", "checkpoints", "inference", "flow"}
+TORCH_SHORE = {"data", "event_sets", "drift", "encoding", "neurons", "readouts", "cells", "wires", "crossbar", "crossbar_layers", "models",
+               "losses", "training", "conversion", "policy", "checkpoints", "inference", "flow"}
 NUMPY_SHORE = tuple(name for name in FLOW if name not in TORCH_SHORE)
 MODULES = {*FLOW, *FOLDERS, *(f"{folder}.{file}" for folder, files in FOLDERS.items() for file in files), "__main__"}
 CODE_LINES_A_CELL = 20          # blank lines and comments not counted
