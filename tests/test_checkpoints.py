@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from dtsnn_lite.checkpoints import (ASSETS, card_of, card_path, chip_fields, chip_of, load_ann, load_net, load_shipped, save_ann, save_net,
                                     shipped_path, spiking_net)
-from dtsnn_lite.chip import (SARADC, AffineSteps, Chip, ExitUnit, Flaws, Parts65nm, PECycle, Ternary, adc_less_65nm, at_zero, dtsnn_2023,
-                             hp_adc_65nm)
+from dtsnn_lite.chip import (SARADC, AffineSteps, Chip, ExitUnit, Flaws, Parts65nm, PECycle, Ternary, Wires, adc_less_65nm, at_zero,
+                             dtsnn_2023, hp_adc_65nm, pcm_drift)
 from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import folded
@@ -281,6 +281,8 @@ def dearer(prices, name):
 
 UNUSUAL = {
     "flaws": replace(hp_adc_65nm, flaws=Flaws(stuck=0.3, on_off=20.0, seed=4)),
+    "wires and drift": replace(hp_adc_65nm, flaws=Flaws(cell_noise=0.1, on_off=10.0, off_variation=0.4, wires=Wires(0.5, 1.0),
+                                                        drift=replace(pcm_drift, seconds=3600.0))),
     "a price": replace(hp_adc_65nm, charges=dearer(Parts65nm(), "wire")),
     "the exit unit": replace(adc_less_65nm, exit_unit=dearer(ExitUnit(), "cycle")),
     "a price of a scale": replace(dtsnn_2023, charges=replace(AffineSteps(), scale=dearer(PECycle(), "adc"))),

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtsnn_lite.checkpoints import load_net, load_shipped, save_net
-from dtsnn_lite.chip import HPADC, SARADC, Chip, Flaws, Ideal, SenseAmp, Ternary, adc_less_65nm, at_zero, hp_adc_65nm
+from dtsnn_lite.chip import (HPADC, SARADC, Chip, Flaws, Ideal, PowerLawDrift, SenseAmp, Ternary, Wires, adc_less_65nm, at_zero,
+                             hp_adc_65nm)
 from dtsnn_lite.crossbar import (Arrays, bit_planes, fast_matmul, gentle, is_lossless, largest_weight, lsq, matmul, partial_sums,
                                  place_values, program, read)
 from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear, crossbars, fit_scales, put_on, take_off
@@ -335,14 +336,16 @@ def test_a_lossless_converter_is_detected_and_costs_one_product(monkeypatch):
 # --- flaws ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flaws", [Flaws(variation=0.2), Flaws(on_off=10), Flaws(stuck=0.05), Flaws(offset=1.0)], ids=str)
+@pytest.mark.parametrize("flaws", [Flaws(variation=0.2), Flaws(on_off=10), Flaws(stuck=0.05), Flaws(offset=1.0),
+                                   Flaws(on_off=10, off_variation=0.5), Flaws(drift=PowerLawDrift(0.05, 0.01, 1e6)),
+                                   Flaws(wires=Wires(1.0, 1.0))], ids=str)
 def test_a_flaw_belongs_to_the_chip_and_its_seed(flaws):
     x, q = data()
     def output(chosen):
         return matmul(x, program(q, Chip("flawed", readout=Ideal(), flaws=chosen)), Ideal(), torch.ones(3))
     assert torch.equal(output(flaws), output(flaws))
     assert not torch.equal(output(flaws), output(Flaws()))
-    if flaws.on_off == float("inf"):
+    if flaws not in (Flaws(on_off=10), Flaws(wires=Wires(1.0, 1.0))):               # which are not drawn
         assert not torch.equal(output(flaws), output(replace(flaws, seed=1)))
 
 
