@@ -196,6 +196,14 @@ def draw_images(ax: Axes, images: np.ndarray, captions: Sequence[str], columns: 
     ax.set(xlim=(0, columns), ylim=(-rows - 0.05, 0.02))
 
 
+def draw_map(ax: Axes, values: np.ndarray, labels: tuple[str, str], title: str, name: str, least: float = 0.0) -> None:
+    """values (R, C) as shades from `least` to the largest, row 0 at the bottom, with a bar that says what a shade of `name` is."""
+    _frame(ax, title, *labels)
+    ax.grid(visible=False)
+    shades = ax.imshow(values, cmap="cividis", vmin=least, interpolation="nearest", origin="lower")
+    ax.figure.colorbar(shades, ax=ax, label=name)
+
+
 def event_picture(frames: np.ndarray) -> np.ndarray:
     """Frames of events (n, 2, H, W) as pictures (n, H, W, 3): white where nobody spoke, blue ON, orange OFF, ink where both did."""
     on, off = frames[:, 0] > 0, frames[:, 1] > 0

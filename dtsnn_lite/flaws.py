@@ -59,7 +59,8 @@ class PowerLawDrift:
             raise ValueError(f"cells drift from t0 > 0 to t >= t0, in seconds; got t0 = {self.from_seconds}, t = {self.seconds}")
 
 
-# Phase-change cells that conduct fully (joshi2020pcm: a million devices; lower conductances drift faster, up to 0.1 with a spread of 0.045).
+# Phase-change cells that conduct fully: a model (nandakumar2019pcm) fitted to a million devices (joshi2020pcm), read at 20 s.
+# The less such a cell conducts the faster it drifts, up to nu = 0.1 with a spread of 0.045; filaments of oxide have no such law.
 pcm_drift = PowerLawDrift(exponent=0.049, spread=0.008)
 
 
@@ -68,8 +69,9 @@ class Flaws:
     """What real cells, wires and comparators do wrong; each is off by default.
 
     variation  sigma / mu of a conductance, drawn once, when the cell is programmed
-    off_variation  standard deviation of the logarithm of an off cell's conductance, about the same mean (log-normal, as in
-                   karpov2017lognormal), drawn once, and beside `variation`; needs off cells that conduct
+    off_variation  standard deviation of the logarithm of an off cell's conductance, about the same mean, drawn once, and beside
+               `variation`; needs off cells that conduct. Log-normal is what is reported of filaments that are broken
+               (Karpov and Niraula, SRC publication P091169)
     on_off     conductance of an on cell over that of an off cell
     stuck      share of cells that stay fully on or off, half each, drawn once
     noise      standard deviation of a column's current at each read, in on-cell currents

@@ -46,17 +46,17 @@ def column_currents(x: Tensor, g: Tensor, driven: Tensor, column: float) -> Tens
     driven  g times the voltage of each cell whose row is driven with 1 V; g itself where rows have no resistance
     column  resistance of the wire from cell to cell, in resistances of an on cell
     """
-    on = (x != 0).to(x.dtype)
+    on, one = (x != 0).to(x.dtype), x.new_ones(())
     current = x.new_zeros(len(x), g.shape[1])
     conductance = current if driven is g and torch.equal(x, on) else current.clone()
     for block, wire in _from_the_far_end(len(g)):
         current.addmm_(x[:, block], driven[block])
         if conductance is not current:
             conductance.addmm_(on[:, block], g[block])
-        kept = conductance.mul(column * wire).add_(1).reciprocal_()
-        current.mul_(kept)
+        divided = torch.add(one, conductance, alpha=column * wire)
+        current.div_(divided)
         if conductance is not current:
-            conductance.mul_(kept)
+            conductance.div_(divided)
     return current
 
 

@@ -64,7 +64,8 @@ def test_a_columns_noise_grows_with_the_root_of_its_conducting_cells():
 def test_both_cells_of_a_pair_shake_by_what_they_conduct():
     q = torch.tensor([[3.0, 0.0]]).repeat(50, 1)                                    # 2 bits a cell: three on-cell currents, or none
     leaky = Chip("leaky", weight_bits=3, cell_bits=2, flaws=Flaws(cell_noise=0.1, on_off=4))
-    off = partial_sums(torch.ones(6000, 50), program(q, leaky)) - partial_sums(torch.ones(1, 50), program(q, replace(leaky, flaws=Flaws(on_off=4))))
+    still = replace(leaky, flaws=Flaws(on_off=4))
+    off = partial_sums(torch.ones(6000, 50), program(q, leaky)) - partial_sums(torch.ones(1, 50), program(q, still))
     for column, g in ((0, 3.0), (1, 3 / 4)):                                        # beside an off cell, each leaking 3 / 4
         assert off[0, :, column].std().item() == pytest.approx(0.1 * (50 * (g ** 2 + (3 / 4) ** 2)) ** 0.5, rel=0.04)
 

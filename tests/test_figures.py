@@ -39,6 +39,7 @@ DRAWN = {
     "energy": lambda ax: figures.draw_energy(ax, {"chip": STEP}, 4),
     "latency": lambda ax: figures.draw_latency(ax, {"chip": STEP}, 4),
     "schedule": lambda ax: figures.draw_schedule(ax, simulate(Streaming(), SHOP, 2, 4), 2, "Streaming", 8.0),
+    "map": lambda ax: figures.draw_map(ax, np.eye(3, 4), ("column (1)", "row (1)"), "Map", "share kept (1)"),
     "stacks": lambda ax: figures.draw_stacks(ax, {"chip": STEP.parts, "other": {"ADC": 9e3}}),
 }
 DIMENSIONLESS = {"timesteps", "timestep", "timestep of exit", "mean timesteps an image", "neuron", "normalised entropy", ""}
@@ -147,6 +148,13 @@ def test_grey_and_colour_images_are_laid_in_rows(ax, shape):
     assert len(ax.images) == 5
     assert ax.images[4].get_extent()[0] == 1                      # the fifth stands second in its row
     assert [text.get_text() for text in ax.texts] == list("abcde")
+
+
+def test_a_map_has_its_first_row_at_the_bottom_and_a_bar_of_its_shades(ax):
+    figures.draw_map(ax, np.array([[1.0, 0.9], [0.8, 0.5]]), ("column (1)", "row (1)"), "Map", "share kept (1)", least=0.4)
+    [shades] = ax.images
+    assert shades.origin == "lower" and shades.get_array().tolist() == [[1.0, 0.9], [0.8, 0.5]] and shades.get_clim() == (0.4, 1.0)
+    assert ax.figure.axes[1].get_ylabel() == "share kept (1)"
 
 
 def test_a_picture_of_events_tells_the_sides_apart():
