@@ -7,7 +7,7 @@ row      its driver stands left of column 0. With all columns at 0 V the voltage
 column   its read-out stands below row 0 and holds it at 0 V. From the far end to the near one, all that lies beyond a point is one
          current in parallel with one conductance (Norton): a wire of resistance R divides both by 1 + G R, a cell adds its own.
 
-A cell conducts where its row has a spike; the transistors of silent rows are closed. What is left out is that a column which is
+A cell conducts where its row has a spike; those of silent rows are switched off by their transistors. What is left out is that a column which is
 not at 0 V draws less from its rows: the drop of rows is a little too large where both wires are long. BLOCK rows are walked as if
 they stood together in their middle. The tests hold both against the exact solution.
 """
@@ -64,7 +64,7 @@ def _from_the_far_end(rows: int) -> list[tuple[slice, float]]:
     """Blocks of rows, the farthest first, and the cells of wire from the middle of each to that of the next, or to the read-out."""
     blocks = [slice(first, min(first + BLOCK, rows)) for first in range(0, rows, BLOCK)]
     middles = [0.0, *((block.start + 1 + block.stop) / 2 for block in blocks)]              # row 0 is one cell of wire away
-    return [(block, far - near) for block, near, far in zip(blocks, middles, middles[1:], strict=False)][::-1]
+    return [(block, far - near) for block, near, far in zip(blocks, middles[:-1], middles[1:], strict=True)][::-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,9 @@ class Wired:
 
     def sums(self, x: Tensor, tile: slice) -> Tensor:
         """The differences of the columns' currents: x (M, rows of the tile) -> (M, J)."""
-        plus, minus = column_currents(x, self.cells[tile], self.driven[tile], self.column).chunk(2, 1)
+        cells = self.cells[tile]
+        driven = cells if self.driven is self.cells else self.driven[tile]
+        plus, minus = column_currents(x, cells, driven, self.column).chunk(2, 1)
         return plus - minus
 
 
