@@ -7,9 +7,10 @@ row      its driver stands left of column 0. With all columns at 0 V the voltage
 column   its read-out stands below row 0 and holds it at 0 V. From the far end to the near one, all that lies beyond a point is one
          current in parallel with one conductance (Norton): a wire of resistance R divides both by 1 + G R, a cell adds its own.
 
-A cell conducts where its row has a spike; those of silent rows are switched off by their transistors. What is left out is that a column which is
-not at 0 V draws less from its rows: the drop of rows is a little too large where both wires are long. BLOCK rows are walked as if
-they stood together in their middle. The tests hold both against the exact solution.
+A cell conducts where its row has a spike; those of silent rows are switched off by their transistors. What is left out is that
+a column which is not at 0 V draws less from its rows: the drop of rows is a little too large where both wires are long. BLOCK rows
+are walked as if they stood together in their middle. A sum is off by a tenth of the largest drop and a tenth of a cell at most, on
+16 to 64 cells a side with up to 2.5 ohm beside cells of 6 kilohm, whatever the density (tests/test_wires.py).
 """
 
 from __future__ import annotations
