@@ -22,7 +22,7 @@ from tools.python_runtime import NotToBeHad
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIAL = ROOT / "book" / "extensions" / "python_in_page" / "trial.py"
-IN_THE_PAGE = ("lab1", "lab3", "lab4", "lab5", "lab7")
+IN_THE_PAGE = ("lab1", "lab3", "lab4", "lab5", "lab7", "lab8")
 
 
 def tried(*cells: str, asset_bytes: int = 10 ** 6, shapes: dict | None = None) -> list[dict]:

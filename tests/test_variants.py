@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dtsnn_lite.classroom.variants import Customer, Variant
-from dtsnn_lite.exits import EntropyExit, calibrate, replay, run_of
-from dtsnn_lite.recording import shipped
+from dtsnn_lite.exits import EntropyExit, calibrate, entropy, evidence, replay, run_of
+from dtsnn_lite.recording import Recording, shipped
 
 STUDENTS = [Variant(f"s{n}", course) for n in range(150) for course in ("open", "autumn")]
 
@@ -103,6 +103,71 @@ def test_no_design_is_a_good_guess_for_lab_7_and_both_verdicts_are_common():
     assert len(best) >= 7
 
 
+# --- lab 8's streams, budgets and applications --------------------------------------------
+
+# As in the lab.
+THETAS = {"mean": np.round(np.arange(0.02, 0.8, 0.01), 2), "sum": np.array([float(f"{a}e-{b}") for b in range(1, 7) for a in (7, 5, 3, 2, 1.5, 1)])}
+
+
+def numbered(images: int) -> Recording:
+    """A recording whose labels are the numbers of its images: a sample of it says who is in."""
+    return Recording(np.stack([np.zeros((images, images)), np.eye(images)]), np.arange(images), np.zeros((2, 1)))
+
+
+def rules_of(seen: Recording) -> dict[tuple[str, float], tuple[np.ndarray, np.ndarray]]:
+    """Waits in ms and wrong answers, (N,) each, under every rule of the lab."""
+    steps = {("always", float(t)): np.full(seen.images, t) for t in range(1, seen.timesteps + 1)}
+    for kind, gamma in (("mean", 0), ("sum", 1)):
+        doubt = entropy(evidence(seen.f, gamma))
+        for x in THETAS[kind]:
+            sure = doubt < x
+            sure[-1] = True
+            steps[kind, float(x)] = sure.argmax(axis=0) + 1
+    return {rule: (75.0 * t, ~run_of(t, seen).correct) for rule, t in steps.items()}
+
+
+Choice = tuple[tuple[str, float], dict[tuple[str, float], float], tuple[float, ...]]
+
+
+def choices(part: str, class_: list[Variant]) -> list[Choice]:
+    """For each student on one part of the gestures: the cheapest rule, the cost of each, the two thresholds within the budget."""
+    seen = shipped(f"gestures-{part}")
+    rules, everybody, found = rules_of(seen), numbered(seen.images), []
+    for v in class_:
+        who, app = v.sample(everybody).labels, v.application
+        cost = {rule: app.wait_cents_per_ms * w[who].mean() + app.wrong_cents * e[who].mean() for rule, (w, e) in rules.items()}
+        budget = tuple(min(x for x in THETAS[kind] if rules[kind, float(x)][0][who].mean() <= v.wait_budget_ms) for kind in THETAS)
+        found.append((min(cost, key=cost.__getitem__), cost, budget))
+    return found
+
+
+def test_every_stream_has_a_border_an_empty_window_and_an_event_after_the_end():
+    for v in STUDENTS:
+        x, y, t_ms, p = v.stream.T
+        assert v.stream.shape == (10, 4) and (np.diff(t_ms) >= 0).all() and t_ms[-1] == 40 and t_ms[-2] < 40
+        assert np.isin(t_ms, (10, 20, 30)).sum() == 1 and 0 in np.bincount(t_ms // 10, minlength=5)[:4]
+        assert x.min() >= 0 and x.max() < 4 and y.min() >= 0 and y.max() < 3 and set(p) <= {-1, 1}
+
+
+def test_no_lead_is_99_percent_sure_by_a_hair_and_no_chip_is_nearly_as_fast_as_a_window():
+    for v in STUDENTS:
+        assert abs(np.log(99) / v.lead - round(np.log(99) / v.lead)) > 0.02 and 0.3 <= v.lead <= 1.2
+        assert not 15 < v.stream_step_ms < 85
+        assert 499 <= v.application.wrong_cents / v.application.wait_cents_per_ms <= 10_100
+
+
+def test_lab_8_asks_for_a_choice_and_the_test_gestures_would_mostly_choose_another():
+    class_ = [Variant(f"s{n}") for n in range(400)]
+    ours, peeked = choices("calibration", class_), choices("test", class_)
+    best = Counter(rule for rule, _, _ in ours)
+    assert {kind for kind, _ in best} == {"sum"}, "an `always` saves nothing against itself"
+    assert max(best.values()) <= 400 / 3 and len(best) >= 10, best
+    pairs = list(zip(ours, peeked, strict=True))
+    assert sum(cost[there[0]] > 1.001 * cost[rule] for (rule, cost, _), there in pairs) > 0.75 * 400, "who peeks is mostly found"
+    assert sum(there[1][rule] > cost[rule] for (rule, cost, _), there in pairs) > 0.8 * 400, "mostly dearer than promised"
+    assert sum(mine != there for (_, _, mine), (_, _, there) in pairs) > 0.85 * 400, "thresholds of the budget show who peeks"
+
+
 # --- how many different answers a class has ---------------------------------------------
 
 
@@ -113,3 +178,6 @@ def test_pairs_of_constants_are_many_and_whole_numbers_few():
     assert len({(2 * v.rows + 1).bit_length() for v in class_}) == 2
     assert len({(v.rows, v.weight_bits) for v in class_}) == 24
     assert len({v.wrong_costs for v in class_}) > 150
+    assert len({v.stream.tobytes() for v in class_}) == 400
+    assert len({tuple(np.bincount(v.stream[:, 2] // 10)[:4]) for v in class_}) == 119
+    assert len({v.lead for v in class_}) == 86 and 360 < len({v.wait_budget_ms for v in class_}) <= 400

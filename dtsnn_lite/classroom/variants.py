@@ -36,6 +36,18 @@ class Customer:
 
 
 @dataclass(frozen=True)
+class Application:
+    """Where lab 8's network works, and what it costs there to be wrong and to be late.
+
+    cost = wrong_cents [wrong] + wait_cents_per_ms wait_ms
+    """
+
+    where: str
+    wrong_cents: float
+    wait_cents_per_ms: float
+
+
+@dataclass(frozen=True)
 class Variant:
     """The constants of one student in one course.
 
@@ -103,6 +115,44 @@ class Variant:
             if part.accuracy[-1] - part.accuracy[0] >= gain:
                 return part
         raise ValueError(f"no sample of this recording gains {gain} from time: it is no material for an exit")
+
+    # --- the stream ---
+
+    @property
+    def stream(self) -> np.ndarray:
+        """Lab 8's ten events, (10, 4) whole numbers x, y, t_ms, p = 1 or -1: 4 x 3 pixels, meant for four windows of 10 ms.
+
+        At least one window is empty, one event lies exactly on the border of two, and the last comes when all are over.
+        """
+        empty = self.pick("empty window", (0, 1, 2, 3))
+        border = self.pick("border", tuple(k for k in (1, 2, 3) if k != empty))
+        dice = np.random.default_rng(int(self.draw("stream", 0, 2 ** 32 - 1, 0)))
+        inside = 10 * dice.choice([k for k in range(4) if k != empty], 8) + dice.integers(1, 10, 8)
+        t_ms = np.sort([*inside, 10 * border, 40])
+        return np.column_stack([dice.integers(0, 4, 10), dice.integers(0, 3, 10), t_ms, dice.choice([-1, 1], 10)])
+
+    @property
+    def lead(self) -> float:
+        """What each window adds to the logit of the right one of two classes; 99 % sure is never reached by a hair."""
+        tries = (self.draw(f"lead {n}", 0.3, 1.2) for n in range(100))
+        return next(d for d in tries if abs(np.log(99) / d - round(np.log(99) / d)) > 0.02)
+
+    @property
+    def wait_budget_ms(self) -> float:
+        """Mean waiting that may not be exceeded."""
+        return self.draw("budget_ms", 330, 560, 1)
+
+    @property
+    def stream_step_ms(self) -> float:
+        """A chip's time for one window of 75 ms: well within it, or more than it."""
+        return self.pick("pace", (self.draw("quick_ms", 0.1, 12.0, 1), self.draw("late_ms", 88.0, 125.0, 1)))
+
+    @property
+    def application(self) -> Application:
+        """Lab 8's application: a wrong answer costs as much as half a second of waiting, or as ten seconds, or something between."""
+        where = self.pick("where", ("a door that opens at a sign", "a game that is played with the arms", "a robot that is waved away"))
+        wait_cents = self.draw("wait_cents_per_ms", 0.01, 0.05, 3)
+        return Application(where, round(wait_cents * 500 * 20 ** self.draw("worth of an answer", 0, 1, 4), 1), wait_cents)
 
     # --- the chip ---
 

@@ -39,7 +39,8 @@ LOST_ALL = {"loops-stubbornly", "quits", "takes-memory"}        # the desk is go
 ATTACKED = {name: "by_hand" for name in LOST_ALL}               # no later cell gets its turn
 # Exercises whose mistakes no later exercise of the lab inherits.
 ALONE = (("lab1", "neuron"), ("lab1", "first_spike"), ("lab2", "chance"), ("lab3", "entropy_of"), ("lab3", "exit_step"),
-         ("lab4", "first_right"), ("lab5", "readout"), ("lab6", "verdict"), ("lab7", "pareto"))
+         ("lab4", "first_right"), ("lab5", "readout"), ("lab6", "verdict"), ("lab7", "pareto"),
+         ("lab8", "sign_test"))
 LIMITS = ("--cell-seconds=60", "--seconds=400", "--memory-gb=2")
 
 
@@ -81,10 +82,10 @@ def hostile(name: str, code: str) -> Pupil:
 
 
 def pupils() -> list[Pupil]:
-    """Eight right (one a lab and one more), nine wrong in one place each, three untouched, ten hostile."""
-    return [*(right(f"right{n}", f"lab{n % 7 + 1}") for n in range(8)),
+    """Eight right (one a lab), ten wrong in one place each, two untouched, ten hostile."""
+    return [*(right(f"right{n}", f"lab{n + 1}") for n in range(8)),
             *(wrong(f"wrong{n}", *where) for n, where in enumerate(ALONE)),
-            *(Pupil(f"stub{n}", {}, 0.0, lab) for n, lab in enumerate(("lab1", "lab5", "lab7"))),
+            *(Pupil(f"stub{n}", {}, 0.0, lab) for n, lab in enumerate(("lab1", "lab8"))),
             *(hostile(name, code) for name, code in HOSTILE.items())]
 
 

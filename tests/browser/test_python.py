@@ -20,7 +20,7 @@ from labs.tools.sitting import Limits
 from labs.tools.walls import NoWall
 
 ROOT = Path(__file__).resolve().parents[2]
-LAB_PAGES = ("lab1", "lab3", "lab4", "lab5", "lab7")
+LAB_PAGES = ("lab1", "lab3", "lab4", "lab5", "lab7", "lab8")
 CHAPTERS = ("why_timesteps", "dtsnn", "seenn1", "seenn2", "lif", "evidence", "edp_scaling")
 PYTHON_MB = 11
 PATIENCE_MS = 240_000
