@@ -17,6 +17,39 @@ from tests import sitting
 FIRST_SPIKE = "def first_spike(i, beta, v_th):\n    left = {left}\n    if left <= 0:\n        return None\n    return {n}"
 TIMESTEPS = "\n\ndef timesteps_for(p, deviation):\n    return {n}"
 LOSSLESS = "def lossless_bits(rows):\n    return {b}\n\nmy_bits = lossless_bits(me.rows)"
+FRAMES = """def time_frames(events, bins, width, size):
+    made = np.zeros((bins, 2) + tuple(size))
+    for x, y, t, p in events:
+        k = {k}
+        if 0 <= k < bins:
+            made[int(k), 0 if p > 0 else 1, y, x] += 1
+    return made.tolist()"""
+STOP = """def stop_early(E, right, theta, window_ms):
+    T, found = len(E), []
+    for i in range(E.shape[1]):
+        n = {found}
+        found.append(((n + 1) * window_ms, right[n, i]))
+    waits, answers = zip(*found)
+    return list(waits), list(answers)"""
+SIGN = """from fractions import Fraction
+def sign_test(one, other):
+    won = sum(bool(a) and not b for a, b in zip(one, other))
+    lost = sum(bool(b) and not a for a, b in zip(one, other))
+    n, m = won + lost, min(won, lost)
+    return won, np.int64(lost), {p}"""
+LEAD = "p = lambda z: {p}\nmean_sure, sum_sure = p(me.lead), p(4 * me.lead)\nfirst = {first}"
+LATENCY = """def latency_ms(t_hat, window_ms, step_ms):
+    ends = []
+    for t in t_hat:
+        done = 0
+        for k in range(1, t + 1):
+            done = {done}
+        ends.append(done)
+    return np.array(ends)
+latency = dict(now=np.mean(latency_ms(t_hat, WINDOW_MS, me.stream_step_ms)),
+               chip=sum(latency_ms(t_hat, WINDOW_MS, me.stream_step_ms / 10)) / len(t_hat),
+               exit=latency_ms(t_hat - 1, WINDOW_MS, me.stream_step_ms).mean())
+buy = 'chip' if latency['chip'] < latency['exit'] else 'exit'"""
 TEXTBOOK = {
     "lab1.rate_code": [TIMESTEPS.format(n=n) for n in (
         "math.ceil(p * (1 - p) / deviation ** 2)", "math.ceil(p * (1 - p) / (deviation * deviation))",
@@ -30,6 +63,23 @@ TEXTBOOK = {
     "lab5.lossless": [LOSSLESS.format(b=b) for b in (
         "math.ceil(math.log2(2 * rows + 2))", "math.ceil(math.log(2 * rows + 2, 2))", "np.ceil(np.log2(2 * rows + 2)).astype(int)",
         "np.int64(np.ceil(np.log(2 * rows + 2) / np.log(2)))", "(2 * rows + 1).bit_length()", "int(np.log2(2 * rows + 1)) + 1")],
+    "lab8.time_frames": [FRAMES.format(k=k) for k in ("t // width", "np.floor(t / width)", "divmod(t, width)[0]",
+                                                       "int(np.floor_divide(t, width))")],
+    "lab8.stop_early": [STOP.format(found=found) for found in (
+        "next((n for n in range(T) if E[n, i] < theta), T - 1)", "int(np.argmax(np.append(E[:-1, i] < theta, True)))",
+        "min([*np.flatnonzero(E[:, i] < theta), T - 1])")],
+    "lab8.sign_test": [SIGN.format(p=p) for p in (
+        "min(1, 2 * sum(math.comb(n, k) * 0.5 ** n for k in range(m + 1)))",
+        "np.float64(min(1.0, sum(math.comb(n, k) for k in range(m + 1)) / 2 ** (n - 1) if n else 1.0))",
+        "float(min(1, 2 * sum(Fraction(math.comb(n, k), 2 ** n) for k in range(m + 1))))",
+        "1.0 if won == lost else sum(math.comb(n, k) for k in [*range(m + 1), *range(n - m, n + 1)]) / 2 ** n")],
+    "lab8.same_lead": [LEAD.format(first=first, p=p) for first, p in (
+        ("math.ceil(math.log(99) / me.lead)", "math.exp(z) / (math.exp(z) + 1)"),
+        ("float(np.floor(np.log(0.99 / (1 - 0.99)) / me.lead) + 1)", "np.float32(1 / (1 + np.exp(-z)))"),
+        ("np.int64(next(n for n in range(1, 99) if p(n * me.lead) > 0.99))", "(1 + math.tanh(z / 2)) / 2"),
+        ("np.argmax([p(n * me.lead) > 0.99 for n in range(99)])", "np.exp([z, 0])[0] / np.exp([z, 0]).sum()"))],
+    "lab8.latency": [LATENCY.format(done=done) for done in (
+        "max(k * window_ms, done) + step_ms", "(done if done > k * window_ms else k * window_ms) + step_ms")],
 }
 # What a student types who copies what was printed; a numpy number is one, too.
 PRINTED = {
@@ -38,6 +88,13 @@ PRINTED = {
     "lab4.fair_fight": [f"policy_accuracy, policy_timesteps, threshold_accuracy = [np.float64(round(float(x), {n})) "
                         "for x in (policy_accuracy, policy_timesteps, threshold_accuracy)]" for n in (2, 3)],
     "lab7.design": ["edp_ratio = round(float(edp_ratio), 2)"],
+    "lab8.same_lead": ["mean_sure, sum_sure = round(float(mean_sure), 2), round(float(sum_sure), 3)"],
+    "lab8.budget": ["accuracy = {k: round(float(x), 2) for k, x in accuracy.items()}\n"
+                    "wait_ms = {k: float(f'{x:.1f}') for k, x in wait_ms.items()}\n"
+                    "theta = {k: float(f'{x:.2g}') for k, x in theta.items()}"],
+    "lab8.needs_end": ["wait_of = [f for f in np.round(wait_of, 1)]\ngain_of = np.round(gain_of, 2)"],
+    "lab8.latency": ["latency = {k: round(x, 1) for k, x in latency.items()}"],
+    "lab8.decide": [f"cost, saving, saving_se = (round(float(x), {n}) for x in (cost, saving, saving_se))" for n in (2, 3)],
 }
 
 

@@ -106,7 +106,8 @@ def test_no_design_is_a_good_guess_for_lab_7_and_both_verdicts_are_common():
 # --- lab 8's streams, budgets and applications --------------------------------------------
 
 # As in the lab.
-THETAS = {"mean": np.round(np.arange(0.02, 0.8, 0.01), 2), "sum": np.array([float(f"{a}e-{b}") for b in range(1, 7) for a in (7, 5, 3, 2, 1.5, 1)])}
+THETAS = {"mean": np.round(np.arange(0.02, 0.8, 0.01), 2),
+          "sum": np.array([float(f"{a}e-{b}") for b in range(1, 7) for a in (7, 5, 3, 2, 1.5, 1)])}
 
 
 def numbered(images: int) -> Recording:
