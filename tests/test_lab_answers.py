@@ -94,7 +94,9 @@ PRINTED = {
                     "theta = {k: float(f'{x:.2g}') for k, x in theta.items()}"],
     "lab8.needs_end": ["wait_of = [f for f in np.round(wait_of, 1)]\ngain_of = np.round(gain_of, 2)"],
     "lab8.latency": ["latency = {k: round(x, 1) for k, x in latency.items()}"],
-    "lab8.decide": [f"cost, saving, saving_se = (round(float(x), {n}) for x in (cost, saving, saving_se))" for n in (2, 3)],
+    "lab8.decide": [f"saving_se = saved.std(ddof={ddof}) / test.images ** 0.5\n"
+                    f"cost, saving, saving_se = (round(float(x), {n}) for x in (cost, saving, saving_se))"
+                    for ddof in (0, 1) for n in (2, 3)],
 }
 
 
