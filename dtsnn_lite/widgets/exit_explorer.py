@@ -181,7 +181,7 @@ def chip_bill(name: str, step: StepCost, check: ExitCheckCost, timesteps: int) -
             "check": {key: float(value) for key, value in asdict(check).items()}}
 
 
-class _Shelf:
+class Shelf:
     """Byte strings one after the other; `put` says where each lies."""
 
     def __init__(self) -> None:
@@ -201,11 +201,11 @@ class _Shelf:
 
 def pack(sets: Mapping[str, ExitData]) -> tuple[dict, bytes]:
     """The two traits of the explorer, `data` and `bytes`."""
-    shelf = _Shelf()
+    shelf = Shelf()
     return {"sets": [_packed(name, data, shelf) for name, data in sets.items()]}, b"".join(shelf.parts)
 
 
-def _packed(name: str, data: ExitData, shelf: _Shelf) -> dict:
+def _packed(name: str, data: ExitData, shelf: Shelf) -> dict:
     seen = data.recording
     moved = {score: [np.diff(each.curve, axis=0, prepend=each.curve[:1]) for each in at] for score, at in data.leaving.items()}
     return {
@@ -221,7 +221,7 @@ def _packed(name: str, data: ExitData, shelf: _Shelf) -> dict:
     }
 
 
-def _packed_images(data: ExitData, shelf: _Shelf) -> dict | None:
+def _packed_images(data: ExitData, shelf: Shelf) -> dict | None:
     if data.images is None:
         return None
     index, images = _shown_images(data, data.images)
