@@ -137,6 +137,16 @@ def test_the_rows_are_the_replays():
     assert rows[4][1] == f"{20 * run.t_hat.mean():.0f} ms"
 
 
+def test_the_chapter_tells_what_its_clips_do():
+    clips = gestures()
+    seen, (mean, total) = clips.seen, (replay(clips.seen, EntropyExit(10 ** -near(clips.thetas[gamma]), gamma)) for gamma in (0, 1))
+    circle, hasty = clips.numbers[[6, 13]]
+    assert GESTURES[seen.labels[circle]] == "right arm clockwise" and GESTURES[seen.predictions[0, circle]] == "right arm counter-clockwise"
+    assert SLICES * total.t_hat[circle] == 60 and total.correct[circle]
+    assert mean.t_hat[circle] == 20 and entropy(seen.f[-1, circle]) > 10 ** -near(clips.thetas[0])
+    assert SLICES * total.t_hat[hasty] == 65 and not total.correct[hasty] and not seen.correct[-1, hasty]
+
+
 # --- JavaScript = Python ------------------------------------------------------------------
 
 def in_node(tmp_path, script: str, golden: object):

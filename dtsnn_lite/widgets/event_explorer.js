@@ -144,7 +144,7 @@ function opinions(set, { clip, gamma }, now, seen) {
 // The names of the curves at their ends, where neither meets the other, the bar or the word above the exit.
 function curveNames({ x, y, box }, mean, sum, [meanKind, sumKind]) {
   const late = ([at]) => x(at) > box.right - 40, high = y(mean[1]), low = y(sum[1]);
-  const above = late(mean) ? high + 15 : high - 6, below = low - high < 24 ? Math.max(low, high) + (late(sum) ? 28 : 15) : low + 15 < box.bottom ? low + 15 : low - 6;
+  const above = late(mean) ? high + 15 : high - 6, below = low - high < 24 ? Math.max(low, high) + (late(sum) ? 28 : 15) : low + 15 < box.bottom ? low + 15 : low + 4;
   const place = (end, height, words, kind) => text(x(end[0]) + (late(end) ? -8 : 8), height, words, { "text-anchor": late(end) ? "end" : "start", class: `note ${kind}` });
   return [place(mean, above, scoreWords[0], meanKind), place(sum, below, scoreWords[1], sumKind)];
 }
@@ -184,7 +184,7 @@ function render({ model, el }) {
   const head = (...said) => html("p", { class: "head" }, ...said), film = html("div", { class: "panel" }), minds = html("div", { class: "panel" }), curves = html("div", { class: "panel curves" });
   const legend = head(html("span", { class: "brighter" }, "\u25b2 brighter"), " ", html("span", { class: "darker" }, "\u25bc darker"));
   const time = clock({ ticks: ends, tick_ms: TICK_MS, shown: reveal, settled: (at) => shown.set({ clock: at }) });
-  const stage = html("div", { class: "machine" }, time.root, html("div", { class: "player" }, html("div", { class: "film" }, legend, film),
+  const stage = html("div", { class: "machine panel" }, time.root, html("div", { class: "player" }, html("div", { class: "film" }, legend, film),
     html("div", { class: "minds" }, head(html("b", {}, "what it says"), ", ", html("u", {}, "the truth")), minds), curves));
   const one = html("div", { class: "numbers" }), all = html("div", { class: "numbers" }), view = html("div", { class: "panels" }, one, all);
   const setOf = (state) => named(sets, state.recording);

@@ -13,6 +13,7 @@ from dtsnn_lite.widgets.design_explorer import DesignExplorer
 from tests.browser.test_explorers import assert_still_is_live, cells, exit_explorer, field, stage
 from tests.browser.test_policy_explorer import policy_explorer
 from tests.test_array_explorer import column_of, some_states
+from tests.test_event_explorer import player
 
 NAMES = ("conv 1", "conv 2", "conv 3", "linear")
 CHIPS = {"one": Stages(NAMES, (37402.0, 18800.0, 6259.0, 166.0), 112.0), "even": Stages(NAMES, (600.0,) * 4, 112.0)}
@@ -23,8 +24,8 @@ def pipeline(**state) -> PipelineExplorer:
     return PipelineExplorer(CHIPS, EXITS, **state)
 
 
-MACHINES = [LIFExplorer, ArrayExplorer, pipeline]
-LAST = {LIFExplorer: 90, ArrayExplorer: 4, pipeline: 60}
+MACHINES = [LIFExplorer, ArrayExplorer, pipeline, player]
+LAST = {LIFExplorer: 90, ArrayExplorer: 4, pipeline: 60, player: 100}
 
 
 @pytest.mark.parametrize("make, state", [
