@@ -149,11 +149,11 @@ function curveNames({ x, y, box }, mean, sum, [meanKind, sumKind]) {
   return [place(mean, above, scoreWords[0], meanKind), place(sum, below, scoreWords[1], sumKind)];
 }
 
-// Where the network leaves.
-function exitMark(picture, [x, y]) {
+// Where the network leaves, or where the recording ends before it is sure.
+function exitMark(picture, [x, y], sure) {
   const right = picture.x(x) < picture.box.left + 50;
   return [line(picture, [[x, LOW], [x, 1]], { class: "line fall" }), dot(picture, x, y, { class: "dot now" }),
-    note(picture, x, 1, "leaves", { dx: right ? 4 : -4, dy: -4, "text-anchor": right ? "start" : "end", class: "note now" })];
+    note(picture, x, 1, sure ? "leaves" : "ends", { dx: right ? 4 : -4, dy: -4, "text-anchor": right ? "start" : "end", class: "note now" })];
 }
 
 // Both entropies up to now, the bar, and where the network leaves.
@@ -169,7 +169,7 @@ function entropies(set, slices, { gamma, bar }, now, at) {
   if (seen) {
     const reads = points(gamma, 0, stops), ends = { [gamma]: reads.at(-1), [other]: points(other, seen - 1, seen)[0] };
     over.append(line(picture, points(other, 0, seen), { class: "line shadow" }), line(picture, points(gamma, stops - 1, seen), { class: "line other" }),
-      line(picture, reads, {}), ...reads.map(([a, b]) => dot(picture, a, b, { r: 2.5 })), ...(gone < 0 ? [] : exitMark(picture, reads.at(-1))),
+      line(picture, reads, {}), ...reads.map(([a, b]) => dot(picture, a, b, { r: 2.5 })), ...(gone < 0 ? [] : exitMark(picture, reads.at(-1), now.sure)),
       ...curveNames(picture, ends[0], ends[1], gamma === "1" ? ["third", "accent"] : ["accent", "third"]));
   }
   over.append(svg("rect", { class: "handle", x: box.left, y: fixed(y(theta) - 12, 1), width: box.right - box.left, height: 24 }));
