@@ -124,6 +124,14 @@ def test_the_clock_begins_where_the_network_leaves():
     assert shown.clock == SLICES * replay(clips.seen, EntropyExit(10 ** -shown.bar, gamma=1)).t_hat[clips.numbers[6]] < ENDS
 
 
+def test_a_second_set_is_played_with_a_bar_of_its_own():
+    other = replace(few(3), thetas=(0.5, 1e-5), cost_models={"three": PRICES["one"]})
+    shown = EventPlayer({"few": few(), "other": other}, recording="other")
+    assert (shown.bar, shown.chip) == (5.0, "three") and [each["name"] for each in shown.data["sets"]] == ["few", "other"]
+    with pytest.raises(ValueError, match="recording is one of 'few', 'other'"):
+        EventPlayer({"few": few(), "other": other}, recording="third")
+
+
 def test_the_players_clips_weigh_little():
     assert len(EventPlayer({"gestures": gestures()}).bytes) < 70_000
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import log10
 
 import numpy as np
@@ -11,7 +11,7 @@ import traitlets
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost
 from dtsnn_lite.events import Events, to_frames
-from dtsnn_lite.exits import EntropyExit, ExitPolicy, Run, entropy, evidence, replay
+from dtsnn_lite.exits import EntropyExit, ExitPolicy, entropy, evidence, replay
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.widgets.exit_explorer import Shelf, chip_bill, shipped_code
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
@@ -46,7 +46,7 @@ class Clips:
     seconds: float
     thetas: tuple[float, float]
     cost_models: Mapping[str, tuple[StepCost, ExitCheckCost]]
-    imports: tuple[str, ...] = field(default=("from dtsnn_lite.recording import shipped",))
+    imports: tuple[str, ...] = ("from dtsnn_lite.recording import shipped",)
 
     def __post_init__(self) -> None:
         if len(self.numbers) != len(self.events) or not len(self.events):
@@ -199,24 +199,20 @@ class EventPlayer(Explorer):
                  heading: str = "The event player", hash_key: str = "events", **state: object) -> None:
         if not sets:
             raise ValueError("no clips to play: pass a mapping name -> Clips")
-        if len({clips.seen.timesteps for clips in sets.values()}) > 1:
-            raise ValueError("the sets of one player have one clock: equally many windows each; "
-                             f"got {sorted({clips.seen.timesteps for clips in sets.values()})}")
-        (name, first), numbers = next(iter(sets.items())), [str(n + 1) for n in range(len(next(iter(sets.values())).numbers))]
+        if len(found := {clips.seen.timesteps for clips in sets.values()}) > 1:
+            raise ValueError(f"the sets of one player have one clock, equally many windows each; got {sorted(found)}")
+        name = checked_choice("recording", str(state.pop("recording", next(iter(sets)))), tuple(sets))
+        chosen = sets[name]
         checked_choice("gamma", gamma, GAMMAS)
-        checked_choice("clip", clip, numbers)
-        bar = near(first.thetas[GAMMAS.index(gamma)] if bar is None else 10 ** -bar)
-        ends = SLICES * first.seen.timesteps
-        clock = SLICES * int(_run(first, float(gamma), bar).t_hat[first.numbers[int(clip) - 1]]) if clock is None else clock
-        if not 0 <= clock <= ends:
-            raise ValueError(f"clock lies in [0, {ends}] slices; got {clock}")
+        checked_choice("clip", clip, [str(n + 1) for n in range(len(chosen.numbers))])
+        bar = near(chosen.thetas[GAMMAS.index(gamma)] if bar is None else 10 ** -bar)
+        if clock is None:
+            run = replay(chosen.seen, EntropyExit(10 ** -bar, float(gamma)))
+            clock = SLICES * int(run.t_hat[chosen.numbers[int(clip) - 1]])
+        if not 0 <= clock <= SLICES * chosen.seen.timesteps:
+            raise ValueError(f"clock lies in [0, {SLICES * chosen.seen.timesteps}] slices; got {clock}")
         data, raw = pack(sets)
         super().__init__(data=data, bytes=raw, gamma=gamma, clip=clip, bar=bar, clock=clock, heading=heading, hash_key=hash_key,
-                         **{"recording": name, "chip": next(iter(first.cost_models)), **state})
-        checked_choice("recording", self.recording, tuple(sets))
-        checked_choice("chip", self.chip, tuple(first.cost_models))
+                         recording=name, **{"chip": next(iter(chosen.cost_models)), **state})
+        checked_choice("chip", self.chip, tuple(chosen.cost_models))
         checked_choice("width", self.width, tuple(map(str, WIDTHS)))
-
-
-def _run(clips: Clips, gamma: float, bar: float) -> Run:
-    return replay(clips.seen, EntropyExit(10 ** -bar, gamma))
