@@ -9,6 +9,7 @@ import numpy as np
 
 from dtsnn_lite.calibration import binomial_tail
 from dtsnn_lite.exits import Run, run_of
+from dtsnn_lite.guards import check_whole
 from dtsnn_lite.recording import Recording
 
 
@@ -46,6 +47,32 @@ def compared(run: Run, other: Run) -> Compared:
     if run.correct.shape != other.correct.shape:
         raise ValueError(f"the runs are of {run.correct.size} and {other.correct.size} images: compare them on the same ones")
     return Compared(int((run.correct & ~other.correct).sum()), int((other.correct & ~run.correct).sum()))
+
+
+def exact_interval(right: int, images: int, level: float = 0.95) -> tuple[float, float]:
+    """The exact interval of a share (clopper1934): every p under which as many right answers, or as few, are no surprise.
+
+    P(X >= right | low) = (1 - level) / 2 = P(X <= right | high),   X ~ Binomial(images, p)
+
+    >>> low, high = exact_interval(97, 100)
+    >>> print(f"{100 * low:.1f} to {100 * high:.1f} %")
+    91.5 to 99.4 %
+    """
+    check_whole("images", images)
+    check_whole("right", right, 0, images)
+    if not 0 < level < 1:
+        raise ValueError(f"level is the chance that the interval holds the share, in (0, 1); got {level!r}")
+    tail = (1 - level) / 2
+    return 1 - _most_likely(images - right, images, tail), _most_likely(right, images, tail)
+
+
+def _most_likely(right: int, images: int, tail: float) -> float:
+    """The p under which at most `right` of the images are right with probability `tail`, by bisection; 1 where all are."""
+    low, high = right / images, 1.0
+    while right < images and high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (middle, high) if binomial_tail(right, images, middle) > tail else (low, middle)
+    return high
 
 
 def holm(p: Sequence[float]) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dtsnn_lite.comparison import Compared, compared, fixed_as_good, holm
+from dtsnn_lite.comparison import Compared, compared, exact_interval, fixed_as_good, holm
 from dtsnn_lite.exits import NeverExit, replay, run_of
 from dtsnn_lite.recording import Recording, shipped
 
@@ -48,6 +48,29 @@ def test_only_images_on_which_the_two_differ_are_counted():
         compared(early, run_of(np.ones(1, dtype=int), a_recording([[1]])))
     with pytest.raises(ValueError, match="0 or more; got -1 and 2"):
         Compared(-1, 2)
+
+
+def chance(right: range, images: int, p: float) -> float:
+    """How likely so many right answers are, term by term."""
+    return sum(comb(images, k) * p**k * (1 - p) ** (images - k) for k in right)
+
+
+@given(st.integers(1, 40), st.data(), st.sampled_from([0.5, 0.9, 0.95]))
+def test_at_the_ends_of_the_exact_interval_as_many_or_as_few_have_just_the_tails_probability(images, data, level):
+    right = data.draw(st.integers(0, images))
+    low, high = exact_interval(right, images, level)
+    tail = (1 - level) / 2
+    assert low == 0 if right == 0 else chance(range(right, images + 1), images, low) == pytest.approx(tail)
+    assert high == 1 if right == images else chance(range(right + 1), images, high) == pytest.approx(tail)
+    assert low <= right / images <= high
+
+
+def test_the_exact_interval_of_no_failure_by_hand():
+    assert exact_interval(20, 20, level=0.9) == pytest.approx((0.05 ** (1 / 20), 1.0))
+    assert exact_interval(0, 20, level=0.9) == pytest.approx((0.0, 1 - 0.05 ** (1 / 20)))
+    for wrong, words in (((5, 0), "images"), ((6, 5), "right"), ((3, 5, 1.0), "level")):
+        with pytest.raises(ValueError, match=words):
+            exact_interval(*wrong)
 
 
 def test_holms_correction_by_hand():
