@@ -11,7 +11,7 @@ import torch
 from dtsnn_lite.camera import EventCamera
 from dtsnn_lite.data import DIGITS_EACH, Split, Splits, data_home, digit_places, digits, joined
 from dtsnn_lite.event_files import NMNIST_SIZE, nmnist_files, read_nmnist
-from dtsnn_lite.events import Events, to_frames
+from dtsnn_lite.events import to_frames
 from dtsnn_lite.gestures import GESTURES, gesture_frames
 from dtsnn_lite.guards import check_whole
 from dtsnn_lite.scenes import SACCADE_S, SACCADES, Saccades

