@@ -114,4 +114,4 @@ def _check_first(files: list[tuple[Path, int]]) -> None:
 def nmnist_split(files: list[tuple[Path, int]]) -> Split:
     """Recordings as so many bits of so many milliseconds as those of `saccade_digits` have."""
     frames = [to_frames(read_nmnist(path), BINS, SACCADES_S) for path, _ in files]
-    return Split(torch.from_numpy(np.stack(frames)), [digit for _, digit in files])
+    return Split(torch.from_numpy(np.stack(frames)), torch.tensor([digit for _, digit in files]))
