@@ -10,7 +10,7 @@ import torch
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.data import Split, Splits, as_input, digits
 from dtsnn_lite.encoding import events
-from dtsnn_lite.event_sets import acted
+from dtsnn_lite.event_sets import CAMERAS, acted, drawn_saccades
 from dtsnn_lite.exits import EntropyExit, confidence, replay
 from dtsnn_lite.inference import dynamic_inference, record
 from dtsnn_lite.losses import prefix_loss
@@ -210,3 +210,32 @@ def test_the_cards_were_made_by_the_recipe_as_it_stands():
     assert card["phases"] == [list(phase) for phase in recipe.training.phases]
     assert card["config"]["stages"] == [list(stage) for stage in recipe.net.stages]
     assert len(card["loss"]) == recipe.training.epochs
+
+
+# --- simulated and real saccades ------------------------------------------------------------------
+
+WORLDS = ("digits-events", "nmnist")
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_card_of_saccades_states_what_its_recordings_say(name):
+    card, recipe = card_of(name), RECIPES[name]
+    for split in ("calibration", "test"):
+        assert card["accuracy"][split] == pytest.approx(shipped(f"{name}-{split}").accuracy, abs=5e-5)
+    assert card["phases"] == [list(phase) for phase in recipe.training.phases] and len(card["loss"]) == recipe.training.epochs
+    assert card["config"] == card_of("digits-events")["config"]                     # one shape in both worlds
+
+
+def test_the_shipped_weights_say_of_simulated_digits_what_the_recording_says():
+    seen, few = shipped("digits-events-test"), digits().test.chosen(np.arange(30))
+    again = drawn_saccades(few, CAMERAS["test"])
+    said = record(load_shipped("digits-events"), as_input(again.images), again.labels, 20, coding=events)
+    close = np.isclose(said.f, seen.f[:, :30], rtol=2e-3, atol=2e-2).all(axis=2)
+    assert np.array_equal(said.labels, seen.labels[:30]) and close.mean() >= 0.97
+
+
+def test_both_networks_answer_about_the_same_real_recordings():
+    for split in ("calibration", "test"):
+        ours, theirs = shipped(f"digits-events-nmnist-{split}"), shipped(f"nmnist-{split}")
+        assert np.array_equal(ours.labels, theirs.labels) and not np.array_equal(ours.f, theirs.f)
+        assert ours.about["network"] == "digits-events" and ours.about["dataset"] == "N-MNIST"
