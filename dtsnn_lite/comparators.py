@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dtsnn_lite.files import save_arrays, saved_arrays
+from dtsnn_lite.files import ASSETS, save_arrays, saved_arrays
 
 NETWORKS = {"hp-adc": "5-bit ADC", "at-zero": "sense amplifier at 0", "at-half": "sense amplifier at 1/2",
             "hp-adc-noise": "5-bit ADC, trained with both", "adc-less-noise": "sense amplifier at 1/2, trained with both"}
@@ -60,3 +60,8 @@ class Shaken:
                      for key, name in named.items() if name[0] == "right"}
             sums = {int(name[1]): file[key] for key, name in named.items() if name[0] == "sums"}
             return Shaken(right, sums, file["grid"].astype(int), int(file["images"]))
+
+
+def shaken() -> Shaken:
+    """The measurement that comes with the package: seed 0, the whole test set of the digits (`python -m dtsnn_lite comparators`)."""
+    return Shaken.load(ASSETS / "digits-comparators.npz")

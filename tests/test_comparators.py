@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
-from dtsnn_lite.checkpoints import save_net
-from dtsnn_lite.chip import HPADC, Chip, at_zero
-from dtsnn_lite.comparators import CHIPS, GRID_SIZES, REACH, REFERENCES, SIZES, Shaken
+from dtsnn_lite.checkpoints import load_shipped, save_net
+from dtsnn_lite.chip import HPADC, Chip, Flaws, SenseAmp, at_zero
+from dtsnn_lite.comparators import CHIPS, GRID_SIZES, NETWORKS, REACH, REFERENCES, SIZES, Shaken, shaken
 from dtsnn_lite.crossbar_layers import fit_scales
-from dtsnn_lite.data import Split
+from dtsnn_lite.data import Split, as_input, digits
 from dtsnn_lite.encoding import direct
+from dtsnn_lite.inference import record
 from dtsnn_lite.models import ConvConfig, SpikingConvNet
 from dtsnn_lite.proofs import comparators
+from dtsnn_lite.proofs.stages import on
+from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets.comparator_explorer import KINDS, ComparatorExplorer, comparator_rows, near
 from tests.test_widgets import needs_node
 
@@ -105,3 +109,41 @@ def test_the_pages_comparator_is_pythons_at_every_state(tmp_path):
 def test_bad_input_to_the_comparator_explorer_is_refused_with_a_reason(wrong, words):
     with pytest.raises(ValueError, match=words):
         ComparatorExplorer(invented(), **wrong)
+
+
+# --- what ships ---------------------------------------------------------------------------
+
+
+def test_the_shipped_measurement_holds_every_network_on_the_whole_test_set():
+    study = shaken()
+    assert set(study.right) == {(name, kind, 0) for name in NETWORKS for kind in CHIPS}
+    assert all(right.shape == (CHIPS[kind], len(SIZES), 1000) for (_, kind, _), right in study.right.items())
+
+
+def test_without_flaws_the_shipped_measurement_is_the_shipped_recordings():
+    study = shaken()
+    for name, recording in (("hp-adc", "digits-hp-adc-test"), ("at-zero", "digits-adc-less-test"), ("at-half", "digits-adc-less-test")):
+        found = study.of(name, "noise", 0.0)[0]
+        assert (found != shipped(recording).correct[-1]).mean() < 0.003
+
+
+def test_the_shipped_measurement_can_be_measured_again():
+    study, test = shaken(), digits().test
+    net = load_shipped("digits-adc-less")
+    assert net.chip is not None
+    for name, reference in (("at-zero", 0.0), ("at-half", 0.5)):
+        shaky = on(net, replace(net.chip, readout=SenseAmp(reference), flaws=Flaws(offset=0.1)))
+        right = record(shaky, as_input(test.images[:60]), test.labels[:60], 4).correct[-1]
+        assert (right != study.right[name, "offset", 0][0, SIZES.index(0.1), :60]).mean() <= 0.02
+    counted = comparators.column_sums(on(net, replace(net.chip, readout=at_zero)), test.images[:10])
+    assert np.abs(counted / counted.sum(1, keepdims=True) - study.sums[0] / study.sums[0].sum(1, keepdims=True)).max() < 0.03
+
+
+def test_an_ideal_comparison_at_zero_is_worth_what_no_offset_leaves_of_it():
+    study = shaken()
+    for kind in CHIPS:
+        clean, shaky = (study.of("at-zero", kind, size).mean() for size in (0.0, 0.001))
+        assert clean - shaky > 0.1
+        assert study.of("at-half", kind, 0.0).mean() - study.of("at-half", kind, 0.1).mean() < 0.02
+        assert study.of("at-half", kind, 0.1).mean() - study.of("at-zero", kind, 0.1).mean() > 0.1
+    assert (study.zeros[0] > (0.4, 0.2, 0.05)).all()
