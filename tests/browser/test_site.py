@@ -317,6 +317,15 @@ def test_a_shared_link_shows_its_explorer_before_anything_is_typeset(browser, bo
 # --- equations ---------------------------------------------------------------------------
 
 
+def test_a_long_equation_shows_its_beginning_first(browser, book):
+    page = browser.new_page(viewport={"width": 360, "height": 800})
+    page.goto((book / "book/crossbars.html").as_uri())
+    found = page.locator("article div.math").evaluate_all("""boxes => boxes.map((box) =>
+        [box.scrollWidth > box.clientWidth, box.querySelector("svg").getBoundingClientRect().left - box.getBoundingClientRect().left])""")
+    assert any(wide for wide, _ in found) and min(left for _, left in found) >= 0
+    page.close()
+
+
 def test_every_equation_is_a_drawing_with_its_mathml_and_no_page_loads_mathjax(book):
     for name in PAGES:
         html = (book / f"{name}.html").read_text("utf8")
