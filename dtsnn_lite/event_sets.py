@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from dtsnn_lite.camera import EventCamera
 from dtsnn_lite.data import DIGITS_EACH, Split, Splits, data_home, digit_places, digits, joined
 from dtsnn_lite.event_files import NMNIST_SIZE, nmnist_files, read_nmnist
-from dtsnn_lite.events import to_frames
+from dtsnn_lite.events import Events, to_frames
 from dtsnn_lite.gestures import GESTURES, gesture_frames
 from dtsnn_lite.guards import check_whole
 from dtsnn_lite.scenes import SACCADE_S, SACCADES, Saccades
@@ -64,7 +65,13 @@ def drawn_saccades(pictures: Split, first_camera: int) -> Split:
 
 
 def wide_saccades(pictures: np.ndarray, seed: int) -> np.ndarray:
-    """Pictures (n, h, w) side by side under saccades as one camera sees them: (n, T, 2, 34, 34) bits. The seed draws camera and screen.
+    """Pictures (n, h, w) side by side under saccades as one camera sees them: (n, T, 2, 34, 34) bits."""
+    frames = to_frames(wide_events(pictures, seed), BINS, SACCADES_S)                       # (T, 2, H, n W)
+    return np.moveaxis(frames.reshape(*frames.shape[:3], len(pictures), NMNIST_SIZE[1]), 3, 0)
+
+
+def wide_events(pictures: np.ndarray, seed: int) -> Events:
+    """What one camera says of pictures (n, h, w) side by side under saccades. The seed draws camera and screen.
 
     Nobody knows the constants of N-MNIST's camera and screen. A network that has met many depends on none (tobin2017domain).
     """
@@ -75,8 +82,16 @@ def wide_saccades(pictures: np.ndarray, seed: int) -> np.ndarray:
     tiles = np.pad(pictures, ((0, 0), (0, 0), (left, width - pictures.shape[2] - left)))
     scene = Saccades(np.concatenate(list(tiles), axis=1), size=(height, width * len(pictures)), moving=dice.uniform(0.7, 1.0),
                      dark=dice.uniform(0.2, 0.45))
-    frames = to_frames(camera.watch(scene.log_intensity, np.linspace(0, scene.seconds, 64)), BINS, scene.seconds)    # (T, 2, H, n W)
-    return np.moveaxis(frames.reshape(*frames.shape[:3], len(pictures), width), 3, 0)
+    return camera.watch(scene.log_intensity, np.linspace(0, scene.seconds, 64))
+
+
+def saccade_events(pictures: Split, number: int, first_camera: int) -> Events:
+    """The stream whose bits `drawn_saccades` has at `number`: one picture's part of what its camera saw."""
+    group, place = divmod(number, SIDE_BY_SIDE)
+    some = pictures.images[group * SIDE_BY_SIDE:(group + 1) * SIDE_BY_SIDE, 0].numpy()
+    seen, width = wide_events(some, first_camera + group), NMNIST_SIZE[1]
+    own = seen.chosen(seen.x // width == place)
+    return replace(own, x=own.x - place * width, size=NMNIST_SIZE)
 
 
 # --- real recordings, of those who have them ---------------------------------------------

@@ -6,7 +6,7 @@ import torch
 
 from dtsnn_lite.data import Split, digit_places, digits
 from dtsnn_lite.event_files import nmnist_files, read_nmnist
-from dtsnn_lite.event_sets import BINS, SIDE_BY_SIDE, acted, drawn_saccades, gesture_split, nmnist, wide_saccades
+from dtsnn_lite.event_sets import BINS, SACCADES_S, SIDE_BY_SIDE, acted, drawn_saccades, gesture_split, nmnist, saccade_events, wide_saccades
 from dtsnn_lite.events import to_frames
 from dtsnn_lite.gestures import GESTURES
 from tests.tiny_nmnist import write_nmnist
@@ -45,6 +45,13 @@ def test_who_stands_beside_a_digit_changes_nothing_of_it():
     assert np.array_equal(seen[0], beside[0]) and not np.array_equal(seen[1], beside[1])
     nobody = wide_saccades(np.stack([PICTURES[0], np.zeros((28, 28))]), seed=5)
     assert np.array_equal(nobody[0], seen[0]) and nobody[1].sum() < 0.25 * nobody[0].sum()       # noise is left
+
+
+def test_a_stream_of_one_digit_makes_the_bits_of_its_set():
+    twelve = digits().test.chosen(np.arange(12))
+    seen, stream = drawn_saccades(twelve, first_camera=3), saccade_events(twelve, 11, first_camera=3)
+    assert stream.size == (34, 34) and len(stream) > 500
+    assert np.array_equal(to_frames(stream, BINS, SACCADES_S), seen.images[11].numpy())
 
 
 def test_a_digit_is_where_its_saccades_have_brought_it():
