@@ -6,7 +6,9 @@ import torch
 
 from dtsnn_lite.data import Split, digit_places, digits
 from dtsnn_lite.event_files import nmnist_files, read_nmnist
-from dtsnn_lite.event_sets import BINS, SACCADES_S, SIDE_BY_SIDE, acted, drawn_saccades, gesture_split, nmnist, saccade_events, wide_saccades
+from dtsnn_lite.event_sets import (
+    BINS, SACCADES_S, SIDE_BY_SIDE, acted, drawn_saccades, gesture_split, nmnist, saccade_events, wide_saccades,
+)
 from dtsnn_lite.events import to_frames
 from dtsnn_lite.gestures import GESTURES
 from tests.tiny_nmnist import write_nmnist
