@@ -59,8 +59,8 @@ def design_numbers(designs: Designs, state: Mapping) -> DesignNumbers:
     """Accuracy and bill of a state of the explorer."""
     chip, j = chip_of(state), round(state["theta"] * (POSITIONS - 1))
     left, right = designs.tables[f"{state['converter']}-{state['rows']}"]
-    densities = input_densities(np.minimum(1, designs.densities * state["spikes"]), len(designs.shapes))
-    densities[:, 0] = 1
+    densities = np.minimum(1, input_densities(designs.densities, len(designs.shapes)) * state["spikes"])
+    densities[:, 0] = 1                                     # an image conducts in every row, however many spikes there are
     step = timestep_cost(designs.shapes, chip, densities)
     t = np.arange(1, T + 1)
     bill = inference_cost(t, step, exit_check_cost(chip) if j else None)
