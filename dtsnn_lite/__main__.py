@@ -93,6 +93,7 @@ def flow(a: argparse.Namespace) -> dict:
 
 def record(a: argparse.Namespace) -> dict:
     """Run a trained network on a split and write its recording."""
+    from dtsnn_lite.checkpoints import card_path, shipped_path
     from dtsnn_lite.data import as_input
     from dtsnn_lite.inference import record as run
     from dtsnn_lite.proofs.recipes import RECIPES, recipe_of
@@ -103,10 +104,14 @@ def record(a: argparse.Namespace) -> dict:
     own = "cifar10-small" if name.startswith(("cifar10-ann", "cifar10-converted")) else own
     recipe = recipe_of(a.recipe or own)
     split = getattr(recipe.data(), a.split)
+    card = card_path(path if path.suffix else shipped_path(name.replace("-converted", "-ann")))
+    elsewhere = {"recipe": a.recipe} if a.recipe not in (None, own) else {}          # another set than the network's own
+    about = {"network": name, "dataset": recipe.dataset, "split": a.split, **elsewhere,
+             "seed": json.loads(card.read_text()).get("seed") if card.exists() else None}
     seen = run(net, as_input(split.images), split.labels, recipe.timesteps if a.timesteps is None else a.timesteps,
-               about={"network": name, "dataset": recipe.dataset, "split": a.split}, coding=recipe.coding)
+               about=about, coding=recipe.coding)
     a.out.mkdir(parents=True, exist_ok=True)
-    file = a.out / (f"{name}-{a.split}.npz" if a.recipe in (None, own) else f"{name}-{a.recipe}-{a.split}.npz")
+    file = a.out / ("-".join([name, *elsewhere.values(), a.split]) + ".npz")
     seen.save(file)
     return {"file": str(file), "images": seen.images, "timesteps": seen.timesteps,
             "accuracy": seen.accuracy.tolist(), "spike_rates": seen.spike_rates.mean(axis=0).tolist(),

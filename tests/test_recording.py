@@ -263,7 +263,8 @@ def test_every_shipped_recording_says_where_it_comes_from(path):
         pytest.skip("images, not a recording")
     seen = Recording.load(path)
     assert {"network", "dataset", "seed", "split"} <= set(seen.about)
-    assert path.stem == f"{seen.about['network']}-{seen.about['split']}"
+    elsewhere = [seen.about["recipe"]] if "recipe" in seen.about else []            # on another set than the network's own
+    assert path.stem == "-".join([seen.about["network"], *elsewhere, seen.about["split"]])
 
 
 def test_the_shipped_digits_are_the_500_and_1000_held_out_images():
