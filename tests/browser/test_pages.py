@@ -60,7 +60,8 @@ def read_to_the_end(page: Page) -> None:
     page.evaluate("""async () => {
         for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
             scrollTo(0, y);
-            await new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)));
+            // two frames; where the machine draws none for a second, the reader goes on all the same
+            await new Promise((next) => { requestAnimationFrame(() => requestAnimationFrame(next)); setTimeout(next, 1000); });
         }
     }""")
     page.wait_for_function("[...document.querySelectorAll('.afm')].every((box) => box.dataset.view)")
