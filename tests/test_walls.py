@@ -287,7 +287,8 @@ def test_memory_of_a_child_and_of_files_in_memory_has_an_end(wall):
     made = row(wall, Limits(60, 120, 1_000_000_000), before=f"{hoard}\nimport time\ntime.sleep(50)")
     assert not running("eve_walled")
     if made.status == "graded":
-        assert isinstance(wall, Container)      # there the kernel ends the child alone, and the hand-in goes on without it
+        # there the kernel ends the child alone, and the hand-in goes on without it
+        assert isinstance(wall, Container) and made == Grade("eve", "lab1", 5.0, 5.0, "graded")
     else:
         assert made.score == 0.0 and made.status in ("stopped above 1 GB of memory", "its kernel died")
     fill = """
