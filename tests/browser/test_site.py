@@ -280,6 +280,22 @@ def test_the_facts_are_found_by_words_and_fit_a_phone(browser, book):
     page.close()
 
 
+@pytest.mark.parametrize("name", ["facts", "reproduced"])
+def test_what_narrows_a_table_down_has_its_place_before_its_script_runs(browser, book, name):
+    tops = []
+    for blocked in ("**/filters.js*", "**/nothing.js"):
+        page = browser.new_page(viewport={"width": 360, "height": 800})
+        page.route(blocked, lambda route: route.abort())
+        page.goto((book / f"book/{name}.html").as_uri())
+        tops.append(page.locator(".filter").evaluate("(it) => it.getBoundingClientRect().bottom"))
+        page.close()
+    assert tops[0] == tops[1]
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((book / f"book/{name}.html").as_uri())
+    assert not page.locator(".filter").is_visible()
+    page.close()
+
+
 # --- links to an explorer ------------------------------------------------------------------
 
 

@@ -1,16 +1,20 @@
 """Tables on a narrow page: a cell with many words gets room for them, and the table scrolls instead.
 
 Without it a browser makes each column as narrow as its longest word, and a sentence in one becomes a tower.
+Above long tables stands what narrows them down.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from html import escape
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 
 SOME_LETTERS, MANY_LETTERS = 24, 60
+MANY_TABLES = 3
 
 
 def room_for(text: str) -> str | None:
@@ -28,14 +32,53 @@ def make_room(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             cell["classes"].append(room)
 
 
-def offer_filters(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """A page with a long table gets assets/filters.js."""
+def columns(table: nodes.table) -> list[str]:
+    return [cell.astext().strip() for head in table.findall(nodes.thead) for cell in head.findall(nodes.entry)]
+
+
+def rows(table: nodes.table) -> list[nodes.row]:
+    return [row for body in table.findall(nodes.tbody) for row in body.findall(nodes.row)]
+
+
+def verdicts(tables: list[nodes.table]) -> list[str]:
+    """What the column "verdict" says, row by row."""
+    return [row.children[columns(table).index("verdict")].astext().strip() for table in tables for row in rows(table)]
+
+
+def choice(found: list[str]) -> str:
+    """Every verdict once, and how many rows have it."""
+    options = "".join(f'<option value="{escape(verdict)}">{escape(verdict)} ({count})</option>' for verdict, count in Counter(found).items())
+    return f'<select><option value="">all ({len(found)})</option>{options}</select>'
+
+
+def filter_before(table: nodes.table, kind: str, label: str, control: str, of: int) -> None:
+    """A control above a table, as wide and as high from the start as it will be: what comes later moves no line."""
+    html = (f'<p class="filter" data-narrows="{kind}"><label>{label} {control}</label> '
+            f'<span class="filter-told" role="status">{of} of {of} rows</span></p>')
+    table.parent.insert(table.parent.index(table), nodes.raw("", html, format="html"))
+
+
+def offer_filters(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """What assets/filters.js narrows down: the facts by words, many comparisons by their verdict."""
+    tables = list(doctree.findall(nodes.table))
+    for table in tables:
+        if "facts" in table["classes"]:
+            filter_before(table, "facts", "Show facts with", '<input type="search" autocomplete="off">', len(rows(table)))
+    compared = [table for table in tables if "verdict" in columns(table)]
+    if len(compared) >= MANY_TABLES:
+        found = verdicts(compared)
+        filter_before(compared[0], "verdicts", "Show verdicts", choice(found), len(found))
+
+
+def add_the_script(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """A page with a filter gets assets/filters.js."""
     body = context.get("body", "")
-    if 'class="table facts"' in body or "<p>verdict</p>" in body:
+    if '<p class="filter"' in body:
         context["body"] = f'{body}\n<script src="{context["pathto"]("_static/filters.js", 1)}"></script>\n'
 
 
 def setup(app: Sphinx) -> None:
     """When references are resolved, so that the words are those one reads."""
     app.connect("doctree-resolved", make_room)
-    app.connect("html-page-context", offer_filters, priority=800)
+    app.connect("doctree-resolved", offer_filters)
+    app.connect("html-page-context", add_the_script, priority=800)
