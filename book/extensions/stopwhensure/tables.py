@@ -47,8 +47,9 @@ def verdicts(tables: list[nodes.table]) -> list[str]:
 
 def choice(found: list[str]) -> str:
     """Every verdict once, and how many rows have it."""
-    options = "".join(f'<option value="{escape(verdict)}">{escape(verdict)} ({count})</option>' for verdict, count in Counter(found).items())
-    return f'<select><option value="">all ({len(found)})</option>{options}</select>'
+    options = {"": f"all ({len(found)})"} | {verdict: f"{verdict} ({count})" for verdict, count in Counter(found).items()}
+    offered = "".join(f'<option value="{escape(value)}">{escape(says)}</option>' for value, says in options.items())
+    return f"<select>{offered}</select>"
 
 
 def filter_before(table: nodes.table, kind: str, label: str, control: str, of: int) -> None:
