@@ -63,7 +63,7 @@ def one_answer(epochs: int, like: TrainConfig, lr: float = 0.03) -> TrainConfig:
 TWINS = {recipe.name: recipe for recipe in (
     *(TwinRecipe("digits", bits, one_answer(2, DIGITS_TRAINING)) for bits in (1, 2, 3)),
     *(TwinRecipe("digits-hard", bits, one_answer(3, RECIPES["digits-hard"].training)) for bits in (1, 2, 3)),
-    TwinRecipe("cifar10-small", 3, one_answer(10, RECIPES["cifar10-small"].training), dtype=torch.float16))}
+    TwinRecipe("cifar10-small", 3, one_answer(5, RECIPES["cifar10-small"].training), dtype=torch.float16))}
 
 
 @torch.no_grad()
