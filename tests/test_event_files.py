@@ -2,6 +2,7 @@
 
 import struct
 
+import h5py
 import numpy as np
 import pytest
 
@@ -182,7 +183,6 @@ def test_a_file_that_could_run_code_is_never_opened(tmp_path):
 
 
 def test_hdf5_is_read_where_h5py_is(tmp_path):
-    h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for name, column in zip("xypt", zip(*ROWS, strict=True), strict=True):
             file[f"events/{name}"] = np.array(column)
