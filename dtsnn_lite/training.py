@@ -164,22 +164,41 @@ def fit(net: SpikingNet, train: Split, config: TrainConfig, validation: Split | 
     _check_analog(net, config, coding)
     channels_last(net)
     optimizer = torch.optim.SGD(_groups(net, config.weight_decay), lr=config.lr, momentum=config.momentum)
+
+    def answer(epoch: int) -> Callable[..., Tensor]:
+        return partial(answers, net, timesteps=config.timesteps_of(epoch), coding=coding)
+
+    def measured(epoch: int) -> float:
+        return accuracy(net, validation, config.timesteps_of(epoch), coding=coding) if validation else math.nan
+
+    return run_epochs(net, train, config, optimizer, answer, measured, checkpoint, progress, max_epochs, _name(coding))
+
+
+def run_epochs(net: nn.Module, train: Split, config: TrainConfig, optimizer: torch.optim.Optimizer,
+               answer: Callable[[int], Callable[..., Tensor]], measured: Callable[[int], float], checkpoint: Path | None = None,
+               progress: bool = True, max_epochs: int | None = None, coding: str = "direct", remainder: bool = False) -> History:
+    """Train any network in place, epoch after epoch; checkpoint and max_epochs as in `fit`.
+
+    answer    how the network answers in an epoch, as `one_epoch` asks
+    measured  its accuracy after an epoch, NaN where nobody asks
+    coding    the name of what becomes of the images, for the checkpoint
+    """
     history, first = History(), 0
-    run = {"config": as_text(config), "data": train.to("cpu").sha256(), "coding": _name(coding)} if checkpoint else {}
+    run = {"config": as_text(config), "data": train.to("cpu").sha256(), "coding": coding} if checkpoint else {}
     if checkpoint and Path(checkpoint).exists():
         history, first = _resume(Path(checkpoint), net, optimizer, run)
     last = min(config.epochs, config.epochs if max_epochs is None else max_epochs)
     bar = tqdm(range(first, last), initial=first, total=config.epochs, unit="epoch", disable=not progress)
     for epoch in bar:
-        began, timesteps = time.perf_counter(), config.timesteps_of(epoch)
+        began = time.perf_counter()
         with learning(net), torch.random.fork_rng(devices=[]):
             torch.manual_seed(dice_of(config.seed, epoch).initial_seed())          # of what is random in the network: flaws of its chip
-            loss, right = one_epoch(partial(answers, net, timesteps=timesteps, coding=coding), train, config, epoch, optimizer)
+            loss, right = one_epoch(answer(epoch), train, config, epoch, optimizer, remainder)
         history.loss.append(loss)
         history.training_accuracy.append(right)
         history.seconds.append(time.perf_counter() - began)
-        history.accuracy.append(accuracy(net, validation, timesteps, coding=coding) if validation else float("nan"))
-        bar.set_postfix(T=timesteps, loss=f"{loss:.3f}", right=f"{right:.3f}", val=f"{history.accuracy[-1]:.3f}")
+        history.accuracy.append(measured(epoch))
+        bar.set_postfix(T=config.timesteps_of(epoch), loss=f"{loss:.3f}", right=f"{right:.3f}", val=f"{history.accuracy[-1]:.3f}")
         if checkpoint:
             _save(Path(checkpoint), net, optimizer, run, epoch + 1, history)
     return history

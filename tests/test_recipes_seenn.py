@@ -25,7 +25,7 @@ from dtsnn_lite.proofs.recipes_seenn import (CIFAR10_ANN, CIFAR10_POLICY, DIGITS
                                              make_policies, sweep_of, train_policies)
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import PolicySweep, fastest_row, load_sweeps, save_sweeps, shipped_sweeps
-from dtsnn_lite.training import TrainConfig
+from dtsnn_lite.training import TrainConfig, one_epoch
 
 OTHERS = {"digits-hard-seed1": 1, "digits-hard-seed2": 2}         # the same recipe from other seeds; recordings ship, weights do not
 TRAININGS = ["exact", "exact, seed 1", "exact, seed 2", "reinforce"]
@@ -116,6 +116,29 @@ def test_an_ann_is_taught_with_sound_images_only():
     split = Split(torch.full((4, 1, 28, 28), float("nan")), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(ValueError, match="NaN or infinity"):
         recipes_seenn.fit_ann(QuantisedANN(), split, TrainConfig(phases=((1, 1),)), progress=False)
+
+
+def test_an_anns_interrupted_training_ends_with_the_bits_of_a_whole_one(tmp_path, monkeypatch):
+    split, config = few_digits().train, TrainConfig(phases=((1, 2),), batch=20)
+
+    def trained(checkpoint, stop_before=None):
+        def one(answer, train, config, epoch, *rest):
+            if epoch == stop_before:
+                raise KeyboardInterrupt
+            return one_epoch(answer, train, config, epoch, *rest)
+
+        monkeypatch.setattr("dtsnn_lite.training.one_epoch", one)
+        torch.manual_seed(0)
+        ann = QuantisedANN(AnnConfig((1, 28, 28), ((4,), (4,)), 10))
+        return ann, recipes_seenn.fit_ann(ann, split, config, progress=False, checkpoint=checkpoint)
+
+    whole, history = trained(None)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "a.training", stop_before=1)
+    again, resumed = trained(tmp_path / "a.training")
+    assert resumed.loss == history.loss and len(history.loss) == 2
+    for a, b in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_sweeps_come_back_from_their_file(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from dtsnn_lite.policy import Experience, PolicyNet, PolicyTraining, choose_step
 from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, held_out, keep_recordings, rounded, versions
 from dtsnn_lite.proofs.recipes import CROP_AND_FLIP, RECIPES
 from dtsnn_lite.reinforce import PolicySweep, save_sweeps
-from dtsnn_lite.training import Augment, Augmentation, TrainConfig, channels_last, learning, one_epoch
+from dtsnn_lite.training import Augment, Augmentation, History, TrainConfig, channels_last, run_epochs
 
 # --- an ANN, and the spiking network it becomes -----------------------------------
 
@@ -50,33 +51,31 @@ CIFAR10_ANN = ConversionRecipe(cifar10, AnnConfig((3, 32, 32), CIFAR_SMALL.stage
                                name="cifar10", dataset="CIFAR-10", dtype=torch.float16)
 
 
-def fit_ann(ann: QuantisedANN, train: Split, config: TrainConfig, progress: bool = True) -> list[float]:
-    """Train an ANN in place by cross entropy: the mean loss of each epoch."""
+def fit_ann(ann: QuantisedANN, train: Split, config: TrainConfig, progress: bool = True, checkpoint: Path | None = None) -> History:
+    """Train an ANN in place by cross entropy; a checkpoint as in `fit`."""
     check_set(train.images, train.labels, ann.config.classes)
     channels_last(ann)
     optimizer = torch.optim.SGD(ann.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay)
-    with learning(ann):
-        return [one_epoch(lambda x, at: ann(x)[None], train, config, epoch, optimizer, remainder=True)[0]
-                for epoch in tqdm(range(config.epochs), unit="epoch", disable=not progress)]
+    return run_epochs(ann, train, config, optimizer, lambda epoch: lambda x, at: ann(x)[None], lambda epoch: math.nan, checkpoint, progress,
+                      remainder=True)
 
 
 def make_ann(folder: Path, seed: int = 0, progress: bool = True, note: str = "", recipe: ConversionRecipe = ConversionRecipe()) -> dict:
     """{name}-ann.safetensors, and what its converted network says: {name}-converted-{calibration,test}.npz."""
     made_with = versions()
     torch.manual_seed(seed)
-    ann, splits, began = QuantisedANN(recipe.ann), recipe.data(), time.perf_counter()
+    ann, splits = QuantisedANN(recipe.ann), recipe.data()
     folder.mkdir(parents=True, exist_ok=True)
-    losses = fit_ann(ann, splits.train, replace(recipe.training, seed=seed), progress)
-    seconds = time.perf_counter() - began
-    rounded(ann, recipe.dtype)
     suffix, option = (f"-seed{seed}", f" --seed {seed}") if seed else ("", "")
     name, converted = f"{recipe.name}-ann{suffix}", f"{recipe.name}-converted{suffix}"
+    history = fit_ann(ann, splits.train, replace(recipe.training, seed=seed), progress, folder / f"{name}.training")
+    rounded(ann, recipe.dtype)
     about = {"network": converted, "dataset": recipe.dataset + note, "seed": seed}
     seen = keep_recordings(convert(ann, recipe.ann.in_shape), splits, recipe.timesteps, about, folder / converted,
                            halved=recipe.dtype is not None)
     how = {**about, "network": name, "command": f"python -m dtsnn_lite train {recipe.name}-ann{option}", "phases": recipe.training.phases}
-    found = {"loss": four_places(losses), "ann_accuracy": round(ann_accuracy(ann, splits.test), 4), "accuracy": accuracies(seen)}
-    made = card(how, seconds, device_of(ann), made_with, found)
+    found = {"loss": four_places(history.loss), "ann_accuracy": round(ann_accuracy(ann, splits.test), 4), "accuracy": accuracies(seen)}
+    made = card(how, sum(history.seconds), device_of(ann), made_with, found)
     return save_ann(ann, folder / f"{name}.safetensors", made, recipe.dtype)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -63,7 +62,7 @@ def one_answer(epochs: int, like: TrainConfig, lr: float = 0.03) -> TrainConfig:
 TWINS = {recipe.name: recipe for recipe in (
     *(TwinRecipe("digits", bits, one_answer(2, DIGITS_TRAINING)) for bits in (1, 2, 3)),
     *(TwinRecipe("digits-hard", bits, one_answer(3, RECIPES["digits-hard"].training)) for bits in (1, 2, 3)),
-    TwinRecipe("cifar10-small", 3, one_answer(5, RECIPES["cifar10-small"].training), dtype=torch.float16))}
+    TwinRecipe("cifar10-small", 3, one_answer(3, RECIPES["cifar10-small"].training), dtype=torch.float16))}
 
 
 @torch.no_grad()
@@ -106,21 +105,21 @@ def make_twin(recipe: TwinRecipe, folder: Path, seed: int = 0, progress: bool = 
     """{name}.{safetensors,json} and {name}-test.npz; the card is returned."""
     made_with, like = versions(), RECIPES[recipe.network]
     torch.manual_seed(seed)
-    ann, splits, began = recipe.fresh(), splits or like.data(), time.perf_counter()
+    ann, splits = recipe.fresh(), splits or like.data()
     suffix, option = (f"-seed{seed}", f" --seed {seed}") if seed else ("", "")
     start = _start(recipe, suffix)
     if start:
         begin_with(ann, load_shipped(start))
     folder.mkdir(parents=True, exist_ok=True)
-    losses = fit_ann(ann, splits.train, replace(recipe.training, seed=seed), progress)
-    seconds = time.perf_counter() - began
-    rounded(ann, recipe.dtype)
     name = f"{recipe.name}{suffix}"
+    history = fit_ann(ann, splits.train, replace(recipe.training, seed=seed), progress, folder / f"{name}.training")
+    rounded(ann, recipe.dtype)
     about = {"network": name, "dataset": like.dataset + note, "seed": seed}
     seen = record_twin(ann, splits.test, {**about, "split": "test"})
     seen.save(folder / f"{name}-test.npz")
     how = {**about, "begins_with": start, "command": f"python -m dtsnn_lite train {recipe.name}{option}", "phases": recipe.training.phases}
-    made = card(how, seconds, device_of(ann), made_with, {"loss": four_places(losses), "accuracy": {"test": four_places(seen.accuracy)}})
+    found = {"loss": four_places(history.loss), "accuracy": {"test": four_places(seen.accuracy)}}
+    made = card(how, sum(history.seconds), device_of(ann), made_with, found)
     return save_ann(ann, folder / f"{name}.safetensors", made, recipe.dtype)
 
 
