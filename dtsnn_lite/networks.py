@@ -1,8 +1,13 @@
-"""The papers' networks, and one of our own, as the mapper sees them: layer shapes, no weights."""
+"""The papers' networks, and our own, as the mapper sees them: layer shapes, no weights."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 from dtsnn_lite.chip import LayerShape
+from dtsnn_lite.files import ASSETS, POLICIES
 
 
 def conv(name: str, in_channels: int, out_channels: int, out_size: int, kernel: int = 3, stride: int = 1) -> LayerShape:
@@ -61,6 +66,42 @@ def snn_vgg16() -> list[LayerShape]:
 def fireflownet() -> list[LayerShape]:
     """Optical-flow network of seven 32-channel convolutions at 256 x 256, 4 channels in (apolinario2022adclesscode)."""
     return conv_chain(4, [(7, 32, 256)])
+
+
+def shipped_shapes(network: str) -> list[LayerShape]:
+    """A spiking network that comes with the package, by its card: what `models.layer_shapes` finds, without torch.
+
+    >>> [(shape.rows, shape.positions) for shape in shipped_shapes("digits")]
+    [(9, 784), (144, 196), (288, 49), (576, 1)]
+    """
+    config = _config(ASSETS, network)
+    channels, size = config["in_shape"][:2]
+    shapes: list[LayerShape] = []
+    for stage in config["stages"]:
+        for outputs in stage:
+            shapes.append(conv(f"conv{len(shapes) + 1}", channels, outputs, size))
+            channels = outputs
+        size //= 2
+    return [*shapes, linear("head", channels * size ** 2, config["classes"])]
+
+
+def shipped_policy_shapes(network: str) -> list[LayerShape]:
+    """The policy that comes with the package for a network, by its card: what `models.layer_shapes` finds, without torch."""
+    config = _config(POLICIES, network)
+    (channels, side, _), (first, second) = config["in_shape"], config["channels"]
+    seen = side // 4
+    half = (seen + 1) // 2
+    return [LayerShape("look", channels, first, 4, seen, seen, side, side, 4),
+            LayerShape("think", first, second, 3, half, half, seen, seen, 2),
+            linear("head", second * half ** 2, config["timesteps"])]
+
+
+def _config(folder: Path, network: str) -> dict[str, Any]:
+    """What the card of a network says of its layers; only networks whose weights are here have one that counts."""
+    if not (folder / f"{network}.safetensors").exists():
+        raise FileNotFoundError(f"no shipped network {network!r}; there are {sorted(path.stem for path in folder.glob('*.safetensors'))}")
+    config: dict[str, Any] = json.loads((folder / f"{network}.json").read_text("utf8"))["config"]
+    return config
 
 
 NETWORKS = {"vgg9": vgg9, "vgg16": vgg16, "resnet19": resnet19, "dvsnet": dvsnet, "snn-vgg16": snn_vgg16,

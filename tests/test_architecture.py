@@ -76,9 +76,9 @@ FLOW = (
 CLASSROOM = ("typed", "seals", "questions", "checks", "variants", "exam", "desk")
 PROOFS = ("published", "fit_65nm", "papers", "nodal", "cards", "recipes", "recipes_seenn", "recipes_flow", "recipes_twin", "stages",
           "comparators", "league", "sweeps", "facts")
-WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "exit_explorer", "policy_explorer", "crossbar_explorer", "design_explorer",
-           "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "flow_explorer", "event_explorer",
-           "comparator_explorer", "pipeline_explorer")
+WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "named_prices", "exit_explorer", "policy_explorer", "crossbar_explorer",
+           "design_explorer", "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "flow_explorer",
+           "event_explorer", "comparator_explorer", "pipeline_explorer")
 FOLDERS = {"classroom": CLASSROOM, "proofs": PROOFS, "widgets": WIDGETS}
 # What needs torch: the side that computes logits. The rest decides to stop and pays the bill; it also runs where there is no torch.
 TORCH_SHORE = {"data", "event_sets", "drift", "encoding", "neurons", "readouts", "cells", "wires", "crossbar", "crossbar_layers", "models",

@@ -271,6 +271,14 @@ function fromText(field, words) {
 const LINK_VERSION = "1";
 // Where the package may not be there yet: the first line of what a reader copies; in a notebook it installs.
 const INSTALL = "# %pip install -q \"git+https://github.com/stop-when-sure/stop-when-sure\"";
+
+// Lines of imports, one a module, of names that are each given as "module name".
+function imports(names) {
+  const modules = {};
+  for (const [module, name] of [...new Set(names)].sort().map((each) => each.split(" "))) (modules[module] ??= []).push(name);
+  return Object.entries(modules).map(([module, found]) => `from ${module} import ${found.join(", ")}`);
+}
+
 const NO_LESSON = { hide: [], fix: [], question: "" };
 
 function formatHash(key, fields, state, lesson = NO_LESSON) {
@@ -565,6 +573,6 @@ function bytesOf(view) {
 }
 
 export {
-  bar, bytesOf, change, decadeTicks, dot, explorer, fixed, furnish, html, line,
+  bar, bytesOf, change, decadeTicks, dot, explorer, fixed, furnish, html, imports, line,
   nameDots, note, numberTable, plot, quantity, ratio, signed, svg, text, ticks, unitFor,
 };

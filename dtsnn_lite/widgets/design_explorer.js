@@ -310,13 +310,13 @@ function designSentence(now, then) {
     + (now.trained ? "" : " Its network was only calibrated for these arrays, not trained: no design to choose.");
 }
 
-function designPython(recipe, state) {
-  const settings = Object.entries(state).map(([name, value]) => `"${name}": ${typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value)}`);
+function designPython({ python: recipe, reference }, state) {
+  const settings = Object.entries(state).filter(([name, value]) => value !== reference[name]).map(([name, value]) => `"${name}": ${typeof value === "boolean" ? (value ? "True" : "False") : JSON.stringify(value)}`);
   return [
     ...recipe.imports,
     "from dtsnn_lite.widgets.design_explorer import REFERENCE, design_numbers, design_rows", "",
     `designs = ${recipe.designs}`,
-    `chip = {${settings.join(", ")}}`,
+    settings.length ? `chip = {**REFERENCE, ${settings.join(", ")}}` : "chip = REFERENCE",
     "for name, now, then, ratio in design_rows(design_numbers(designs, chip), design_numbers(designs, REFERENCE)):",
     "    print(name, now, then, ratio)",
     "",
@@ -347,7 +347,7 @@ function render({ model, el }) {
   };
   const adjust = (name, value) => (name === "converter" ? { converter: value, mux: data.converters[value].mux } : { [name]: value });
   return explorer({ model, el, title: model.get("heading"), fields: fieldsOf(data), view, draw, row, adjust,
-    python: data.python ? (state) => designPython(data.python, state) : undefined }).close;
+    python: data.python ? (state) => designPython(data, state) : undefined }).close;
 }
 
 export { allDesigns, designNumbers, designRows, paretoFront, stepCost };

@@ -3,7 +3,7 @@
 // Python ships, for each place of the bar, who has left by when: whole numbers, so that the page and Python can never
 // disagree. The running means f_t are there to draw opinions and entropies with.
 
-import { bytesOf, change, dot, explorer, fixed, html, line, note, numberTable, plot, quantity, ratio, signed, svg, text, ticks, unitFor } from "./core.js";
+import { bytesOf, change, dot, explorer, fixed, html, imports, line, note, numberTable, plot, quantity, ratio, signed, svg, text, ticks, unitFor } from "./core.js";
 import { clock } from "./machine.js";
 import { verdict } from "./network.js";
 
@@ -91,17 +91,15 @@ function playerSentence(set, { clip, gamma }, now, rows) {
 }
 
 function playerPython(set, { clip, gamma, bar, chip }) {
-  const { step, check, name } = named(set.chips, chip), full = named(set.chips, chip).static.energy_pj, n = set.numbers[clip];
+  const { names, lines } = named(set.chips, chip).python, full = named(set.chips, chip).static.energy_pj, n = set.numbers[clip];
   const paid = (expression, value) => {
     const { scale, digits, unit } = unitFor(value, "pJ", full);
     return `{${expression} / ${scale}:.${digits}f} ${unit.replaceAll("\u00b5", "u")}`;
   };
   const t = exitStep(set, gamma, placeOf(bar), clip), left = set.left[gamma].slice(placeOf(bar) * set.timesteps, (placeOf(bar) + 1) * set.timesteps);
   const mean = left.reduce((sum, count, k) => sum + count * named(set.chips, chip).energy_pj[k], 0) / set.images;
-  return ["from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost", "from dtsnn_lite.exits import EntropyExit, replay", ...set.python.imports, "",
-    `seen = ${set.python.recording}`, `run = replay(seen, EntropyExit(theta=10 ** -${bar}, gamma=${gamma}))`,
-    `step = StepCost(fixed_pj=${step.fixed_pj}, step_pj=${step.step_pj}, fixed_ns=${step.fixed_ns}, step_ns=${step.step_ns})`,
-    `check = ExitCheckCost(energy_pj=${check.energy_pj}, latency_ns=${check.latency_ns})   # ${name}`,
+  return [...imports([...names, "dtsnn_lite.cost inference_cost", "dtsnn_lite.exits EntropyExit", "dtsnn_lite.exits replay"]), ...set.python.imports, "",
+    `seen = ${set.python.recording}`, `run = replay(seen, EntropyExit(theta=10 ** -${bar}${gamma === "0" ? "" : `, gamma=${gamma}`}))`, ...lines,
     "bill = inference_cost(run.t_hat, step, check)", `clip, window_ms = ${n}, ${set.window_ms}`,
     'print("answer", "right" if run.correct[clip] else "wrong")', 'print(f"waited {run.t_hat[clip] * window_ms:.0f} ms")',
     `print(f"energy ${paid("bill.energy_pj[clip]", named(set.chips, chip).energy_pj[t - 1])}")`, 'print(f"accuracy {100 * run.accuracy:.1f} %")',

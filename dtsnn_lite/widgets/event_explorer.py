@@ -15,6 +15,7 @@ from dtsnn_lite.exits import EntropyExit, ExitPolicy, entropy, evidence, replay
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.widgets.exit_explorer import Shelf, chip_bill, shipped_code
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
+from dtsnn_lite.widgets.named_prices import recorded_lines
 from dtsnn_lite.widgets.quantities import quantity, ratio, signed
 
 SLICES = 5                                              # of a window: how finely the page knows when an event came
@@ -143,7 +144,8 @@ def _packed(name: str, clips: Clips, shelf: Shelf) -> dict:
                  for gamma, at in steps.items()},
         "rights": {gamma: [int(seen.correct[t - 1, everybody].sum()) for t in at] for gamma, at in steps.items()},
         "begins": {gamma: near(theta) for gamma, theta in zip(GAMMAS, clips.thetas, strict=True)},
-        "chips": [chip_bill(chip, *costs, seen.timesteps) for chip, costs in clips.cost_models.items()],
+        "chips": [{**chip_bill(chip, *costs, seen.timesteps), "python": recorded_lines(seen, chip, *costs)}
+                  for chip, costs in clips.cost_models.items()],
         "python": {"recording": shipped_code(seen), "imports": list(clips.imports)},
     }
 

@@ -5,7 +5,7 @@
 // and ten thousand images weigh no more than a thousand.
 
 import {
-  bytesOf, change, dot, explorer, fixed, furnish, html, line, nameDots, numberTable, plot,
+  bytesOf, change, dot, explorer, fixed, furnish, html, imports, line, nameDots, numberTable, plot,
   quantity, ratio, signed, svg, text, unitFor,
 } from "./core.js";
 
@@ -118,20 +118,20 @@ function edpRows(set, chip, now) {
 }
 
 function exitPython(set, chip, state, now) {
-  const { policy, symbol } = set.rules[state.score], { step, check } = chip;
+  const { policy, symbol } = set.rules[state.score], { names, lines } = chip.python, found = set.calibrated[`${state.score} ${state.gamma}`];
+  const said = state.gamma === 0 ? "" : `, gamma=${state.gamma}`, named = found?.theta === state.theta;
+  const rule = named ? `calibrate(${found.held_out}, ${policy}, max_drop=0.0${said})` : `${policy}(${symbol}=${state.theta}${said})`;
   const digits = set.images > 2000 ? 2 : 1;
   const money = (name, expression, field, unit) => {
     const { scale, digits, unit: symbol } = unitFor(now[field], unit, chip.static[field]);
     return `print(f"${name} {${expression}${scale > 1 ? ` / ${scale}` : ""}:.${digits}f} ${symbol.replaceAll("\u00b5", "u")}")`;
   };
   return [
-    "from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost",
-    `from dtsnn_lite.exits import ${policy}, replay`,
-    ...set.python.imports, "",
+    ...new Set([...imports([...names, "dtsnn_lite.cost inference_cost", `dtsnn_lite.exits ${policy}`, "dtsnn_lite.exits replay",
+      ...(named ? ["dtsnn_lite.exits calibrate", "dtsnn_lite.recording shipped"] : [])]), ...set.python.imports]), "",
     `seen = ${set.python.recording}`,
-    `run = replay(seen, ${policy}(${symbol}=${state.theta}, gamma=${state.gamma}))`,
-    `step = StepCost(fixed_pj=${step.fixed_pj}, step_pj=${step.step_pj}, fixed_ns=${step.fixed_ns}, step_ns=${step.step_ns})`,
-    `check = ExitCheckCost(energy_pj=${check.energy_pj}, latency_ns=${check.latency_ns})   # ${chip.name}`,
+    `run = replay(seen, ${rule})`,
+    ...lines,
     "bill = inference_cost(run.t_hat, step, check)",
     `print(f"accuracy {100 * run.accuracy:.${digits}f} %")`,
     'print(f"timesteps {run.mean_timesteps:.3f}")',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +12,11 @@ import traitlets
 
 from dtsnn_lite.cost import ExitCheckCost, StepCost, inference_cost, static_cost
 from dtsnn_lite.evidence import GAMMAS
-from dtsnn_lite.exits import THRESHOLD_POLICIES, ThresholdPolicy, entropy, evidence, exit_curve
+from dtsnn_lite.exits import THRESHOLD_POLICIES, ThresholdPolicy, calibrate, entropy, evidence, exit_curve, replay
 from dtsnn_lite.files import ASSETS
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
+from dtsnn_lite.widgets.named_prices import recorded_lines
 from dtsnn_lite.widgets.quantities import ticks
 
 LETTERS = {"theta": "\u03b8", "alpha": "\u03b1"}       # the page writes Greek
@@ -172,13 +173,28 @@ def choose_images(recording: Recording, count: int = GREY_IMAGES) -> np.ndarray:
 def chip_bill(name: str, step: StepCost, check: ExitCheckCost, timesteps: int) -> dict:
     """What leaving at 1, ..., T costs on one chip, and what the static network costs."""
     bill, still = inference_cost(np.arange(1, timesteps + 1), step, check), static_cost(timesteps, step)
-    prices = {key: value for key, value in asdict(step).items() if key != "parts"}
     return {"name": name, "energy_pj": bill.energy_pj.tolist(), "latency_ns": bill.latency_ns.tolist(),
             "edp_pj_ns": bill.edp_pj_ns.tolist(),
             "static": {"energy_pj": float(still.energy_pj[0]), "latency_ns": float(still.latency_ns[0]),
-                       "edp_pj_ns": float(still.edp_pj_ns[0])},
-            "step": {key: float(value) for key, value in prices.items()},
-            "check": {key: float(value) for key, value in asdict(check).items()}}
+                       "edp_pj_ns": float(still.edp_pj_ns[0])}}
+
+
+def calibrated_places(recording: Recording) -> dict[str, dict]:
+    """Where the slider lets each image leave where `calibrate` lets it: "score gamma" -> the threshold, and the recording that chose.
+
+    Of a recording that comes with the package beside one of calibration images; elsewhere no place has a name.
+    """
+    name = f"{recording.about.get('network', '')}-calibration"
+    if not (shipped_code(recording) and (ASSETS / f"{name}.npz").exists()):
+        return {}
+    held_out, places = shipped(name), {}
+    for score, policy in THRESHOLD_POLICIES.items():
+        for gamma in (0.0, 1.0):
+            rule = calibrate(held_out, policy, max_drop=0.0, gamma=gamma)
+            theta = on_grid(float(getattr(rule, policy.symbol)))
+            if np.array_equal(replay(recording, policy(theta, gamma)).t_hat, replay(recording, rule).t_hat):
+                places[f"{score} {gamma:g}"] = {"theta": theta, "held_out": f'shipped("{name}")'}
+    return places
 
 
 class Shelf:
@@ -215,7 +231,9 @@ def _packed(name: str, data: ExitData, shelf: Shelf) -> dict:
         "rules": {score: rule_of(policy) for score, policy in THRESHOLD_POLICIES.items()},
         "counts": {score: [shelf.put_whole(exit_counts(each.codes, seen.correct)) for each in at] for score, at in data.leaving.items()},
         "curves": {score: [shelf.put_whole(each.T) for each in at] for score, at in moved.items()},
-        "chips": [chip_bill(chip, *costs, seen.timesteps) for chip, costs in data.cost_models.items()],
+        "chips": [{**chip_bill(chip, *costs, seen.timesteps), "python": recorded_lines(seen, chip, *costs)}
+                  for chip, costs in data.cost_models.items()],
+        "calibrated": calibrated_places(seen),
         "python": {"recording": data.code, "imports": list(data.imports)},
         "pictures": _packed_images(data, shelf),
     }

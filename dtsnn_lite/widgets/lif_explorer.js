@@ -5,6 +5,7 @@ import { clock, switched, switches } from "./machine.js";
 
 const PHASES = ["leak", "input", "reset"];      // of a timestep: one tick of the clock each
 const TICK_MS = 260;
+const PAPERS = { beta: 0.5, v_th: 1, reset: "hard" };      // what LIF() is: copied lines leave it out
 const CURRENTS = Array.from({ length: 61 }, (_, k) => Number((0.025 * k).toFixed(3)));
 const LONG = 200;                              // steps of the rate curve
 
@@ -57,8 +58,11 @@ function lifRows(traces) {
 }
 
 function lifPython(state, steps) {
-  const python = ({ name, beta, v_th, reset }) =>
-    `    "${name}": LIF(beta=${beta}, v_th=${v_th}, hard_reset=${reset === "hard" ? "True" : "False"}),`;
+  const python = ({ name, beta, v_th, reset }) => {
+    const own = [...(beta === PAPERS.beta ? [] : [`beta=${beta}`]), ...(v_th === PAPERS.v_th ? [] : [`v_th=${v_th}`]),
+      ...(reset === PAPERS.reset ? [] : ["hard_reset=False"])];
+    return `    "${name}": LIF(${own.join(", ")}),`;
+  };
   return ["import torch", "from dtsnn_lite.neurons import LIF, lif_loop", "",
     `current = torch.full((${steps},), ${state.current}, dtype=torch.float64)`,
     ...(state.spikes.length ? [`current[[${state.spikes.join(", ")}]] += ${state.weight}`] : []),

@@ -3,7 +3,7 @@
 // All timesteps of a digit are computed first and shown then: what moves is a clock over finished states.
 // Time runs from left to right: a column a timestep, the layers one below the other, then the opinions, then the score.
 
-import { bytesOf, change, explorer, fixed, furnish, html, numberTable, quantity, ratio, svg } from "./core.js";
+import { bytesOf, change, explorer, fixed, furnish, html, imports, numberTable, quantity, ratio, svg } from "./core.js";
 import { GRID, SHEET, ink, mapsPicture, opinions, picture, sheet } from "./drawing.js";
 import { centred, moved, networkOf, run, stroke, verdict } from "./network.js";
 
@@ -25,14 +25,12 @@ function liveRows({ steps, exit }, chip) {
     cost("energy", "energy_pj", "pJ"), cost("delay", "latency_ns", "ns"), cost("EDP", "edp_pj_ns", "pJ ns")];
 }
 
-function livePython(pixels, state, { step, check, name }, T) {
+function livePython(pixels, state, { python: { names, lines: prices } }, T) {
   const hex = Array.from(pixels, (pixel) => pixel.toString(16).padStart(2, "0"));
   const lines = Array.from({ length: GRID }, (_, y) => `    ${hex.slice(y * GRID, (y + 1) * GRID).join("")}`);
-  return ["import numpy as np", "from dtsnn_lite.cost import ExitCheckCost, StepCost", "from dtsnn_lite.widgets.folded import folded",
-    "from dtsnn_lite.widgets.live_explorer import live_rows", "", 'image = np.frombuffer(bytes.fromhex("""', ...lines, '"""), np.uint8).reshape(1, 28, 28)',
+  return ["import numpy as np", ...imports([...names, "dtsnn_lite.widgets.folded folded", "dtsnn_lite.widgets.live_explorer live_rows"]), "", 'image = np.frombuffer(bytes.fromhex("""', ...lines, '"""), np.uint8).reshape(1, 28, 28)',
     `f, spikes = folded("digits").run(image, timesteps=${T})`,
-    `step = StepCost(fixed_pj=${step.fixed_pj}, step_pj=${step.step_pj}, fixed_ns=${step.fixed_ns}, step_ns=${step.step_ns})`,
-    `check = ExitCheckCost(energy_pj=${check.energy_pj}, latency_ns=${check.latency_ns})   # ${name}`,
+    ...prices,
     `for row in live_rows(f[:, 0], ${state.theta}, ${state.gamma}, step, check):`, "    print(*row)", ""].join("\n");
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import traitlets
@@ -14,8 +14,10 @@ from dtsnn_lite.recording import Recording
 from dtsnn_lite.widgets.exit_explorer import chip_bill, on_grid
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
 from dtsnn_lite.widgets.folded import FoldedNet, folded
+from dtsnn_lite.widgets.named_prices import lines_of
 from dtsnn_lite.widgets.quantities import quantity, ratio
 
+NETWORK = "digits"
 GAMMAS = ("0", "1")             # of the mean of the logits, of their sum
 OWN = "own"                     # the digit that the reader writes
 
@@ -76,7 +78,8 @@ def pack(net: FoldedNet, given: Given, cost_models: Mapping[str, tuple[StepCost,
     data = {"network": {"layers": layers, "head": {"weights": put(net.head), "bias": put(net.head_bias)},
                         "beta": net.beta, "v_th": net.v_th, "timesteps": timesteps},
             "given": {"pixels": put(given.images), "labels": given.labels.tolist(), "numbers": given.numbers.tolist()},
-            "chips": [chip_bill(name, *costs, timesteps) for name, costs in cost_models.items()]}
+            "chips": [{**chip_bill(name, *costs, timesteps), "python": asdict(lines_of(NETWORK, *costs, hardware=name))}
+                      for name, costs in cost_models.items()]}
     return data, raw
 
 
@@ -111,7 +114,7 @@ class LiveExplorer(Explorer):
                  timesteps: int = 4, heading: str = "The network, live", hash_key: str = "live", **state: object) -> None:
         if not cost_models:
             raise ValueError("cost_models is empty: name at least one hardware with its (StepCost, ExitCheckCost)")
-        data, raw = pack(folded("digits"), given, cost_models, timesteps)
+        data, raw = pack(folded(NETWORK), given, cost_models, timesteps)
         super().__init__(data=data, bytes=raw, theta=on_grid(theta), heading=heading, hash_key=hash_key,
                          **{"chip": next(iter(cost_models)), **state})
         checked_choice("digit", self.digit, (*map(str, range(len(given.labels))), OWN))

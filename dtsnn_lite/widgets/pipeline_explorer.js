@@ -1,6 +1,6 @@
 // Timesteps of images on their way through the layers of a chip: every layer waits for the slowest, and a look at the score is worth a whole way.
 
-import { change, explorer, fixed, html, numberTable, quantity, ratio, svg, text, ticks, unitFor } from "./core.js";
+import { change, explorer, fixed, html, imports, numberTable, quantity, ratio, svg, text, ticks, unitFor } from "./core.js";
 import { clock } from "./machine.js";
 
 const FRAMES = 60, TICK_MS = 130;
@@ -180,9 +180,9 @@ function render({ model, el }) {
     return [["order", "hardware", ...rows.map(([head]) => head)], [state.order, named(state).name, ...rows.map((cells) => cells[1])]];
   };
   const python = (state) => {
-    const { names, times_ns, check_ns } = named(state), list = (values) => values.map((value) => (typeof value === "string" ? `"${value}"` : value)).join(", ");
-    return ["from dtsnn_lite.widgets.pipeline_explorer import Stages, pipeline_rows", "", `stages = Stages((${list(names)},), (${list(times_ns)},), ${check_ns})`,
-      `for row in pipeline_rows(stages, [${list(data.exits)}], ${data.timesteps}, "${state.order}"):`, "    print(*row)", ""].join("\n");
+    const { names, lines } = named(state).python;
+    return [...imports([...names, "dtsnn_lite.widgets.pipeline_explorer Stages", "dtsnn_lite.widgets.pipeline_explorer pipeline_rows"]), "", ...lines,
+      `for row in pipeline_rows(stages, [${data.exits.join(", ")}], ${data.timesteps}, "${state.order}"):`, "    print(*row)", ""].join("\n");
   };
   const shown = explorer({ model, el, title: model.get("heading"), fields, stage, view, draw, row, python });
   return () => { time.halt(); shown.close(); };

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import traitlets
 
 from dtsnn_lite.guards import checked_steps
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
+from dtsnn_lite.widgets.named_prices import stages_in_python
 from dtsnn_lite.widgets.quantities import quantity, ratio
 
 ORDERS = {"stream": "stream: any image that is ready", "timestep": "timestep first: one image at a time",
@@ -135,6 +136,7 @@ class PipelineExplorer(Explorer):
     """Images on their way through the layers of a chip, in an order that the reader chooses.
 
     PipelineExplorer({"chip": Stages(...)}, exits, timesteps)
+    network   the shipped network whose layers these are: copied lines then call chips by their names
     exits     the step after which each image leaves when sure, 1 to T
     chip      a key of the chips
     order     a key of ORDERS
@@ -149,8 +151,8 @@ class PipelineExplorer(Explorer):
     stopping = traitlets.Bool(True).tag(sync=True)
     clock = traitlets.Int(24).tag(sync=True)
 
-    def __init__(self, chips: Mapping[str, Stages], exits: Sequence[int], timesteps: int = 4, *, heading: str = "Pipeline explorer",
-                 hash_key: str = "pipeline", **state: object) -> None:
+    def __init__(self, chips: Mapping[str, Stages], exits: Sequence[int], timesteps: int = 4, *, network: str = "",
+                 heading: str = "Pipeline explorer", hash_key: str = "pipeline", **state: object) -> None:
         if not chips:
             raise ValueError("chips is empty: name at least one pipeline with its Stages")
         steps = checked_steps(np.asarray(exits), timesteps=timesteps)
@@ -158,7 +160,8 @@ class PipelineExplorer(Explorer):
             raise ValueError(f"one to six images fit into the picture; got {len(steps)}")
         if len({stages.names for stages in chips.values()}) > 1:
             raise ValueError("the chips run one network: their layers have the same names")
-        lines = [{"name": name, "names": list(stages.names), "times_ns": list(stages.times_ns), "check_ns": stages.check_ns}
+        lines = [{"name": name, "names": list(stages.names), "times_ns": list(stages.times_ns), "check_ns": stages.check_ns,
+                  "python": asdict(stages_in_python(network, stages.names, stages.times_ns, stages.check_ns))}
                  for name, stages in chips.items()]
         data = {"chips": lines, "exits": steps.tolist(), "timesteps": timesteps, "orders": list(ORDERS.items())}
         super().__init__(data=data, heading=heading, hash_key=hash_key, **{"chip": next(iter(chips)), **state})

@@ -4,7 +4,7 @@
 // how many answers are right, and the same for the threshold rules of equal accuracy.
 
 import {
-  bar, bytesOf, change, dot, explorer, fixed, html, line, nameDots, note, numberTable,
+  bar, bytesOf, change, dot, explorer, fixed, html, imports, line, nameDots, note, numberTable,
   plot, quantity, ratio, signed, svg,
 } from "./core.js";
 
@@ -57,19 +57,17 @@ function policySentence({ policy, rule, ours, theirs }, state) {
 }
 
 function policyPython(data, state, { policy, rule }) {
-  const { step, check, look } = data.chips.find(({ name }) => name === state.chip).prices;
-  const call = (name, values) => `${name}(${Object.entries(values).map(([key, value]) => `${key}=${value}`).join(", ")})`;
+  const { names, lines, looked_names: looks, looked } = data.chips.find(({ name }) => name === state.chip).python;
   return [
-    "from dtsnn_lite.cost import ExitCheckCost, StepCost, chosen_cost, inference_cost",
-    `from dtsnn_lite.exits import ${rule.policy}, replay`,
+    ...imports([...names, ...(state.look ? looks : []), "dtsnn_lite.cost chosen_cost", "dtsnn_lite.cost inference_cost",
+      `dtsnn_lite.exits ${rule.policy}`, "dtsnn_lite.exits replay"]),
     ...data.python.imports, "",
     `seen, sweep = ${data.python.recording}, ${data.python.sweeps}["${state.method}"]`,
     `row = list(sweep.prices).index(${policy.beta})`,
     `rival = replay(seen, ${rule.policy}(${rule.threshold}${rule.gamma ? `, gamma=${rule.gamma}` : ""}))`,
-    `step = ${call("StepCost", step)}`,
-    `look = ${state.look ? call("StepCost", look) : "None"}`,
-    `check = ${call("ExitCheckCost", check)}   # ${state.chip}`,
-    "ours, theirs = chosen_cost(sweep.t_hat[row], step, look), inference_cost(rival.t_hat, step, check)",
+    ...lines, ...(state.look ? looked : []),
+    `ours = chosen_cost(sweep.t_hat[row], step, ${state.look ? "look" : "None"})`,
+    "theirs = inference_cost(rival.t_hat, step, check)",
     'print(f"accuracy {100 * sweep.accuracy[row]:.1f} % {100 * rival.accuracy:.1f} %")',
     'print(f"timesteps {sweep.mean_timesteps[row]:.3f} {rival.mean_timesteps:.3f}")',
     'print(f"energy ratio {ours.energy_pj.mean() / theirs.energy_pj.mean():.2f}")',

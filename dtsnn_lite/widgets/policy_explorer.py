@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-
 import numpy as np
 import traitlets
 
@@ -15,6 +13,7 @@ from dtsnn_lite.recording import Recording
 from dtsnn_lite.reinforce import PolicySweep
 from dtsnn_lite.widgets.exit_explorer import thin_curve
 from dtsnn_lite.widgets.explorer import Explorer, checked_choice, module
+from dtsnn_lite.widgets.named_prices import recorded_lines
 from dtsnn_lite.widgets.quantities import ticks
 
 Prices = tuple[StepCost, StepCost, ExitCheckCost]      # a timestep of the network, a look of the policy, an exit check
@@ -49,9 +48,8 @@ def chip_prices(name: str, prices: Prices, timesteps: int) -> dict:
     t = np.arange(1, timesteps + 1)
     free = inference_cost(t, step)
     looked = Bill(free.energy_pj + look.fixed_pj + look.step_pj, free.latency_ns + look.fixed_ns + look.step_ns)
-    plain = [{key: float(value) for key, value in asdict(price).items() if key != "parts"} for price in prices]
     return {"name": name, "free": billed_by_step(free), "looked": billed_by_step(looked),
-            "checked": billed_by_step(inference_cost(t, step, check)), "prices": dict(zip(("step", "look", "check"), plain, strict=True))}
+            "checked": billed_by_step(inference_cost(t, step, check))}
 
 
 def choose_shown(sweeps: Mapping[str, PolicySweep], count: int = KEPT_IMAGES) -> np.ndarray:
@@ -76,7 +74,9 @@ def pack(recording: Recording, sweeps: Mapping[str, PolicySweep], cost_models: M
             "caption": f"{recording.images:,} images, at most {recording.timesteps} timesteps. "
                        "Means over images; EDP is the mean of E\u00d7D.",
             "methods": methods, "curves": curves, "oracles": oracles, "axes": _axes(recording, methods, curves, oracles),
-            "chips": [chip_prices(name, prices, recording.timesteps) for name, prices in cost_models.items()],
+            "chips": [{**chip_prices(name, prices, recording.timesteps),
+                       "python": recorded_lines(recording, name, step=prices[0], look=prices[1], check=prices[2])}
+                      for name, prices in cost_models.items()],
             "highest": int(max(sweep.prices.max() for sweep in sweeps.values())), "python": dict(code), "pictures": None}
     if images is None:
         return data, b""

@@ -129,6 +129,15 @@ def test_the_copied_python_of_the_design_explorer_prints_its_table(stage):
         assert lines == rows
 
 
+def test_a_copied_design_names_what_its_reader_changed(stage):
+    page = stage(DesignExplorer(converter="flash5", mux="8"))
+    for state, said in (({}, "chip = REFERENCE\n"), ({"theta": 0.3}, 'chip = {**REFERENCE, "theta": 0.3}\n')):
+        page.evaluate("state => Object.entries(state).forEach(([name, value]) => MODELS[0].set(name, value))", state)
+        page.get_by_text("Copy as Python").click()
+        page.wait_for_function("copied.length > 0")
+        assert said in page.evaluate("copied.pop()")
+
+
 def test_designs_that_no_line_can_make_have_nothing_to_copy(stage):
     assert stage(DesignExplorer(invented_designs())).get_by_text("Copy as Python").count() == 0
 

@@ -13,11 +13,15 @@ import pytest
 from ipywidgets.embed import embed_data
 from stopwhensure import live_widgets
 
+from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
+from dtsnn_lite.cost import exit_check_cost, timestep_cost
 from dtsnn_lite.evidence import GAMMAS
-from dtsnn_lite.exits import EntropyExit, replay
+from dtsnn_lite.exits import EntropyExit, calibrate, replay
+from dtsnn_lite.networks import shipped_shapes
+from dtsnn_lite.neurons import LIF
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets import explorer
-from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer
+from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer, on_grid
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, levels, lif_trace
 from tests.test_widgets import AFFINE, CHIPS, RECORDINGS, drawings, golden, recording
 
@@ -350,6 +354,17 @@ def test_spikes_are_made_by_click_and_by_keyboard_and_travel_in_the_link(stage):
     assert cells(again, "live0") == cells(page, "live0")
 
 
+def test_the_papers_neuron_is_copied_without_its_constants(stage):
+    page = stage(LIFExplorer(current=0.4, spikes=[]))
+    page.get_by_text("Copy as Python").click()
+    page.wait_for_function("copied.length > 0")
+    code, written = page.evaluate("copied.pop()"), {}
+    assert '"A": LIF(),' in code and '"B": LIF(beta=0.9),' in code
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(code, "copied", "exec"), written)
+    assert written["lif"].beta == 0.9 and written["LIF"]() == LIF(beta=0.5, v_th=1.0, hard_reset=True)
+
+
 def test_the_copied_python_of_the_lif_explorer_prints_its_spikes_and_rates(stage):
     page, rng = stage(LIFExplorer()), random.Random(3)
     for _ in range(8):
@@ -502,6 +517,27 @@ def test_the_copied_python_of_a_shipped_recording_prints_its_numbers(stage):
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "copied", "exec"), {})
     assert printed.getvalue().splitlines()[0] == "accuracy " + page.locator("#live0 .numbers td").nth(1).text_content()
+
+
+def test_copied_lines_call_what_the_book_calls_by_a_name(stage):
+    costs = {name: (timestep_cost(shipped_shapes("digits"), chip), exit_check_cost(chip))
+             for name, chip in (("DT-SNN", dtsnn_2023), ("SpikeSim", spikesim_rram_64))}
+    seen, held_out = shipped("digits-test"), shipped("digits-calibration")
+    theta = on_grid(calibrate(held_out, EntropyExit, max_drop=0.0).theta)
+    page, asked = stage(ExitExplorer(seen, costs, theta=theta)), 'calibrate(shipped("digits-calibration"), EntropyExit, max_drop=0.0)'
+    for chip, name in (("DT-SNN", "dtsnn_2023"), ("SpikeSim", "spikesim_rram_64")):
+        field(page, "chip").select_option(chip)
+        for at, rule in ((theta, asked), (0.2, "EntropyExit(theta=0.2)")):
+            slide(page, at)
+            page.get_by_text("Copy as Python").click()
+            page.wait_for_function("copied.length > 0")
+            code, printed = page.evaluate("copied.pop()"), io.StringIO()
+            assert code.startswith("# %pip install -q ") and f"chip = {name}\n" in code and f"run = replay(seen, {rule})\n" in code
+            with contextlib.redirect_stdout(printed):
+                exec(compile(code, "copied", "exec"), {})
+            first_two = "rows => rows.map(row => row.children[0].textContent + ' ' + row.children[1].textContent)"
+            rows = page.eval_on_selector_all("#live0 .numbers tbody tr", first_two)
+            assert printed.getvalue().splitlines() == [row.replace("\u00b5", "u") for row in rows]
 
 
 def test_a_recording_that_no_line_can_make_has_nothing_to_copy(stage):

@@ -5,6 +5,11 @@ import io
 
 import pytest
 
+from dtsnn_lite.chip import hp_adc_65nm
+from dtsnn_lite.circuits import layer_times_ns
+from dtsnn_lite.components import Parts65nm
+from dtsnn_lite.cost import exit_check_cost
+from dtsnn_lite.networks import shipped_shapes
 from dtsnn_lite.widgets.array_explorer import ArrayExplorer, array_rows, read_array, some_weights
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer
 from dtsnn_lite.widgets.pipeline_explorer import ORDERS, PipelineExplorer, Stages, pipeline_rows
@@ -15,13 +20,16 @@ from tests.browser.test_policy_explorer import policy_explorer
 from tests.test_array_explorer import column_of, some_states
 from tests.test_event_explorer import player
 
+PRICES = Parts65nm()
 NAMES = ("conv 1", "conv 2", "conv 3", "linear")
-CHIPS = {"one": Stages(NAMES, (37402.0, 18800.0, 6259.0, 166.0), 112.0), "even": Stages(NAMES, (600.0,) * 4, 112.0)}
+TIMES_NS = tuple(layer_times_ns(shipped_shapes("digits"), hp_adc_65nm, PRICES))
+CHIPS = {"one": Stages(NAMES, (37402.0, 18800.0, 6259.0, 166.0), 112.0), "even": Stages(NAMES, (600.0,) * 4, 112.0),
+         "a chip's": Stages(NAMES, TIMES_NS, exit_check_cost(hp_adc_65nm).latency_ns)}
 EXITS = [1, 3, 1, 2]
 
 
 def pipeline(**state) -> PipelineExplorer:
-    return PipelineExplorer(CHIPS, EXITS, **state)
+    return PipelineExplorer(CHIPS, EXITS, network="digits", **state)
 
 
 MACHINES = [LIFExplorer, ArrayExplorer, pipeline, player]
@@ -124,7 +132,8 @@ def test_the_copied_python_of_the_pipeline_prints_its_table(stage):
             page.get_by_text("Copy as Python").click()
             page.wait_for_function("copied.length > 0")
             rows = pipeline_rows(stages, EXITS, 4, order)
-            assert printed(page.evaluate("copied.pop()")) == [" ".join(row) for row in rows]
+            code = page.evaluate("copied.pop()")
+            assert printed(code) == [" ".join(row) for row in rows] and ("chip = hp_adc_65nm\n" in code) == (chip == "a chip's")
             assert cells(page, "live0")[4:] == [cell for row in rows for cell in row]
 
 
