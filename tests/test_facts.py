@@ -12,9 +12,11 @@ from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import Once, StepCost, exit_check_cost, inference_cost, three_ratios, timestep_cost
 from dtsnn_lite.evidence import GAMMAS
 from dtsnn_lite.exits import EntropyExit, calibrate, replay
+from dtsnn_lite.mapping import macs
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.proofs.facts import Fact, fact, facts, policies_of
 from dtsnn_lite.proofs.papers import CIFAR10_SEEDS
+from dtsnn_lite.proofs.stages import stage_accuracies
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.reinforce import shipped_sweeps
 
@@ -96,6 +98,22 @@ def test_price_and_thresholds_of_the_hard_digits_are_chosen_on_the_calibration_s
         for rival in ("threshold", "greedy_threshold"):
             theirs = step.fixed_pj + (step.step_pj + check.energy_pj) * fact(f"hard.{rival}.mean_timesteps").value
             assert fact(f"hard.{name}.energy_over_{rival}").value == pytest.approx(ours / theirs)
+
+
+@pytest.mark.parametrize("name, chip", [("dtsnn_chip", dtsnn_2023), ("spikesim", spikesim_rram_64)])
+def test_a_look_is_dearer_than_its_multiplications(name, chip):
+    shapes, glance = layer_shapes(load_shipped("digits-hard")), layer_shapes(shipped_policy())
+    step, look = timestep_cost(shapes, chip), timestep_cost(glance, chip)
+    assert fact(f"hard.{name}.look_share").value == pytest.approx(100 * (look.fixed_pj + look.step_pj) / step.step_pj)
+    assert fact(f"hard.{name}.look_share").value > 100 * macs(glance) / macs(shapes)
+
+
+def test_one_bit_is_a_guess_until_it_is_trained_for():
+    seen = shipped("digits-adc-less-test")
+    assert fact("digits.one_bit.accuracy").value == pytest.approx(100 * np.mean(seen.f[-1].argmax(axis=1) == seen.labels))
+    assert fact("digits.one_bit.accuracy").value == pytest.approx(100 * stage_accuracies()["adc-less"]["0"][-1])
+    guess, wide = 100 / seen.classes, 3 * 100 * (0.1 * 0.9 / seen.images) ** 0.5
+    assert abs(fact("digits.one_bit.untrained.accuracy").value - guess) < wide < fact("digits.one_bit.accuracy").value - guess
 
 
 @pytest.mark.parametrize("prefix", NETWORKS)

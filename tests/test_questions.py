@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from dtsnn_lite.classroom.questions import answer, questions
 from tools.seal_questions import all_questions, asked
+
+BOOK = Path(__file__).resolve().parents[1] / "book"
+PREDICTION = re.compile(r"^```\{predict\} (\S+)\n(.*?)^```$", re.M | re.S)
+NO_ONE_NUMBER = {"promise-broken"}      # what its simulation finds is drawn, a picture for each score
 
 
 @pytest.mark.parametrize(("given", "printed"), [
@@ -35,3 +43,9 @@ def test_what_ships_is_what_the_pages_ask():
 def test_the_kind_of_a_question_is_read_from_its_options():
     text = "```{check} one\n:unit: %\nWhat?\n```\n\n````{check} two\n:hint: x\n:kind: order\nSort.\n````\n\n```{predict} no\n```\n"
     assert list(asked(text)) == [("one", "number", "%"), ("two", "order", "")]
+
+
+def test_every_prediction_is_set_against_what_came_out():
+    pages = {path.stem: json.loads(path.read_text("utf8"))["cells"] for path in BOOK.glob("*.ipynb")}
+    found = {name: said for cells in pages.values() for cell in cells for name, said in PREDICTION.findall("".join(cell["source"]))}
+    assert {name for name, said in found.items() if ":results:" not in said} == NO_ONE_NUMBER < set(found)

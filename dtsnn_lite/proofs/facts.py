@@ -21,6 +21,7 @@ from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExi
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import cifar10_small, vgg9, vgg16
 from dtsnn_lite.proofs.papers import CIFAR10_SEEDS, exit_shares
+from dtsnn_lite.proofs.stages import stage_accuracies
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.reinforce import fastest_row, shipped_sweeps
 
@@ -57,8 +58,8 @@ class Fact:
 def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the book."""
     found = (*_prices(), *_published_edp(), *_digits_network(), *_exits("digits", "digits"), *_bills("digits", "digits"),
-             *_losses(), *_digits_converted(), *_hard_policy(), *_hard_pair(), *_cifar10_network(), *_exits("cifar10", CIFAR10_SEEDS[0]),
-             *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds(), *_two_networks())
+             *_losses(), *_digits_converted(), *_digits_one_bit(), *_hard_policy(), *_hard_pair(), *_cifar10_network(),
+             *_exits("cifar10", CIFAR10_SEEDS[0]), *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds(), *_two_networks())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
         raise ValueError(f"two facts share a name: {sorted({n for n in names if names.count(n) > 1})}")
@@ -244,6 +245,14 @@ def _digits_converted() -> Iterator[Fact]:
                    "tests/test_recipes_seenn.py::test_the_shipped_recording_is_what_the_shipped_ann_says")
 
 
+def _digits_one_bit() -> Iterator[Fact]:
+    """One bit a partial sum: put there untrained, and after the stages."""
+    seen, test = shipped("digits-adc-less-test"), "tests/test_facts.py::test_one_bit_is_a_guess_until_it_is_trained_for"
+    yield Fact("digits.one_bit.untrained.accuracy", 100 * stage_accuracies()["naive"]["0"][-1], "%",
+               "4-bit weights, 1 bit a partial sum, calibrated only; seed 0, 4 timesteps, test split", test)
+    yield Fact("digits.one_bit.accuracy", 100 * seen.accuracy[-1], "%", "trained in stages; seed 0, 4 timesteps, test split", test)
+
+
 def _hard_policy() -> Iterator[Fact]:
     """The learned policy and its rivals, chosen on the calibration split with nothing lost there."""
     calibration, seen, sweep = shipped("digits-hard-calibration"), shipped("digits-hard-test"), shipped_sweeps()["exact"]
@@ -260,8 +269,11 @@ def _hard_policy() -> Iterator[Fact]:
         yield Fact(f"hard.{what}.accuracy", 100 * run.accuracy, "%", how, test)
         yield Fact(f"hard.{what}.mean_timesteps", run.mean_timesteps, "timesteps", how, test)
     for where, chip in (("spikesim", spikesim_rram_64), ("dtsnn_chip", dtsnn_2023)):
-        step = timestep_cost(layer_shapes(load_shipped("digits-hard")), chip)
-        ours = chosen_cost(sweep.t_hat[k], step, timestep_cost(layer_shapes(shipped_policy()), chip))
+        step, look = (timestep_cost(layer_shapes(net), chip) for net in (load_shipped("digits-hard"), shipped_policy()))
+        yield Fact(f"hard.{where}.look_share", 100 * (look.fixed_pj + look.step_pj) / step.step_pj, "%",
+                   f"{chip.name}; energy of one look of the policy, of one timestep of the network",
+                   "tests/test_facts.py::test_a_look_is_dearer_than_its_multiplications")
+        ours = chosen_cost(sweep.t_hat[k], step, look)
         for what, rival in rivals.items():
             theirs = inference_cost(rival.t_hat, step, exit_check_cost(chip))
             yield Fact(f"hard.{where}.energy_over_{what}", ours.energy_pj.mean() / theirs.energy_pj.mean(), "x",
