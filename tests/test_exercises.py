@@ -161,3 +161,25 @@ def test_the_cell_of_an_exercise_does_not_hold_its_solution(exercise: Exercise) 
     shown = [line.strip() for line in exercise.cell.splitlines()]
     own = [line.strip() for line in exercise.solution.splitlines() if line not in exercise.cell.splitlines()]
     assert not [line for line in own if len(line) > 20 and any(line in other for other in shown)]
+
+
+PARTS = re.compile(r"^(\*\*(?:Warm-ups|Coding|Open)\*\*)|^(\d+)\. ", re.M)
+
+
+def exercises_text(path: Path) -> str:
+    """The Markdown of a chapter's section *Exercises*; empty where it has none."""
+    cells = [cell for cell in json.loads(path.read_text("utf8"))["cells"] if cell["cell_type"] == "markdown"]
+    text = "\n".join("".join(cell["source"]) for cell in cells)
+    return text.partition("\n## Exercises\n")[2].split("\n## ")[0]
+
+
+WITH_EXERCISES = [path for path in sorted((ROOT / "book").glob("*.ipynb")) if exercises_text(path)]
+
+
+@pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
+def test_exercises_are_numbered_from_the_first_coding_one_to_the_last_open_one(path):
+    found = [part or number for part, number in PARTS.findall(exercises_text(path))]
+    numbers = [each for each in found if each.isdigit()]
+    assert numbers == [str(n + 1) for n in range(len(numbers))] and len(numbers) >= 2
+    assert [each for each in found if not each.isdigit()] == ["**Warm-ups**", "**Coding**", "**Open**"]
+    assert found[:3] == ["**Warm-ups**", "**Coding**", "1"] and found[-2] == "**Open**", "warm-ups are questions, and have no numbers"
