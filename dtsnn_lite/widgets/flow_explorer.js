@@ -84,9 +84,10 @@ function misses(data, of, { clip, t }, label) {
 function render({ model, el }) {
   const data = model.get("data"), of = unpacked(data, bytesOf(model.get("bytes"))), T = data.timesteps;
   const head = (said) => html("p", { class: "head" }, said), left = html("div", { class: "panel pointed" }), right = html("div", { class: "panel" });
-  const stage = html("div", { class: "panels" }, html("div", {}, head("Events of the last bin, and arrows: network solid, truth dashed"), left),
-    html("div", {}, head("What is missing: a full square is 4 pixels or more"), right));
-  const numbers = html("div", { class: "numbers" }), vectors = html("div", { class: "numbers" }), view = html("div", { class: "panels" }, numbers, vectors);
+  const stage = html("div", { class: "first-picture" }, head("Events of the last bin, and arrows: network solid, truth dashed"), left);
+  const second = html("div", { class: "second-picture" }, head("What is missing: a full square is 4 pixels or more"), right);
+  const numbers = html("div", { class: "numbers" }), vectors = html("div", { class: "numbers" });
+  const view = html("div", { class: "panels" }, second, numbers, vectors);
   let errors, under;
   const most = data.side - 1;
   const fields = {
