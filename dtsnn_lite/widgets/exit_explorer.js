@@ -231,8 +231,8 @@ function exitsPanel() {
   } };
 }
 
-// Some of the images that leave first and last, with what the network said.
-function picturesPanel(limit = 8) {
+// Some of the images that leave first and last, with what the network said; where there are no pictures, how the opinion moved.
+function picturesPanel() {
   const root = html("div", { class: "pictures" });
   let shown = "";
   return { root, draw(set, state, tables, j) {
@@ -241,23 +241,48 @@ function picturesPanel(limit = 8) {
     const exits = set.pictures.label.map((_, m) => exitStep(set, state, j, m));
     const used = set.steps.filter((t) => tables.left[j * set.timesteps + t - 1] > 0);
     const ends = [...new Set([used[0], used.at(-1)])];
+    const { pixels, absent } = set.pictures, limit = pixels ? 8 : 4;
     const rows = ends.map((t) => exits.flatMap((at, m) => (at === t ? [m] : [])).slice(0, limit));
-    const wanted = `${set.name} ${JSON.stringify([ends, rows])}`;
+    const wanted = `${set.name} ${pixels ? "" : state.gamma} ${JSON.stringify([ends, rows])}`;
     if (wanted === shown) return;
     shown = wanted;
-    root.replaceChildren(...rows.map((row, i) => pictureRow(set, row, ends[i], ends.length === 1 ? "All leave" : i ? "Leave last" : "Leave first")));
+    root.replaceChildren(...(pixels ? [] : [html("p", { class: "none" }, `${absent} In their place, for some: what each is, and below the line what the network thought at each timestep, and how sure it was.`)]),
+      ...rows.map((row, i) => pictureRow(set, state, row, ends[i], ends.length === 1 ? "All leave" : i ? "Leave last" : "Leave first")));
   } };
 }
 
-function pictureRow(set, row, step, head) {
+function pictureRow(set, state, row, step, head) {
   const named = (label) => set.pictures.names[label] ?? String(label);
   const tiles = row.map((m) => {
     const truth = named(set.pictures.label[m]), said = named(set.pictures.said[m][step - 1]);
     const words = said === truth ? `${truth}` : `${truth}\u2192${said}`;
-    return html("li", { class: said === truth ? "tile" : "tile wrong" }, tile(set, m, `a ${truth}, read as ${said}`), html("span", {}, words));
+    const shown = set.pictures.pixels ? [tile(set, m, `a ${truth}, read as ${said}`), html("span", {}, words)] : [opinionTile(set, state, m, step, truth, named)];
+    return html("li", { class: said === truth ? "tile" : "tile wrong" }, shown);
   });
   return html("div", {}, html("p", { class: "head" }, `${head}, at t = ${step}`),
-    row.length ? html("ul", {}, tiles) : html("p", { class: "none" }, "None of the images kept in this page."));
+    row.length ? html("ul", { class: set.pictures.pixels ? null : "opinion-tiles" }, tiles) : html("p", { class: "none" }, "None of the images kept in this page."));
+}
+
+// What the network says of an image at t = 1, ..., step, and how likely it holds that to be: softmax of z_t = f_t t^gamma.
+function opinionOf(set, m, step, gamma) {
+  const { f: [from, length], said, classes } = set.pictures, f = new Float32Array(set.bytes.slice(from, from + length).buffer);
+  return Array.from({ length: step }, (_, k) => {
+    const at = classes * (m * set.timesteps + k), z = Array.from(f.subarray(at, at + classes), (value) => value * (k + 1) ** gamma), top = Math.max(...z);
+    const odds = z.map((value) => Math.exp(value - top));
+    return { says: said[m][k], p: odds[said[m][k]] / odds.reduce((sum, each) => sum + each, 0) };
+  });
+}
+
+// An opinion as it moved, a line for each timestep; those after the exit are left empty.
+function opinionTile(set, { gamma }, m, step, truth, named) {
+  const held = opinionOf(set, m, step, gamma).map(({ says, p }) => ({ says: named(says), sure: fixed(100 * p, 0) }));
+  const lines = set.steps.map((t) => {
+    const { says, sure } = held[t - 1] ?? {};
+    return says === undefined ? html("span", { class: "thought" }, "\u00a0")
+      : html("span", { class: says === truth ? "thought right" : "thought" }, says, html("span", { class: "track" }, html("i", { style: `width: ${sure}%` })));
+  });
+  const words = held.map(({ says, sure }, k) => `${k ? "" : "at t = "}${k + 1} ${says}, ${sure} percent`).join("; ");
+  return html("span", { class: "opinion", role: "img", "aria-label": `${truth}: ${words}` }, html("b", {}, truth), lines);
 }
 
 function tile(set, m, words) {

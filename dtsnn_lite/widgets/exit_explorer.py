@@ -23,6 +23,7 @@ LETTERS = {"theta": "\u03b8", "alpha": "\u03b1"}       # the page writes Greek
 POSITIONS = 201
 THRESHOLDS = np.arange(POSITIONS) / (POSITIONS - 1)     # 0, 0.005, ..., 1: every place the slider can stand
 COLUMNS = 286                                           # pixels that core.js gives to the x axis of a plot
+MOST_OPINIONS = 8                                       # timesteps that find room below each other
 GREY_IMAGES, COLOUR_IMAGES = 96, 32                     # kept in the page: colour hardly compresses
 
 
@@ -39,6 +40,7 @@ class ExitData:
     caption      a line above the table of numbers
     imports      lines that `code` needs first
     class_names  what to call the classes below their pictures; their numbers when empty
+    absent       why there are no pictures, where there are none
     """
 
     recording: Recording
@@ -49,6 +51,7 @@ class ExitData:
     caption: str = ""
     imports: tuple[str, ...] = ("from dtsnn_lite.recording import shipped",)
     class_names: tuple[str, ...] = ()
+    absent: str = "The images are not in this page."
 
     @cached_property
     def leaving(self) -> dict[str, list[Leaving]]:
@@ -240,11 +243,17 @@ def _packed(name: str, data: ExitData, shelf: Shelf) -> dict:
 
 
 def _packed_images(data: ExitData, shelf: Shelf) -> dict | None:
-    if data.images is None:
+    """Some images, and when they leave; where there are none, f_t of some, of which the page draws how the opinion moved."""
+    if data.images is not None:
+        index, images = _shown_images(data, data.images)
+        shown = {"pixels": shelf.put(images), "height": images.shape[1], "width": images.shape[2], "channels": 1 if images.ndim == 3 else 3}
+    elif data.recording.timesteps <= MOST_OPINIONS:
+        index = choose_images(data.recording, COLOUR_IMAGES)
+        f = np.moveaxis(data.recording.f[:, index], 1, 0).astype("<f4")
+        shown = {"pixels": None, "absent": data.absent, "f": shelf.put(f), "classes": data.recording.classes}
+    else:
         return None
-    index, images = _shown_images(data, data.images)
-    return {"pixels": shelf.put(images), "height": images.shape[1], "width": images.shape[2],
-            "channels": 1 if images.ndim == 3 else 3, "count": len(index), "names": list(data.class_names),
+    return {**shown, "count": len(index), "names": list(data.class_names),
             "codes": {score: [shelf.put(each.codes[:, index]) for each in at] for score, at in data.leaving.items()},
             "label": data.recording.labels[index].tolist(), "said": data.recording.predictions[:, index].T.tolist()}
 

@@ -16,7 +16,7 @@ from stopwhensure import live_widgets
 from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.cost import exit_check_cost, timestep_cost
 from dtsnn_lite.evidence import GAMMAS
-from dtsnn_lite.exits import EntropyExit, calibrate, replay
+from dtsnn_lite.exits import EntropyExit, calibrate, evidence, replay
 from dtsnn_lite.networks import shipped_shapes
 from dtsnn_lite.neurons import LIF
 from dtsnn_lite.recording import shipped
@@ -245,6 +245,32 @@ def test_colour_images_and_class_names_stand_below_their_pictures(stage):
         const c = document.querySelector('#live0 canvas'), p = c.getContext('2d').getImageData(0, 0, 32, 32).data;
         return [c.width, Math.min(...p.filter((_, i) => i % 4 === 3)), new Set(p).size > 100]; }""")
     assert drawn == [32, 255, True]
+
+
+def test_where_there_are_no_pictures_the_opinions_stand_in_their_place_as_python_has_them(stage):
+    seen, names = RECORDINGS[1], ("cat", "dog", "ship")
+    data = ExitData(seen, CHIPS, class_names=names, absent="They are not ours.")
+    page = stage(ExitExplorer({"three": data}, theta=0.3, gamma=0), still=True)
+    assert_still_is_live(page)
+    said = page.locator("#live0 .pictures > .none").text_content()
+    assert said.startswith("They are not ours.") and page.locator("#live0 canvas").count() == 0
+    for gamma in (0.0, 1.0):
+        field(page, "gamma").fill(str(gamma))
+        shown = page.locator("#live0 .opinion").evaluate_all("all => all.map((each) => each.getAttribute('aria-label'))")
+        t_hat = replay(seen, EntropyExit(page.evaluate("MODELS[0].get('theta')"), gamma)).t_hat
+        odds = np.exp(evidence(seen.f.astype(np.float32).astype(float), gamma))
+        p = odds / odds.sum(axis=2, keepdims=True)
+        known = set()
+        for n, label in enumerate(seen.labels):
+            lines = [f"{t + 1} {names[k]}, {100 * p[t, n, k]:.0f} percent" for t, k in enumerate(seen.predictions[: t_hat[n], n])]
+            known.add(f"{names[label]}: at t = {'; '.join(lines)}")
+        assert shown and set(shown) <= known
+        assert page.locator("#live0 .opinion").first.locator(".thought").count() == seen.timesteps, "lines after the exit are kept, empty"
+
+
+def test_a_recording_of_very_many_timesteps_has_neither_pictures_nor_opinions(stage):
+    page = stage(ExitExplorer(recording(40, 12, 4, seed=6), CHIPS))
+    assert page.locator("#live0 .pictures").is_hidden() and page.locator("#live0 .opinion").count() == 0
 
 
 def test_a_slider_says_its_value_and_the_result_with_units(stage):
