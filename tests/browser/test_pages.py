@@ -172,6 +172,12 @@ def test_a_page_is_light(look, book, name):
 
 
 @every_page
+def test_no_page_waits_for_an_index_that_nobody_reads(look, name):
+    asked = {urlsplit(url).path.rpartition("/")[2] for url in look(name, WIDTHS_PX[1]).requests}
+    assert asked and not asked & {"searchindex.js", "searchtools.js", "language_data.js"}
+
+
+@every_page
 def test_without_scripts_every_explorer_shows_a_picture_and_a_table(browser, book, name):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

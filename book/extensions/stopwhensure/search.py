@@ -14,9 +14,9 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 TEXT = "search-text.js"
-# On the search page: what Sphinx loads, and what takes its place.
-ITS_SCRIPTS = re.compile(r'<script src="_static/searchtools\.js"></script>\s*<script src="_static/language_data\.js"></script>\s*'
-                         r'<script src="searchindex\.js"></script>')
+# What the theme loads on every page, before it is shown; of it nothing is used, and on the search page ours takes its place.
+ITS_SCRIPTS = re.compile(r'<script src="(?:\.\./)*_static/searchtools\.js"></script>\s*<script src="(?:\.\./)*_static/language_data\.js"></script>'
+                         r'\s*<script src="(?:\.\./)*searchindex\.js"></script>')
 OUR_SCRIPTS = f'<script defer src="_static/{TEXT}"></script>\n<script defer src="_static/search.js"></script>'
 
 HEAVY = re.compile(r"<(script|style|svg)\b.*?</\1>", re.S)
@@ -126,14 +126,16 @@ def index(out: Path, pages: list[str]) -> list[list]:
 
 
 def finish(app: Sphinx, failure: Exception | None) -> None:
-    """The text of all pages, and a search page that reads it."""
+    """The text of all pages, a search page that reads it, and no page that waits for another index."""
     if failure or app.builder.format != "html":
         return
     out = Path(app.outdir)
     text = json.dumps(index(out, sorted(app.env.found_docs)), ensure_ascii=False, separators=(",", ":"))
     (out / "_static" / TEXT).write_text(f"globalThis.BookText = {text};\n", "utf8")
-    page = out / "search.html"
-    page.write_text(ITS_SCRIPTS.sub(OUR_SCRIPTS, page.read_text("utf8")), "utf8")
+    for page in out.rglob("*.html"):
+        html = page.read_text("utf8")
+        if ITS_SCRIPTS.search(html):
+            page.write_text(ITS_SCRIPTS.sub(OUR_SCRIPTS if page == out / "search.html" else "", html), "utf8")
 
 
 def setup(app: Sphinx) -> None:
