@@ -15,8 +15,8 @@ from sphinx.application import Sphinx
 
 TEXT = "search-text.js"
 # What the theme loads on every page, before it is shown; of it nothing is used, and on the search page ours takes its place.
-ITS_SCRIPTS = re.compile(r'<script src="(?:\.\./)*_static/searchtools\.js"></script>\s*<script src="(?:\.\./)*_static/language_data\.js"></script>'
-                         r'\s*<script src="(?:\.\./)*searchindex\.js"></script>')
+ITS_SCRIPTS = re.compile(r"\s*".join(rf'<script src="(?:\.\./)*{name}\.js"></script>'
+                                     for name in ("_static/searchtools", "_static/language_data", "searchindex")))
 OUR_SCRIPTS = f'<script defer src="_static/{TEXT}"></script>\n<script defer src="_static/search.js"></script>'
 
 HEAVY = re.compile(r"<(script|style|svg)\b.*?</\1>", re.S)
