@@ -42,7 +42,8 @@
     if (block.matches("details")) return false;
     const found = block.matches(SHOWN) ? block : block.querySelector(SHOWN);
     if (!found) return false;
-    return found.localName !== "pre" || found.textContent.trim().split("\n").length <= LONGEST_PRINT;
+    const printed = found.localName === "pre" ? found.textContent.trim().split("\n") : block.querySelectorAll(".printed tr, .printed-words");
+    return printed.length <= LONGEST_PRINT;
   }
 
   /** What a cell shows without its code. */
@@ -107,7 +108,7 @@
 
   function overflows(section) {
     const isCut = (box) => box.scrollWidth > box.clientWidth + 1;
-    return section.scrollHeight > section.clientHeight || [...section.querySelectorAll("div.math, pre")].some(isCut);
+    return section.scrollHeight > section.clientHeight || [...section.querySelectorAll("div.math, pre, .pst-scrollable-table-container")].some(isCut);
   }
 
   /** The largest type with which a slide fits its window; an explorer has type of its own, and scrolls. */

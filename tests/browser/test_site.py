@@ -269,6 +269,33 @@ def test_the_comparisons_can_be_narrowed_down_to_a_verdict(browser, book):
     page.close()
 
 
+PRINTED = """tables => tables.map((table) => {
+    const across = (cell) => [getComputedStyle(cell).textAlign, getComputedStyle(cell).fontVariantNumeric];
+    return {
+        columns: [...table.tHead.rows].map((row) => [...row.cells].map((cell) => [cell.localName, cell.scope, cell.textContent !== ""])),
+        rows: [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => [cell.localName, cell.scope])),
+        numbers: [...table.querySelectorAll("td.number")].map(across),
+        scrolls: table.scrollWidth > table.parentElement.clientWidth,
+        tab: table.parentElement.tabIndex,
+    };
+})"""
+
+
+def test_what_a_cell_prints_in_columns_is_a_table_with_heads_that_scrolls_by_keyboard(browser, book):
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto((book / "book" / "dtsnn.html").as_uri())
+    tables = page.locator("table.printed").evaluate_all(PRINTED)
+    assert len(tables) >= 8
+    for table in tables:
+        (head,) = table["columns"]
+        assert head == [["th", "col", True]] * len(head) and len(head) >= 2
+        assert table["rows"] and all(row == [["th", "row"], *[["td", ""]] * (len(head) - 1)] for row in table["rows"])
+        assert all(across == ["right", "tabular-nums"] for across in table["numbers"])
+        assert (table["tab"] == 0) == table["scrolls"]
+    assert any(table["scrolls"] for table in tables) and any(table["numbers"] for table in tables)
+    page.close()
+
+
 def test_the_facts_are_found_by_words_and_fit_a_phone(browser, book):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto((book / "book/facts.html").as_uri())

@@ -1,6 +1,7 @@
 """The notebooks that a build must run, several at a time; MyST-NB then finds them in the cache.
 
 MyST-NB alone runs a notebook while it reads its page, one page after the other: one core works, the others wait.
+And what a cell prints comes in pieces, cut by chance: MyST-NB would join them with lines lost or empty lines too many.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def longest_first(paths: list[Path]) -> list[Path]:
 def run(path: Path, timeout: int, allow_errors: bool) -> tuple[nbformat.NotebookNode | None, float]:
     """A notebook run as MyST-NB would run it, None where a cell fails, and the seconds that it took."""
     notebook = nbformat.read(path, as_version=4)
-    ran = single_nb_execution(notebook, str(path.parent), timeout, allow_errors)
+    ran = single_nb_execution(notebook, str(path.parent), timeout, allow_errors, coalesce_streams=True)
     return (None if ran.err else ran.nb), ran.time
 
 
@@ -49,7 +50,7 @@ def run_what_is_lacking(app: Sphinx, env: BuildEnvironment, docnames: list[str])
     cache = get_cache(app.config.nb_execution_cache_path)
     sources = [path for path in map(Path, map(env.doc2path, docnames)) if path.suffix == ".ipynb"]
     lacking = longest_first([path for path in sources if not is_cached(nbformat.read(path, as_version=4), cache)])
-    if len(lacking) < 2:
+    if not lacking:
         return
     one = partial(run, timeout=app.config.nb_execution_timeout, allow_errors=app.config.nb_execution_allow_errors)
     with ProcessPoolExecutor(min(MOST_KERNELS, os.cpu_count() or 1)) as pool:

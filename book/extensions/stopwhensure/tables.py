@@ -1,11 +1,12 @@
 """Tables on a narrow page: a cell with many words gets room for them, and the table scrolls instead.
 
 Without it a browser makes each column as narrow as its longest word, and a sentence in one becomes a tower.
-Above long tables stands what narrows them down.
+Above long tables stands what narrows them down. A head says whether it names a column or a row.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from html import escape
 from typing import Any
@@ -71,6 +72,20 @@ def offer_filters(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         filter_before(compared[0], "verdicts", "Show verdicts", choice(found), len(found))
 
 
+def scoped(html: str) -> str:
+    """HTML whose heads of columns and of rows, as docutils writes them, say which they are."""
+    def scope(head: re.Match[str]) -> str:
+        return f'{head[0][:-1]} scope="{"col" if "head" in head[1].split() else "row"}">'
+
+    return re.sub(r'<th class="((?:[\w-]+ )*(?:head|stub)(?: [\w-]+)*)">', scope, html)
+
+
+def tell_the_scopes(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """The page with a scope for each head."""
+    if "body" in context:
+        context["body"] = scoped(context["body"])
+
+
 def add_the_script(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """A page with a filter gets assets/filters.js."""
     body = context.get("body", "")
@@ -82,4 +97,5 @@ def setup(app: Sphinx) -> None:
     """When references are resolved, so that the words are those one reads."""
     app.connect("doctree-resolved", make_room)
     app.connect("doctree-resolved", offer_filters)
+    app.connect("html-page-context", tell_the_scopes, priority=800)
     app.connect("html-page-context", add_the_script, priority=800)
