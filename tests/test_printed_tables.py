@@ -167,6 +167,11 @@ def test_a_tagged_cell_shows_a_table_in_place_of_its_text():
     assert [it.astext() for it in doctree.findall(nodes.literal_block)] == ["print(...)"], "the code stays, the output went"
 
 
+@pytest.mark.parametrize("text", [CHECKS, RIVALS])
+def test_what_takes_the_place_of_the_text_does_not_look_like_it(text):
+    assert not any("stream" in it["classes"] for it in page(text, "table").findall(nodes.Element))
+
+
 def test_a_cell_without_the_tag_stays_text():
     assert list(page(RIVALS, "keep_output").findall(nodes.table)) == []
 

@@ -98,7 +98,7 @@ def set_tables(app: Sphinx, doctree: nodes.document) -> None:
             parts = read_output(printed[0].astext())
         except NoTable as why:
             raise ExtensionError(f"{where} has the tag `{TAG}`, but what it prints is no table: {why}") from why
-        printed[0].replace_self([node for part in parts for node in drawn(part)])
+        printed[0].parent.replace(printed[0], [node for part in parts for node in drawn(part)])
 
 
 def setup(app: Sphinx) -> None:
