@@ -1,8 +1,9 @@
 """Pictures of runs, curves and bills: each function draws one thing on the axes it is given.
 
 Colours are Okabe and Ito's, told apart by most colour-blind readers; line styles,
-markers and hatches repeat what the colours say. The background is white on
-purpose, so that a figure reads the same on a light and on a dark page.
+markers and hatches repeat what the colours say. Ink is dark and paper white on
+purpose: a notebook shows that on any page, and the book exchanges just these.
+Letters are matplotlib's, and one panel is as wide as a phone shows them legibly.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.transforms import ScaledTranslation
 
 from dtsnn_lite.calibration import binned
 from dtsnn_lite.cost import StepCost
@@ -31,10 +33,11 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HATCHES = ("", "//", "..", "\\\\", "xx", "--", "++", "oo")
 PREFIXES = {"pJ": ("pJ", "nJ", "uJ", "mJ", "J"), "ns": ("ns", "us", "ms", "s"), "um2": ("um2", "mm2")}
 STEPS = {"um2": 1e6}      # from one prefix to the next; 1000 where not named
+UNDER_THE_LABEL_PT = 32   # what ticks, their numbers and the label of an axis take
 SYMBOLS = {"uJ": "\u00b5J", "us": "\u00b5s", "um2": "\u00b5m\u00b2", "mm2": "mm\u00b2"}
 
 
-def panels(columns: int = 1, rows: int = 1, width: float = 5.0, height: float = 3.4) -> tuple[Figure, Axes | np.ndarray]:
+def panels(columns: int = 1, rows: int = 1, width: float = 4.5, height: float = 3.2) -> tuple[Figure, Axes | np.ndarray]:
     """A white figure and its axes, one or an array; width and height of one panel in inches."""
     size = (width * columns, height * rows)
     return plt.subplots(rows, columns, figsize=size, layout="constrained", facecolor="white")
@@ -50,6 +53,12 @@ def _frame(ax: Axes, title: str, x: str, y: str) -> None:
     ax.tick_params(colors=INK)
     ax.grid(axis="y", color=FAINT, linewidth=0.6)
     ax.set_axisbelow(True)
+
+
+def legend_below(ax: Axes) -> None:
+    """The legend in two columns under the axis label: beside long bars there is no room for it."""
+    below = ScaledTranslation(0, -UNDER_THE_LABEL_PT / 72, ax.figure.dpi_scale_trans)
+    ax.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, 0), bbox_transform=ax.transAxes + below)
 
 
 def _pen(k: int) -> dict:
@@ -111,7 +120,7 @@ def draw_exit_histogram(ax: Axes, run: Run, title: str = "When images leave") ->
     _frame(ax, title, "timestep of exit", "images (%)")
     share = 100 * run.histogram / run.histogram.sum()
     bars = ax.bar(np.arange(1, run.timesteps + 1), share, color=COLOURS[0], width=0.7)
-    ax.bar_label(bars, [f"{n:,}" for n in run.histogram], padding=2, color=INK, fontsize=9)
+    ax.bar_label(bars, [f"{n:,}" for n in run.histogram], padding=2, color=INK)
     ax.set_ylim(0, 1.12 * max(share.max(), 1))
     _whole(ax, run.timesteps)
 
@@ -125,7 +134,7 @@ def draw_scores(ax: Axes, score: np.ndarray, threshold: float | None = None, nam
         ax.step(values, share, where="post", **_pen(t), label=f"t = {t + 1}")
     if threshold is not None:
         ax.axvline(threshold, color=INK, linewidth=1)
-        ax.annotate(f"threshold {threshold:.2f}", (threshold, 2), xytext=(4, 0), textcoords="offset points", fontsize=9)
+        ax.annotate(f"threshold {threshold:.2f}", (threshold, 2), xytext=(4, 0), textcoords="offset points")
     ax.legend(frameon=False)
 
 
@@ -182,7 +191,7 @@ def draw_lines(ax: Axes, x: np.ndarray, curves: Mapping[str, np.ndarray], labels
     ax.legend(frameon=False)
 
 
-def draw_images(ax: Axes, images: np.ndarray, captions: Sequence[str], columns: int = 8, title: str = "") -> None:
+def draw_images(ax: Axes, images: np.ndarray, captions: Sequence[str], columns: int = 4, title: str = "") -> None:
     """Pictures (n, H, W) or (n, H, W, 3) in rows, each with its caption below."""
     if len(images) != len(captions):
         raise ValueError(f"{len(images)} images but {len(captions)} captions")
@@ -190,8 +199,8 @@ def draw_images(ax: Axes, images: np.ndarray, captions: Sequence[str], columns: 
     ax.set_title(title, loc="left", fontsize=11, color=INK)
     for n, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(n, columns)
-        ax.imshow(image, cmap="gray_r", interpolation="nearest", extent=(column, column + 0.92, -row - 0.78, -row), aspect="auto")
-        ax.text(column + 0.46, -row - 0.81, caption, ha="center", va="top", fontsize=8, color=INK)
+        ax.imshow(image, cmap="gray_r", interpolation="none", extent=(column, column + 0.92, -row - 0.78, -row), aspect="auto")
+        ax.text(column + 0.46, -row - 0.81, caption, ha="center", va="top", fontsize=9, color=INK)
     rows = -(-len(images) // columns)
     ax.set(xlim=(0, columns), ylim=(-rows - 0.05, 0.02))
 
@@ -200,8 +209,9 @@ def draw_map(ax: Axes, values: np.ndarray, labels: tuple[str, str], title: str, 
     """values (R, C) as shades from `least` to the largest, row 0 at the bottom, with a bar that says what a shade of `name` is."""
     _frame(ax, title, *labels)
     ax.grid(visible=False)
-    shades = ax.imshow(values, cmap="cividis", vmin=least, interpolation="nearest", origin="lower")
-    ax.figure.colorbar(shades, ax=ax, label=name)
+    shades = ax.imshow(values, cmap="cividis", vmin=least, interpolation="none", origin="lower")
+    for stripes in ax.figure.colorbar(shades, ax=ax, label=name).ax.collections:
+        stripes.set_rasterized(True)        # where a drawing is SVG: one picture, not 256 paths
 
 
 def event_picture(frames: np.ndarray) -> np.ndarray:
@@ -251,7 +261,7 @@ def draw_stacks(ax: Axes, bills: Mapping[str, Mapping[str, float]], unit: str = 
         left += width
     ax.grid(axis="y", visible=False)
     ax.invert_yaxis()
-    ax.legend(frameon=False, fontsize=8, bbox_to_anchor=(1, 1), loc="upper left")
+    legend_below(ax)
 
 
 def draw_schedule(ax: Axes, work: Sequence[Work], layers: int, title: str, answer_ns: float | None = None) -> None:

@@ -226,12 +226,6 @@ def test_a_chapter_begins_with_the_cell_that_installs_the_package_in_colab(path)
     assert f'%pip install -q "git+{address}"' in first
 
 
-@pytest.mark.parametrize("path", notebooks, ids=lambda path: path.stem)
-def test_drawings_side_by_side_may_scroll_on_a_phone(path):
-    for cell in code_cells(path):
-        assert bool(re.search(r"\bpanels\([2-9]", "".join(cell["source"]))) == ("wide-figure" in tags(cell))
-
-
 # --- one address, one version --------------------------------------------------------
 
 

@@ -20,9 +20,14 @@ TOC = "format: jb-book\nroot: book/intro\nchapters:\n  - file: book/lif\n"
 COPIED = ("requirements.txt", "constraints.txt", "references.bib", "book/assets", "book/extensions", "tools")
 
 
+SEEN = "A line that rises from one to three."
+LINE = "import matplotlib.pyplot as plt\n\nfig, ax = plt.subplots()\nax.plot([1, 2], [1, 3]);"
+CROWD = "fig, ax = plt.subplots()\nax.scatter(range(4000), range(4000));"
+
+
 def notebook(*sources: str) -> str:
     """A stripped notebook of these code cells, under a title."""
-    code = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    code = {"cell_type": "code", "metadata": {"mystnb": {"image": {"alt": SEEN}}}, "execution_count": None, "outputs": []}
     cells = [{"cell_type": "markdown", "metadata": {}, "id": "title", "source": "# A page\n\nIts text, with $u$ in it."}]
     cells += [{**code, "id": f"cell-{n}", "source": source} for n, source in enumerate(sources)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -33,8 +38,8 @@ def build(root: Path) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "tools/build_book.py"], cwd=root, capture_output=True, text=True)
 
 
-def page(root: Path) -> str:
-    return (root / "_build" / "html" / "book" / "intro.html").read_text("utf8")
+def page(root: Path, name: str = "intro") -> str:
+    return (root / "_build" / "html" / "book" / f"{name}.html").read_text("utf8")
 
 
 def ran_a_notebook(done: subprocess.CompletedProcess) -> bool:
@@ -60,7 +65,7 @@ def small(tmp_path_factory) -> Path:
     (root / "dtsnn_lite").mkdir()
     (root / "dtsnn_lite" / "__init__.py").write_text("answer = 'theta is 0.25'\n")
     (root / "book" / "intro.ipynb").write_text(notebook("import dtsnn_lite\n\nprint(dtsnn_lite.answer)"))
-    (root / "book" / "lif.ipynb").write_text(notebook("import dtsnn_lite", "print(len(dtsnn_lite.answer))"))
+    (root / "book" / "lif.ipynb").write_text(notebook("import dtsnn_lite", "print(len(dtsnn_lite.answer))", LINE, CROWD))
     (root / "_toc.yml").write_text(TOC)
     done = build(root)
     assert done.returncode == 0, done.stderr
@@ -84,6 +89,19 @@ def test_every_page_offers_the_whole_book_and_not_its_own_source(small):
 
 def test_the_skip_link_leads_to_the_text(small):
     assert 'href="#page-text"' in page(small) and page(small).count('id="page-text"') == 1
+
+
+def test_a_drawing_stands_in_the_page_and_a_heavy_one_beside_it(small):
+    outputs = re.findall(r'<div class="cell_output[^>]*>\s*(<(?:svg|img).*?)</div>', page(small, "lif"), re.S)
+    line, crowd = outputs
+    assert line.startswith('<svg class="drawing') and f'aria-label="{SEEN}"' in line and "<text" in line
+    assert (source := re.fullmatch(rf'<img alt="{SEEN}" src="\.\./(_images/\w+\.png)" />\s*', crowd)), crowd
+    assert (small / "_build" / "html" / source[1]).is_file()
+
+
+def test_other_sites_show_a_drawing_of_the_page_as_a_picture(small):
+    shown = re.search(r'<meta property="og:image" content="[^"]*/(_images/\w+\.png)" />', page(small, "lif"))
+    assert (small / "_build" / "html" / shown[1]).is_file() and shown[1] not in re.findall(r'src="\.\./([^"]+)"', page(small, "lif"))
 
 
 def test_a_second_build_without_changes_has_nothing_to_do(small):

@@ -13,7 +13,7 @@
     if (isLost() && opener?.isConnected) opener.focus({ preventScroll: true });
   }
 
-  const WIDE = [[".tag_wide-figure .cell_output", "Drawing that scrolls sideways"], ["article div.math", "Equation that scrolls sideways"]];
+  const WIDE = [[".cell_output:has(> .wide-drawing)", "Drawing that scrolls sideways"], ["article div.math", "Equation that scrolls sideways"]];
 
   function reachWide() {
     for (const [selector, label] of WIDE) {

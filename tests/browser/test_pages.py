@@ -188,22 +188,6 @@ def test_without_scripts_every_explorer_shows_a_picture_and_a_table(browser, boo
     context.close()
 
 
-def test_a_wide_drawing_keeps_its_size_on_a_phone_and_scrolls_by_keyboard(browser, book):
-    context = browser.new_context(viewport={"width": WIDTHS_PX[0], "height": 740})
-    page = context.new_page()
-    page.goto((book / "book/seenn1.html").as_uri())
-    box = page.locator(".tag_wide-figure .cell_output").first
-    width_px, scrollable_px = box.evaluate("(it) => [it.querySelector('img').clientWidth, it.scrollWidth - it.clientWidth]")
-    assert width_px > 500 and scrollable_px > 150
-    box.focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("() => document.querySelector('.tag_wide-figure .cell_output').scrollLeft > 0")
-    page.set_viewport_size({"width": WIDTHS_PX[1], "height": 740})
-    page.wait_for_function("() => !document.querySelector('.tag_wide-figure .cell_output').hasAttribute('tabindex')")
-    assert box.evaluate("(it) => it.scrollWidth <= it.clientWidth")
-    context.close()
-
-
 # --- the explorers, by keyboard alone --------------------------------------------------
 
 CONTROLS = "input:not([type=hidden]), select, button"

@@ -21,11 +21,11 @@ COUNTS = """() => {
     const left = new Set(["exercises", "sources", "what-next"]);
     const kept = (node) => !left.has(node.closest("section[id]")?.id);
     const count = (query) => [...document.querySelectorAll(`article ${query}`)].filter(kept).length;
-    return {explorers: count(".afm"), drawings: count(".cell_output img:not(.afm img)"), equations: count("section > div.math")};
+    return {explorers: count(".afm"), drawings: count(":is(.cell_output > svg.drawing, .cell_output img:not(.afm img))"), equations: count("section > div.math")};
 }"""
 IN_DECK = """() => {
     const count = (query) => document.querySelectorAll(`.deck ${query}`).length;
-    const [explorers, drawings] = [count(".slide-shown .afm"), count(".slide-shown .cell_output img:not(.afm img)")];
+    const [explorers, drawings] = [count(".slide-shown .afm"), count(".slide-shown :is(.cell_output > svg.drawing, .cell_output img:not(.afm img))")];
     return {explorers, drawings, equations: count(".slide-points > div.math")};
 }"""
 # Slides whose words or drawings do not fit; an explorer or a long table may scroll.

@@ -9,7 +9,8 @@ typeset       equations, set when the book is built
 icons         the theme's icon fonts, cut down to the icons that are shown
 printed_tables  what cells print in columns, as tables
 tables        heads with a scope, and room for words on a narrow page
-pictures      the notebooks' drawings with a palette
+drawings      the notebooks' drawings as SVG in the page, in its colours
+pictures      those that stay pictures, with a palette
 docstrings    the package's docstrings, made fit for a page
 search        the text of every section, for a search that works from a folder
 reference     its public names, with signatures, read from the source
@@ -26,14 +27,14 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from . import (
-    execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, printed_tables, reference, search, slides, tables,
-    tested, typeset,
+    drawings, execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, printed_tables, reference, search, slides,
+    tables, tested, typeset,
 )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (freshness, execution, live_widgets, offline, icons, printed_tables, tables, pictures, pages, slides, reference, mentions,
-                 tested, typeset, search):
+    for part in (freshness, execution, live_widgets, offline, icons, printed_tables, tables, drawings, pictures, pages, slides, reference,
+                 mentions, tested, typeset, search):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,7 +3,7 @@
 jupyter-cache keys on a notebook's code cells alone, so an edit of the package would leave old numbers in
 the pages. Two keys mend that: what the code cells see names the cache folder, and everything that shapes a
 page is a configuration value on which Sphinx re-reads all pages. The tests compare the numbers of that folder
-with the stored ones, so that its name says what ran them, too: this Python and these packages.
+with the stored ones, so that its name says what ran them, too: this Python, these packages and how kernels draw.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
+
+from .drawings import KERNEL
 
 # What the code cells see, and what else shapes a page; both relative to the root of the repository.
 EXECUTION_INPUTS = ("dtsnn_lite", "requirements.txt", "constraints.txt")
@@ -52,7 +54,7 @@ def installed(name: str) -> str:
 def execution_cache(root: Path) -> Path:
     """The folder of jupyter-cache for what the code cells see, and for what runs them."""
     names = re.findall(r"^[\w.-]+(?===)", (root / "requirements.txt").read_text("utf8"), re.M)
-    there = f"{sys.version} {[(name, installed(name)) for name in names]}"
+    there = f"{sys.version} {[(name, installed(name)) for name in names]} {KERNEL}"
     key = digest(root, EXECUTION_INPUTS) + hashlib.sha256(there.encode()).hexdigest()[:8]
     return root / "_build" / "jupyter_cache" / key
 

@@ -138,8 +138,14 @@ def words_of(paragraph: nodes.paragraph) -> str:
 
 def first_drawing(app: Sphinx, doctree: nodes.document | None) -> str:
     """The address of a page's first picture that other sites can show; the explorer's, where it has none."""
-    for image in doctree.findall(nodes.image) if doctree else ():
-        name = image.get("uri", "").rpartition("_images/")[2]       # the writer has set it by now
+    for node in doctree.findall() if doctree else ():
+        match node:
+            case nodes.image():
+                name = node.get("uri", "").rpartition("_images/")[2]        # the writer has set it by now
+            case nodes.raw():
+                name = node.get("picture", "")      # what drawings.py has put into the page as SVG
+            case _:
+                continue
         if name.endswith((".png", ".jpg")):
             return f"{app.config.html_baseurl}_images/{name}"
     return f"{app.config.html_baseurl}_static/explorer.png"
