@@ -55,10 +55,10 @@ def _frame(ax: Axes, title: str, x: str, y: str) -> None:
     ax.set_axisbelow(True)
 
 
-def legend_below(ax: Axes) -> None:
-    """The legend in two columns under the axis label: beside long bars there is no room for it."""
+def legend_below(ax: Axes, columns: int = 2) -> None:
+    """The legend under the axis label, where beside bars and among curves there is no room for it."""
     below = ScaledTranslation(0, -UNDER_THE_LABEL_PT / 72, ax.figure.dpi_scale_trans)
-    ax.legend(frameon=False, ncols=2, loc="upper right", bbox_to_anchor=(1, 0), bbox_transform=ax.transAxes + below)
+    ax.legend(frameon=False, ncols=columns, loc="upper right", bbox_to_anchor=(1, 0), bbox_transform=ax.transAxes + below)
 
 
 def _pen(k: int) -> dict:

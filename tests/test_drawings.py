@@ -145,6 +145,16 @@ def test_without_a_style_a_drawing_is_dark_ink_on_white_paper():
     assert figures.COLOURS[0] in values(root, "stroke") and figures.FAINT in values(root, "stroke")
 
 
+@every_drawing
+def test_a_mark_has_its_colours_where_it_is_used_and_none_of_its_own(name):
+    root = element(name)
+    marks = {it.get("id"): it for it in root.iterfind(".//defs/path")}
+    copies = list(root.iter("use"))
+    assert {copy.attrib["href"][1:] for copy in copies} == set(marks) and (copies or name == "images")
+    assert all("stroke" in copy.attrib for copy in copies), "no fill is black"
+    assert not any({"fill", "stroke"} & set(mark.attrib) for mark in marks.values()), "the page's colours do not reach into a copy"
+
+
 def test_a_picture_in_a_drawing_is_kept_point_by_point():
     shown = [it for it in element("images").iter("image")]
     for image, picture in zip(shown, PICTURES, strict=True):

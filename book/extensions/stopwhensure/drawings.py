@@ -75,6 +75,12 @@ def referred(name: str, value: str) -> str:
     return found[1] if found else ""
 
 
+def uncolour(root: ElementTree.Element) -> None:
+    """Marks whose colours stand where they are used, and only there: a rule of the page does not reach into a copy."""
+    for mark in root.iterfind(".//defs/path"):
+        mark.attrib = {name: value for name, value in mark.attrib.items() if not name.startswith("stroke")}
+
+
 def rename(root: ElementTree.Element, name: str) -> None:
     """Each id that something points to begins with `name`, so that no other drawing of the page has it; the others are gone."""
     used = {referred(*pair) for element in root.iter() for pair in element.attrib.items()}
@@ -98,6 +104,7 @@ def drawn(source: str, name: str, words: str) -> str:
     """matplotlib's SVG as an element of a page: `name` begins its ids, `words` say what one sees."""
     root = ElementTree.fromstring(source)
     clean(root)
+    uncolour(root)
     rename(root, name)
     width, height = map(float, root.attrib["viewBox"].split()[2:])
     needed = legible_px(root, width)
