@@ -120,8 +120,9 @@ def draw_exit_histogram(ax: Axes, run: Run, title: str = "When images leave") ->
     _frame(ax, title, "timestep of exit", "images (%)")
     share = 100 * run.histogram / run.histogram.sum()
     bars = ax.bar(np.arange(1, run.timesteps + 1), share, color=COLOURS[0], width=0.7)
-    ax.bar_label(bars, [f"{n:,}" for n in run.histogram], padding=2, color=INK)
-    ax.set_ylim(0, 1.12 * max(share.max(), 1))
+    is_crowded = run.timesteps > 8      # numbers above narrow bars stand upright
+    ax.bar_label(bars, [f"{n:,}" for n in run.histogram], padding=2, color=INK, rotation=90 if is_crowded else 0)
+    ax.set_ylim(0, (1.25 if is_crowded else 1.12) * max(share.max(), 1))
     _whole(ax, run.timesteps)
 
 
