@@ -16,16 +16,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf8")))
 CHAPTERS = [name for name in PAGES if (ROOT / f"{name}.ipynb").is_file()]
 SHOWN = ".deck .slide:not([hidden])"
+DRAWN = "const DRAWN = ':is(.cell_output > svg.drawing, .cell_output img:not(.afm img))';"
 # The page without the sections that slides leave out.
-COUNTS = """() => {
+COUNTS = f"() => {{ {DRAWN}" + """
     const left = new Set(["exercises", "sources", "what-next"]);
     const kept = (node) => !left.has(node.closest("section[id]")?.id);
     const count = (query) => [...document.querySelectorAll(`article ${query}`)].filter(kept).length;
-    return {explorers: count(".afm"), drawings: count(":is(.cell_output > svg.drawing, .cell_output img:not(.afm img))"), equations: count("section > div.math")};
+    return {explorers: count(".afm"), drawings: count(DRAWN), equations: count("section > div.math")};
 }"""
-IN_DECK = """() => {
+IN_DECK = f"() => {{ {DRAWN}" + """
     const count = (query) => document.querySelectorAll(`.deck ${query}`).length;
-    const [explorers, drawings] = [count(".slide-shown .afm"), count(".slide-shown :is(.cell_output > svg.drawing, .cell_output img:not(.afm img))")];
+    const [explorers, drawings] = [count(".slide-shown .afm"), count(`.slide-shown ${DRAWN}`)];
     return {explorers, drawings, equations: count(".slide-points > div.math")};
 }"""
 # Slides whose words or drawings do not fit; an explorer or a long table may scroll.
