@@ -10,16 +10,19 @@ import pytest
 import torch
 
 from dtsnn_lite.__main__ import main
-from dtsnn_lite.checkpoints import load_net
-from dtsnn_lite.chip import Ideal, SenseAmp
+from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
+from dtsnn_lite.chip import HPADC, Ideal, SenseAmp, adc_less_65nm, hp_adc_65nm
+from dtsnn_lite.circuits import layer_times_ns
 from dtsnn_lite.crossbar_layers import crossbars
 from dtsnn_lite.data import Split, Splits, as_input
 from dtsnn_lite.encoding import direct, events
+from dtsnn_lite.event_sets import gesture_split
 from dtsnn_lite.inference import record
-from dtsnn_lite.models import ConvConfig
+from dtsnn_lite.models import ConvConfig, layer_shapes
 from dtsnn_lite.proofs import stages
+from dtsnn_lite.proofs.facts import fact
 from dtsnn_lite.proofs.recipes import RECIPES, Recipe
-from dtsnn_lite.recording import Answers, Recording
+from dtsnn_lite.recording import Answers, Recording, every_seed, shipped
 from dtsnn_lite.training import TrainConfig
 
 TIMESTEPS = 3
@@ -112,3 +115,59 @@ def test_scales_are_fitted_on_what_the_coding_makes_of_the_items():
 def test_a_ladder_or_a_stage_that_is_not_there_is_refused_by_name(words, said, tmp_path, capsys):
     assert main([*words, "--out", str(tmp_path / "made")]) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "made").exists()
+
+
+# --- what ships ---------------------------------------------------------------------
+
+STAGES = tuple(stages.EVENT_STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_answers_that_ship_are_of_the_test_gestures_and_state_what_their_cards_do(stage):
+    seeds = every_seed(f"gestures-{stage}")
+    assert [one.about["seed"] for one in seeds] == sorted({one.about["seed"] for one in seeds}) and seeds[0].about["seed"] == 0
+    for one in seeds:
+        card = card_of(f"gestures-{stage}-seed{one.about['seed']}")
+        assert card["accuracy"]["test"] == pytest.approx(one.accuracy, abs=5e-5) and "+" not in card["versions"]["dtsnn_lite"]
+        assert card["phases"] == [list(phase) for phase in stages.LADDERS["gestures"].phases(stage)]
+        assert np.array_equal(one.labels, shipped("gestures-test").labels) and one.timesteps == 20
+
+
+def test_the_shipped_network_of_one_bit_says_what_its_recording_and_its_answers_say():
+    seen, few, net = shipped("gestures-adc-less-test"), gesture_split("test", 30), load_shipped("gestures-adc-less")
+    assert all(isinstance(layer.chip.readout, SenseAmp) and layer.chip.gated for layer in crossbars(net))
+    said = record(net, as_input(few.images), few.labels, 20, coding=events)
+    close = np.isclose(said.f, seen.f[:, :30], rtol=2e-3, atol=2e-2).all(axis=2)
+    assert close.mean() >= 0.97
+    assert np.array_equal(seen.predictions, every_seed("gestures-adc-less")[0].predictions)
+
+
+def test_one_bit_without_training_is_a_guess_and_with_it_no_guess():
+    naive, trained = every_seed("gestures-naive")[0].accuracy[-1], every_seed("gestures-adc-less")[0].accuracy[-1]
+    assert naive < 2 / 11 and trained > 8 / 11
+
+
+def test_the_facts_of_the_stages_are_counted_gesture_by_gesture():
+    labels = shipped("gestures-test").labels
+    for stage in ("4-bit", "hp-adc", "adc-less"):
+        for t in (4, 20):
+            answers = [one.predictions[t - 1] for one in every_seed(f"gestures-{stage}")]
+            right = 100 * np.mean([[p == z for p, z in zip(said, labels, strict=True)] for said in answers])
+            name = f"gestures.{stage.replace('-', '_')}"
+            assert fact(f"{name}.accuracy_T{t}").value == pytest.approx(right)
+            assert fact(f"{name}.change_T{t}").value == pytest.approx(right - fact(f"gestures.accuracy_T{t}").value)
+    one, other = (every_seed(f"gestures-{stage}")[0] for stage in ("4-bit", "hp-adc"))
+    changed = sum(int(a != b) for a, b in zip(one.predictions.flat, other.predictions.flat, strict=True))
+    assert fact("gestures.hp_adc.changed").value == changed < 0.001 * one.predictions.size
+
+
+def test_a_first_layer_with_converters_sets_the_pace_of_the_whole_chip():
+    shapes = layer_shapes(load_shipped("gestures"))
+    hp_adc, adc_less = (replace(chip, as_printed=False) for chip in (hp_adc_65nm, adc_less_65nm))
+    slowest = [max(layer_times_ns(shapes, chip, chip.charges)) for chip in (hp_adc, adc_less, replace(adc_less, first_readout=HPADC(5)))]
+    assert slowest[2] == pytest.approx(slowest[0]) and slowest[0] > 10 * slowest[1]
+    assert fact("gestures.adc_less.latency_gain").value == pytest.approx(slowest[0] / slowest[1], rel=0.01)
+    assert fact("gestures.hp_adc_first.latency_gain").value == pytest.approx(1, rel=0.01)
+    assert fact("gestures.adc_less.energy_gain").value > fact("gestures.hp_adc_first.energy_gain").value > 1
+    asleep = 1 - every_seed("gestures-adc-less")[0].awake[:, 0]
+    assert fact("gestures.first_layer.asleep").value == pytest.approx(100 * asleep.mean(), abs=1e-4)
