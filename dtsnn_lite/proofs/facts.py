@@ -391,12 +391,12 @@ def _gestures_first_layer() -> Iterator[Fact]:
     test = "tests/test_stages_events.py::test_a_first_layer_with_converters_sets_the_pace_of_the_whole_chip"
     shapes, T = layer_shapes(load_shipped("gestures")), 20
     hp_adc, adc_less = (replace(chip, as_printed=False) for chip in (hp_adc_65nm, adc_less_65nm))
-    read = every_seed("gestures-adc-less")[0].reads
-    yield Fact("gestures.first_layer.asleep", 100 * (1 - read.awake_on(64)[:, 0].mean()), "%",
+    one_bit = every_seed("gestures-adc-less")[0]
+    yield Fact("gestures.first_layer.asleep", 100 * (1 - one_bit.awake[:, 0].mean()), "%",
                "reads of the first layer's tiles in which no row spikes, test split", test)
     still = static_cost(T, timestep_cost(shapes, hp_adc, every_seed("gestures-hp-adc")[0].reads))
     for name, chip in (("adc_less", adc_less), ("hp_adc_first", replace(adc_less, first_readout=HPADC(5)))):
-        bill = static_cost(T, timestep_cost(shapes, chip, read))
+        bill = static_cost(T, timestep_cost(shapes, chip, one_bit.reads))
         how = f"{T} timesteps of the gesture network as built; HP-ADC over ADC-less"
         how += ", its first layer with 5-bit converters" if name == "hp_adc_first" else ""
         yield Fact(f"gestures.{name}.energy_gain", still.energy_pj[0] / bill.energy_pj[0], "x", how, test)
