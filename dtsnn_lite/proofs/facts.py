@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated
 from dtsnn_lite.checkpoints import card_of, load_shipped, shipped_policy
-from dtsnn_lite.chip import dtsnn_2023, spikesim_rram_64
+from dtsnn_lite.chip import HPADC, adc_less_65nm, dtsnn_2023, hp_adc_65nm, spikesim_rram_64
 from dtsnn_lite.cost import Bill, Once, chosen_cost, exit_check_cost, inference_cost, static_cost, three_ratios, timestep_cost
 from dtsnn_lite.evidence import calibrate_pair
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, aet_by_counts, calibrate,
@@ -22,10 +22,10 @@ from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import cifar10_small, vgg9, vgg16
 from dtsnn_lite.proofs.papers import CIFAR10_SEEDS, exit_shares
 from dtsnn_lite.proofs.stages import stage_accuracies
-from dtsnn_lite.recording import shipped
+from dtsnn_lite.recording import every_seed, shipped
 from dtsnn_lite.reinforce import fastest_row, shipped_sweeps
 
-PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "weights": 0, "s": 0, "hours": 1, "threshold": 3, "gamma": 2}
+PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "answers": 0, "weights": 0, "s": 0, "hours": 1, "threshold": 3, "gamma": 2}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the book."""
     found = (*_prices(), *_published_edp(), *_digits_network(), *_exits("digits", "digits"), *_bills("digits", "digits"),
              *_losses(), *_digits_converted(), *_digits_one_bit(), *_hard_policy(), *_hard_pair(), *_cifar10_network(),
-             *_exits("cifar10", CIFAR10_SEEDS[0]), *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds(), *_two_networks())
+             *_exits("cifar10", CIFAR10_SEEDS[0]), *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds(), *_two_networks(),
+             *_gestures_on_chip(), *_gestures_first_layer())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
         raise ValueError(f"two facts share a name: {sorted({n for n in names if names.count(n) > 1})}")
@@ -377,3 +378,38 @@ def _two_networks() -> Iterator[Fact]:
     bill = f"{dtsnn_2023.name}; two of them, one timestep each, against one with 4"
     yield Fact("cifar10.two_networks.energy_ratio", 2 * one.energy_pj[0] / four.energy_pj[0], "x", bill, test)
     yield Fact("cifar10.two_networks.edp_ratio", 2 * one.edp_pj_ns[0] / four.edp_pj_ns[0], "x", f"{bill}, at the same time", test)
+
+
+# --- gestures on a chip ----------------------------------------------------------------
+
+def _gestures_on_chip() -> Iterator[Fact]:
+    """What the stages of events leave right, mean of the seeds that ship, and how often converters answer as an ideal read-out does."""
+    test, full = "tests/test_stages_events.py::test_the_facts_of_the_stages_are_counted_gesture_by_gesture", shipped("gestures-test")
+    for t in (4, full.timesteps):
+        yield Fact(f"gestures.accuracy_T{t}", 100 * full.accuracy[t - 1], "%", f"full precision, {t} windows of 75 ms, test split", test)
+        for stage in ("4-bit", "hp-adc", "adc-less"):
+            seeds, name = every_seed(f"gestures-{stage}"), f"gestures.{stage.replace('-', '_')}"
+            right = 100 * np.mean([one.accuracy[t - 1] for one in seeds])
+            how = f"{t} windows of 75 ms, seeds {', '.join(str(one.about['seed']) for one in seeds)}, test split"
+            yield Fact(f"{name}.accuracy_T{t}", right, "%", how, test)
+            yield Fact(f"{name}.change_T{t}", right - 100 * full.accuracy[t - 1], "points", f"{how}, against full precision", test)
+    ideal, read = every_seed("gestures-4-bit")[0], every_seed("gestures-hp-adc")[0]
+    yield Fact("gestures.hp_adc.changed", (ideal.predictions != read.predictions).sum(), "answers",
+               f"of {read.predictions.size:,} answers of seed 0, how many 5-bit converters change", test)
+
+
+def _gestures_first_layer() -> Iterator[Fact]:
+    """The ADC-less chip against HP-ADC, each billed with what its own network reads, with and without converters in the first layer."""
+    test = "tests/test_stages_events.py::test_a_first_layer_with_converters_sets_the_pace_of_the_whole_chip"
+    shapes, T = layer_shapes(load_shipped("gestures")), 20
+    hp_adc, adc_less = (replace(chip, as_printed=False) for chip in (hp_adc_65nm, adc_less_65nm))
+    one_bit = every_seed("gestures-adc-less")[0]
+    yield Fact("gestures.first_layer.asleep", 100 * (1 - one_bit.awake[:, 0].mean()), "%",
+               "reads of the first layer's tiles in which no row spikes, test split", test)
+    still = static_cost(T, timestep_cost(shapes, hp_adc, every_seed("gestures-hp-adc")[0].reads))
+    for name, chip in (("adc_less", adc_less), ("hp_adc_first", replace(adc_less, first_readout=HPADC(5)))):
+        bill = static_cost(T, timestep_cost(shapes, chip, one_bit.reads))
+        how = f"{T} timesteps of the gesture network as built; HP-ADC over ADC-less"
+        how += ", its first layer with 5-bit converters" if name == "hp_adc_first" else ""
+        yield Fact(f"gestures.{name}.energy_gain", still.energy_pj[0] / bill.energy_pj[0], "x", how, test)
+        yield Fact(f"gestures.{name}.latency_gain", still.latency_ns[0] / bill.latency_ns[0], "x", how, test)

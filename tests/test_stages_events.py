@@ -1,0 +1,173 @@
+"""The stages at a tiny scale, on images and on events: trained, gone on with, recorded, shipped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dtsnn_lite.__main__ import main
+from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
+from dtsnn_lite.chip import HPADC, Ideal, SenseAmp, adc_less_65nm, hp_adc_65nm
+from dtsnn_lite.circuits import layer_times_ns
+from dtsnn_lite.crossbar_layers import crossbars
+from dtsnn_lite.data import Split, Splits, as_input
+from dtsnn_lite.encoding import direct, events
+from dtsnn_lite.event_sets import gesture_split
+from dtsnn_lite.inference import record
+from dtsnn_lite.models import ConvConfig, layer_shapes
+from dtsnn_lite.proofs import stages
+from dtsnn_lite.proofs.facts import fact
+from dtsnn_lite.proofs.recipes import RECIPES, Recipe
+from dtsnn_lite.recording import Answers, Recording, every_seed, shipped
+from dtsnn_lite.training import TrainConfig
+
+TIMESTEPS = 3
+
+
+def lines_that_move() -> Splits:
+    """A line of events that walks to the right or to the left."""
+    labels = np.arange(24) % 2
+    frames = np.zeros((24, TIMESTEPS, 2, 8, 8), np.uint8)
+    for n, label in enumerate(labels):
+        for t in range(TIMESTEPS):
+            frames[n, t, label, :, (n + (1 if label else -1) * t) % 8] = 1
+    part = Split(torch.from_numpy(frames), torch.from_numpy(labels))
+    return Splits(part, part, part)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The gestures' ladder with short trainings of a small network on lines that move."""
+    short = TrainConfig(phases=((TIMESTEPS, 1),), batch=8, lr=0.05)
+    recipe = Recipe("lines", lines_that_move, ConvConfig((2, 8, 8), ((4,), (6,)), classes=2), short, TIMESTEPS, events)
+    monkeypatch.setitem(RECIPES, "gestures", recipe)
+    ladder = stages.LADDERS["gestures"]
+    small = {name: replace(stage, training=stage.training and short) for name, stage in ladder.stages.items()}
+    monkeypatch.setitem(stages.LADDERS, "gestures", replace(ladder, stages=small))
+    torch.manual_seed(0)
+    whole = stages.build(recipe.net).eval()
+    monkeypatch.setattr(stages, "load_shipped", lambda name: whole)
+    return recipe
+
+
+def test_the_command_makes_the_stages_of_events_goes_on_and_ships(tiny, tmp_path, capsys, monkeypatch):
+    command = ["stages", "gestures", "--seed", "1", "--out", str(tmp_path / "made"), "--quiet", "--json"]
+    assert main([*command, "--only", "4-bit"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"4-bit"}
+    trained = []
+    run_stage = stages.run_stage
+    monkeypatch.setattr(stages, "run_stage", lambda stage, *a, **k: trained.append(stage.chip.name) or run_stage(stage, *a, **k))
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == list(stages.EVENT_STAGES) and len(trained) == 3
+    net = load_net(tmp_path / "made" / "gestures-adc-less-seed1.safetensors")
+    test = tiny.data().test
+    again = record(net, as_input(test.images), test.labels, TIMESTEPS, coding=events)
+    kept = Recording.load(tmp_path / "made" / "gestures-adc-less-seed1-test.npz")
+    assert np.allclose(again.f, kept.f, atol=1e-2) and np.array_equal(again.densities, kept.densities)
+    monkeypatch.setattr(stages, "LADDERS", {"gestures": replace(stages.LADDERS["gestures"], whole=())})
+    (tmp_path / "out").mkdir()
+    assert main([*command, "--ship", str(tmp_path / "out")]) == 0 and len(trained) == 3
+    shipped = json.loads(capsys.readouterr().out)
+    for name in stages.EVENT_STAGES:
+        stem = f"gestures-{name}-seed1"
+        answers, card = Answers.load(tmp_path / "out" / f"{stem}-answers.npz"), json.loads((tmp_path / "out" / f"{stem}.json").read_text())
+        assert answers.accuracy.round(4).tolist() == shipped[stem] == card["accuracy"]["test"] == found[name]
+        assert card["command"] == "python -m dtsnn_lite stages gestures --seed 1" and "sha256" not in card
+
+
+def test_a_network_that_is_not_shared_is_made_from_each_seed_and_goes_on_too(tiny, tmp_path, monkeypatch):
+    ladder = replace(stages.LADDERS["gestures"], shared=False)
+    found = stages.make_stages(1, tmp_path, progress=False, only=("full",), ladder=ladder)
+    assert list(found) == ["full"] and (tmp_path / "gestures-full-seed1.training").exists()
+    card = json.loads((tmp_path / "gestures-full-seed1.json").read_text())
+    assert card["seconds"] > 0 and card["phases"] == [list(phase) for phase in tiny.training.phases]
+    monkeypatch.setattr(stages, "make", lambda *_, **__: pytest.fail("trained twice"))
+    assert stages.make_stages(1, tmp_path, progress=False, only=("full",), ladder=ladder) == found
+
+
+def test_every_layer_of_the_events_stages_lies_on_one_kind_of_read_out(tiny, tmp_path):
+    stages.make_stages(1, tmp_path, progress=False, only=("4-bit", "adc-less"), ladder=stages.LADDERS["gestures"])
+    for name, readout in (("4-bit", Ideal), ("adc-less", SenseAmp)):
+        net = load_net(tmp_path / f"gestures-{name}-seed1.safetensors")
+        layers = crossbars(net)
+        assert len(layers) == 3 and all(isinstance(layer.chip.readout, readout) and layer.chip.gated for layer in layers)
+    silent = layers[0](torch.zeros(1, 2, 8, 8))
+    assert torch.equal(silent, torch.zeros_like(silent)), "a tile without a spike reads 0"
+
+
+def test_scales_are_fitted_on_what_the_coding_makes_of_the_items():
+    part = lines_that_move().train
+    net = stages.build(ConvConfig((2, 8, 8), ((4,), (6,)), classes=2)).eval()
+    moved = stages.start_from(net, stages.EVENT_STAGES["adc-less"].chip, as_input(part.images), TIMESTEPS, events)
+    assert all(bool((layer.scale > 0).all()) for layer in crossbars(moved))
+    with pytest.raises(ValueError, match="images are"):
+        stages.start_from(net, stages.EVENT_STAGES["adc-less"].chip, as_input(part.images), TIMESTEPS, direct)
+
+
+@pytest.mark.parametrize("words, said", [
+    (("stages", "cifar10-small"), "there are no stages of 'cifar10-small'; there are those of ['digits', 'gestures']"),
+    (("stages", "gestures", "--only", "adc-les"), "gestures has no stage 'adc-les' to make; there are ['4-bit', 'hp-adc'")])
+def test_a_ladder_or_a_stage_that_is_not_there_is_refused_by_name(words, said, tmp_path, capsys):
+    assert main([*words, "--out", str(tmp_path / "made")]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "made").exists()
+
+
+# --- what ships ---------------------------------------------------------------------
+
+STAGES = tuple(stages.EVENT_STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_answers_that_ship_are_of_the_test_gestures_and_state_what_their_cards_do(stage):
+    seeds = every_seed(f"gestures-{stage}")
+    assert [one.about["seed"] for one in seeds] == sorted({one.about["seed"] for one in seeds}) and seeds[0].about["seed"] == 0
+    for one in seeds:
+        card = card_of(f"gestures-{stage}-seed{one.about['seed']}")
+        assert card["accuracy"]["test"] == pytest.approx(one.accuracy, abs=5e-5) and "+" not in card["versions"]["dtsnn_lite"]
+        assert card["phases"] == [list(phase) for phase in stages.LADDERS["gestures"].phases(stage)]
+        assert np.array_equal(one.labels, shipped("gestures-test").labels) and one.timesteps == 20
+
+
+def test_the_shipped_network_of_one_bit_says_what_its_recording_and_its_answers_say():
+    seen, few, net = shipped("gestures-adc-less-test"), gesture_split("test", 30), load_shipped("gestures-adc-less")
+    assert all(isinstance(layer.chip.readout, SenseAmp) and layer.chip.gated for layer in crossbars(net))
+    said = record(net, as_input(few.images), few.labels, 20, coding=events)
+    close = np.isclose(said.f, seen.f[:, :30], rtol=2e-3, atol=2e-2).all(axis=2)
+    assert close.mean() >= 0.97
+    assert np.array_equal(seen.predictions, every_seed("gestures-adc-less")[0].predictions)
+
+
+def test_one_bit_without_training_is_a_guess_and_with_it_no_guess():
+    naive, trained = every_seed("gestures-naive")[0].accuracy[-1], every_seed("gestures-adc-less")[0].accuracy[-1]
+    assert naive < 2 / 11 and trained > 0.5
+
+
+def test_the_facts_of_the_stages_are_counted_gesture_by_gesture():
+    labels = shipped("gestures-test").labels
+    for stage in ("4-bit", "hp-adc", "adc-less"):
+        for t in (4, 20):
+            answers = [one.predictions[t - 1] for one in every_seed(f"gestures-{stage}")]
+            right = 100 * np.mean([[p == z for p, z in zip(said, labels, strict=True)] for said in answers])
+            name = f"gestures.{stage.replace('-', '_')}"
+            assert fact(f"{name}.accuracy_T{t}").value == pytest.approx(right)
+            assert fact(f"{name}.change_T{t}").value == pytest.approx(right - fact(f"gestures.accuracy_T{t}").value)
+    one, other = (every_seed(f"gestures-{stage}")[0] for stage in ("4-bit", "hp-adc"))
+    changed = sum(int(a != b) for a, b in zip(one.predictions.flat, other.predictions.flat, strict=True))
+    assert fact("gestures.hp_adc.changed").value == changed < 0.001 * one.predictions.size
+
+
+def test_a_first_layer_with_converters_sets_the_pace_of_the_whole_chip():
+    shapes = layer_shapes(load_shipped("gestures"))
+    hp_adc, adc_less = (replace(chip, as_printed=False) for chip in (hp_adc_65nm, adc_less_65nm))
+    slowest = [max(layer_times_ns(shapes, chip, chip.charges)) for chip in (hp_adc, adc_less, replace(adc_less, first_readout=HPADC(5)))]
+    assert slowest[2] == pytest.approx(slowest[0]) and slowest[0] > 10 * slowest[1]
+    assert fact("gestures.adc_less.latency_gain").value == pytest.approx(slowest[0] / slowest[1], rel=0.01)
+    assert fact("gestures.hp_adc_first.latency_gain").value == pytest.approx(1, rel=0.01)
+    assert fact("gestures.adc_less.energy_gain").value > fact("gestures.hp_adc_first.energy_gain").value > 1
+    asleep = 1 - every_seed("gestures-adc-less")[0].awake[:, 0]
+    assert fact("gestures.first_layer.asleep").value == pytest.approx(100 * asleep.mean(), abs=1e-4)
