@@ -195,18 +195,19 @@ class _Read(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> Any:
         x, planes, scales = ctx.saved_tensors
         arrays, chunk = ctx.arrays, _chunk(planes)
-        dx, dplanes, dscales = torch.empty_like(x), torch.zeros_like(planes), torch.zeros_like(scales)
+        dx, dplanes, dscales = torch.zeros_like(x), torch.zeros_like(planes), torch.zeros_like(scales)
         for part, g, dpart in zip(x.split(chunk), grads[0].split(chunk), dx.split(chunk), strict=True):
             g = (g[:, None] * arrays.places[:, None]).flatten(1)                    # (m, P O)
             for n, tile in enumerate(arrays.tiles()):
-                ps = _currents(part[:, tile], arrays, tile)
+                some = _reading(part, tile, arrays.gated)
+                read = part[some, tile]
+                ps = _currents(read, arrays, tile)
                 if arrays.offset is not None:
                     ps.add_(arrays.offset[n])
-                heard = g * awake(part, tile)[:, None] if arrays.gated else g
-                dps = ctx.kernel.through(ps, heard, scales[n], dscales[n])
-                dplanes[tile].addmm_(part[:, tile].T, dps)
+                dps = ctx.kernel.through(ps, g[some], scales[n], dscales[n])
+                dplanes[tile].addmm_(read.T, dps)
                 if ctx.needs_input_grad[0]:
-                    torch.mm(dps, planes[tile].T, out=dpart[:, tile])
+                    dpart[some, tile] = dps @ planes[tile].T
         return dx if ctx.needs_input_grad[0] else None, dplanes, dscales, None, None
 
 
@@ -300,10 +301,16 @@ def _read_bytes(x: Tensor, cells: Tensor, arrays: Arrays, kernel: Kernel, scales
 @contextmanager
 def _readers(x: Tensor, tile: slice, total: Tensor, gated: bool) -> Iterator[tuple[Tensor, Tensor]]:
     """The inputs that read a tile, and the sums that they add to: all, or those awake in it, whose sums go back to their places."""
-    some = awake(x, tile) if gated else None
-    if some is None or bool(some.all()):
+    some = _reading(x, tile, gated)
+    if isinstance(some, slice):
         yield x[:, tile], total
     else:
         sums = total[some]
         yield x[some, tile], sums
         total[some] = sums
+
+
+def _reading(x: Tensor, tile: slice, gated: bool) -> Tensor | slice:
+    """Which inputs read a tile: (M,) bool, or a slice where all do."""
+    some = awake(x, tile) if gated else None
+    return slice(None) if some is None or bool(some.all()) else some
