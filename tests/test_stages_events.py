@@ -1,0 +1,101 @@
+"""The stages at a tiny scale, on images and on events: trained, gone on with, recorded, shipped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dtsnn_lite.__main__ import main
+from dtsnn_lite.checkpoints import load_net
+from dtsnn_lite.chip import Ideal, SenseAmp
+from dtsnn_lite.crossbar_layers import crossbars
+from dtsnn_lite.data import Split, Splits, as_input
+from dtsnn_lite.encoding import direct, events
+from dtsnn_lite.inference import record
+from dtsnn_lite.models import ConvConfig
+from dtsnn_lite.proofs import stages
+from dtsnn_lite.proofs.recipes import RECIPES, Recipe
+from dtsnn_lite.recording import Answers, Recording
+from dtsnn_lite.training import TrainConfig
+
+TIMESTEPS = 3
+
+
+def lines_that_move() -> Splits:
+    """A line of events that walks to the right or to the left."""
+    labels = np.arange(24) % 2
+    frames = np.zeros((24, TIMESTEPS, 2, 8, 8), np.uint8)
+    for n, label in enumerate(labels):
+        for t in range(TIMESTEPS):
+            frames[n, t, label, :, (n + (1 if label else -1) * t) % 8] = 1
+    part = Split(torch.from_numpy(frames), torch.from_numpy(labels))
+    return Splits(part, part, part)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The gestures' ladder with short trainings of a small network on lines that move."""
+    short = TrainConfig(phases=((TIMESTEPS, 1),), batch=8, lr=0.05)
+    recipe = Recipe("lines", lines_that_move, ConvConfig((2, 8, 8), ((4,), (6,)), classes=2), short, TIMESTEPS, events)
+    monkeypatch.setitem(RECIPES, "gestures", recipe)
+    ladder = stages.LADDERS["gestures"]
+    small = {name: replace(stage, training=stage.training and short) for name, stage in ladder.stages.items()}
+    monkeypatch.setitem(stages.LADDERS, "gestures", replace(ladder, stages=small))
+    return recipe
+
+
+def test_the_command_makes_the_stages_of_events_goes_on_and_ships(tiny, tmp_path, capsys, monkeypatch):
+    command = ["stages", "gestures", "--seed", "1", "--out", str(tmp_path / "made"), "--quiet", "--json"]
+    assert main([*command, "--only", "full", "4-bit"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"full", "4-bit"}
+    trained = []
+    run_stage = stages.run_stage
+    monkeypatch.setattr(stages, "run_stage", lambda stage, *a, **k: trained.append(stage.chip.name) or run_stage(stage, *a, **k))
+    assert main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["full", *stages.EVENT_STAGES] and len(trained) == 3
+    net = load_net(tmp_path / "made" / "gestures-adc-less-seed1.safetensors")
+    test = tiny.data().test
+    again = record(net, as_input(test.images), test.labels, TIMESTEPS, coding=events)
+    kept = Recording.load(tmp_path / "made" / "gestures-adc-less-seed1-test.npz")
+    assert np.allclose(again.f, kept.f, atol=1e-2) and np.array_equal(again.densities, kept.densities)
+    monkeypatch.setattr(stages, "LADDERS", {"gestures": replace(stages.LADDERS["gestures"], whole=())})
+    (tmp_path / "out").mkdir()
+    assert main([*command, "--ship", str(tmp_path / "out")]) == 0 and len(trained) == 3
+    shipped = json.loads(capsys.readouterr().out)
+    for name in ("full", *stages.EVENT_STAGES):
+        stem = f"gestures-{name}-seed1"
+        answers, card = Answers.load(tmp_path / "out" / f"{stem}-answers.npz"), json.loads((tmp_path / "out" / f"{stem}.json").read_text())
+        assert answers.accuracy.round(4).tolist() == shipped[stem] == card["accuracy"]["test"] == found[name]
+        assert card["command"] == "python -m dtsnn_lite stages gestures --seed 1" and "sha256" not in card
+
+
+def test_every_layer_of_the_events_stages_lies_on_one_kind_of_read_out(tiny, tmp_path):
+    stages.make_stages(1, tmp_path, progress=False, only=("4-bit", "adc-less"), ladder=stages.LADDERS["gestures"])
+    for name, readout in (("4-bit", Ideal), ("adc-less", SenseAmp)):
+        net = load_net(tmp_path / f"gestures-{name}-seed1.safetensors")
+        layers = crossbars(net)
+        assert len(layers) == 3 and all(isinstance(layer.chip.readout, readout) and layer.chip.gated for layer in layers)
+    silent = layers[0](torch.zeros(1, 2, 8, 8))
+    assert torch.equal(silent, torch.zeros_like(silent)), "a tile without a spike reads 0"
+
+
+def test_scales_are_fitted_on_what_the_coding_makes_of_the_items():
+    part = lines_that_move().train
+    net = stages.build(ConvConfig((2, 8, 8), ((4,), (6,)), classes=2)).eval()
+    moved = stages.start_from(net, stages.EVENT_STAGES["adc-less"].chip, as_input(part.images), TIMESTEPS, events)
+    assert all(bool((layer.scale > 0).all()) for layer in crossbars(moved))
+    with pytest.raises(ValueError, match="images are"):
+        stages.start_from(net, stages.EVENT_STAGES["adc-less"].chip, as_input(part.images), TIMESTEPS, direct)
+
+
+@pytest.mark.parametrize("words, said", [
+    (("stages", "cifar10-small"), "there are no stages of 'cifar10-small'; there are those of ['digits', 'gestures']"),
+    (("stages", "gestures", "--only", "adc-les"), "gestures has no stage 'adc-les'; there are ['full', '4-bit'")])
+def test_a_ladder_or_a_stage_that_is_not_there_is_refused_by_name(words, said, tmp_path, capsys):
+    assert main([*words, "--out", str(tmp_path / "made")]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "made").exists()
