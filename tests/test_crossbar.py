@@ -254,6 +254,23 @@ def test_gradients_computed_again_equal_autograd_of_the_surrogate(readout):
         assert torch.allclose(surrogate, ours, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.3])
+@pytest.mark.parametrize("readout", [HPADC(3), SenseAmp()], ids=str)
+def test_behind_a_gate_some_inputs_read_some_tiles_and_gradients_are_the_surrogates(readout, offset):
+    x, q = data()
+    x[::3, :64], x[1::2, 64:128], x[::5] = 0, 0, 0                        # other inputs are silent in other tiles, some in all
+    found = []
+    for product in (matmul, read):
+        xx, qq = x.clone().requires_grad_(), q.clone().requires_grad_()
+        scales = scales_of(readout, 3, 21).requires_grad_(readout.a_scale_a_column)
+        y = product(xx, program(qq, Chip("gated", readout=readout, flaws=Flaws(offset=offset))), readout, scales)
+        (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
+        found.append([y, xx.grad, qq.grad] + ([scales.grad] if scales.requires_grad else []))
+    for surrogate, ours in zip(*found, strict=True):
+        assert torch.allclose(surrogate, ours, rtol=1e-4, atol=1e-4) and (ours != 0).any()
+    assert (found[1][1][::3, :64] == 0).all() and (found[1][1][1::3, :64] != 0).any()
+
+
 @pytest.mark.parametrize("learns", ["inputs", "weights"])
 def test_a_gradient_is_the_same_where_only_the_inputs_or_only_the_weights_learn(learns):
     x, q = data()

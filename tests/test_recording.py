@@ -7,9 +7,10 @@ import zipfile
 import numpy as np
 import pytest
 
+from dtsnn_lite.exits import run_of
 from dtsnn_lite.files import ASSETS
 from dtsnn_lite.guards import checked_steps
-from dtsnn_lite.recording import Recording, shipped
+from dtsnn_lite.recording import Answers, Recording, shipped, shipped_answers
 
 RNG = np.random.default_rng(3)
 
@@ -246,6 +247,51 @@ def test_exit_steps_that_no_image_can_have_are_refused(t_hat, message):
 def test_labels_that_are_no_whole_numbers_are_refused():
     with pytest.raises(TypeError, match="labels are class numbers .* got float64"):
         Recording(**{**GOOD, "labels": np.array([0.0, 1.0, 2.0])})
+
+
+# --- answers alone ----------------------------------------------------------------
+
+def test_answers_say_what_their_recording_says_but_not_how_surely(tmp_path):
+    seen = a_recording()
+    seen.answers().save(tmp_path / "a-answers.npz")
+    for answers in (seen.answers(), Answers.load(tmp_path / "a-answers.npz")):
+        assert np.array_equal(answers.correct, seen.correct) and np.array_equal(answers.accuracy, seen.accuracy)
+        assert np.array_equal(answers.reads.densities, seen.reads.densities) and np.array_equal(answers.reads.awake_on(32), seen.awake)
+        assert (answers.timesteps, answers.images, answers.about) == (seen.timesteps, seen.images, seen.about)
+        assert not hasattr(answers, "f")
+        t_hat = np.array([1, 2, 3, 1, 2, 3, 1])
+        assert np.array_equal(run_of(t_hat, answers).correct, run_of(t_hat, seen).correct)
+
+
+def test_answers_of_many_classes_are_kept_whole(tmp_path):
+    many = Answers(np.array([[255, 70_000]]), np.array([256, 70_000]), np.zeros((1, 1)), np.zeros((1, 1)))
+    many.save(tmp_path / "many.npz")
+    assert Answers.load(tmp_path / "many.npz").correct.tolist() == [[False, True]]
+
+
+WHOLE = {"predictions": np.array([[0, 1]]), "labels": np.array([0, 1]), "densities": np.full((1, 2), 0.1), "awake": np.full((1, 2), 0.2)}
+
+
+@pytest.mark.parametrize("name, value, said", [
+    ("predictions", np.array([[0.0, 1.0]]), "predictions are class numbers, whole and 0 or more; got float64"),
+    ("labels", np.array([0, -1]), "labels are class numbers, whole and 0 or more"),
+    ("labels", np.array([0, 1, 1]), r"predictions are \(timesteps, images\) and labels \(images,\); got \(1, 2\) and \(3,\)"),
+    ("densities", np.full((2, 2), 0.1), r"\(timesteps=1, layers\); got densities of shape \(2, 2\)"),
+    ("awake", np.full((1, 2), 0.05), "a tile is awake at least as often as one of its rows spikes")])
+def test_answers_that_cannot_be_are_refused(name, value, said):
+    Answers(**WHOLE)
+    with pytest.raises(ValueError, match=said):
+        Answers(**{**WHOLE, name: value})
+
+
+def test_answers_need_reads_that_were_measured():
+    with pytest.raises(ValueError, match="nobody measured what the layers read"):
+        Recording(np.zeros((1, 1, 2)), np.array([0]), np.zeros((1, 1))).answers()
+
+
+def test_unknown_answers_are_answered_with_the_known_ones():
+    with pytest.raises(FileNotFoundError, match="no shipped answers 'gestures'; there are "):
+        shipped_answers("gestures")
 
 
 # --- what ships -----------------------------------------------------------------
