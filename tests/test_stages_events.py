@@ -45,19 +45,22 @@ def tiny(monkeypatch):
     ladder = stages.LADDERS["gestures"]
     small = {name: replace(stage, training=stage.training and short) for name, stage in ladder.stages.items()}
     monkeypatch.setitem(stages.LADDERS, "gestures", replace(ladder, stages=small))
+    torch.manual_seed(0)
+    whole = stages.build(recipe.net).eval()
+    monkeypatch.setattr(stages, "load_shipped", lambda name: whole)
     return recipe
 
 
 def test_the_command_makes_the_stages_of_events_goes_on_and_ships(tiny, tmp_path, capsys, monkeypatch):
     command = ["stages", "gestures", "--seed", "1", "--out", str(tmp_path / "made"), "--quiet", "--json"]
-    assert main([*command, "--only", "full", "4-bit"]) == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"full", "4-bit"}
+    assert main([*command, "--only", "4-bit"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"4-bit"}
     trained = []
     run_stage = stages.run_stage
     monkeypatch.setattr(stages, "run_stage", lambda stage, *a, **k: trained.append(stage.chip.name) or run_stage(stage, *a, **k))
     assert main(command) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["full", *stages.EVENT_STAGES] and len(trained) == 3
+    assert list(found) == list(stages.EVENT_STAGES) and len(trained) == 3
     net = load_net(tmp_path / "made" / "gestures-adc-less-seed1.safetensors")
     test = tiny.data().test
     again = record(net, as_input(test.images), test.labels, TIMESTEPS, coding=events)
@@ -67,11 +70,21 @@ def test_the_command_makes_the_stages_of_events_goes_on_and_ships(tiny, tmp_path
     (tmp_path / "out").mkdir()
     assert main([*command, "--ship", str(tmp_path / "out")]) == 0 and len(trained) == 3
     shipped = json.loads(capsys.readouterr().out)
-    for name in ("full", *stages.EVENT_STAGES):
+    for name in stages.EVENT_STAGES:
         stem = f"gestures-{name}-seed1"
         answers, card = Answers.load(tmp_path / "out" / f"{stem}-answers.npz"), json.loads((tmp_path / "out" / f"{stem}.json").read_text())
         assert answers.accuracy.round(4).tolist() == shipped[stem] == card["accuracy"]["test"] == found[name]
         assert card["command"] == "python -m dtsnn_lite stages gestures --seed 1" and "sha256" not in card
+
+
+def test_a_network_that_is_not_shared_is_made_from_each_seed_and_goes_on_too(tiny, tmp_path, monkeypatch):
+    ladder = replace(stages.LADDERS["gestures"], shared=False)
+    found = stages.make_stages(1, tmp_path, progress=False, only=("full",), ladder=ladder)
+    assert list(found) == ["full"] and (tmp_path / "gestures-full-seed1.training").exists()
+    card = json.loads((tmp_path / "gestures-full-seed1.json").read_text())
+    assert card["seconds"] > 0 and card["phases"] == [list(phase) for phase in tiny.training.phases]
+    monkeypatch.setattr(stages, "make", lambda *_, **__: pytest.fail("trained twice"))
+    assert stages.make_stages(1, tmp_path, progress=False, only=("full",), ladder=ladder) == found
 
 
 def test_every_layer_of_the_events_stages_lies_on_one_kind_of_read_out(tiny, tmp_path):
@@ -95,7 +108,7 @@ def test_scales_are_fitted_on_what_the_coding_makes_of_the_items():
 
 @pytest.mark.parametrize("words, said", [
     (("stages", "cifar10-small"), "there are no stages of 'cifar10-small'; there are those of ['digits', 'gestures']"),
-    (("stages", "gestures", "--only", "adc-les"), "gestures has no stage 'adc-les'; there are ['full', '4-bit'")])
+    (("stages", "gestures", "--only", "adc-les"), "gestures has no stage 'adc-les' to make; there are ['4-bit', 'hp-adc'")])
 def test_a_ladder_or_a_stage_that_is_not_there_is_refused_by_name(words, said, tmp_path, capsys):
     assert main([*words, "--out", str(tmp_path / "made")]) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "made").exists()

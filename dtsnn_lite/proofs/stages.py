@@ -66,7 +66,7 @@ STAGES = {
 EVENT_STAGES = {
     "4-bit": Stage(replace(FOUR_BITS, first_readout=None, timesteps=20), "full", schedule(0.02, (20, 1), batch=32)),
     "hp-adc": Stage(replace(hp_adc_65nm, timesteps=20), "4-bit"),       # sums of so few spikes fit into 5 bits: nothing to train for
-    "adc-less": Stage(replace(adc_less_65nm, timesteps=20), "4-bit", schedule(0.1, (4, 6), (20, 1), batch=32)),
+    "adc-less": Stage(replace(adc_less_65nm, timesteps=20), "4-bit", schedule(0.1, (4, 5), (8, 1), batch=32)),
     "naive": Stage(replace(adc_less_65nm, timesteps=20), "4-bit"),
 }
 
@@ -76,6 +76,7 @@ class Ladder:
     """The stages of one shipped network, on the data and with the coding of its recipe.
 
     network  a name of RECIPES; seed 0 starts from its shipped weights, another seed from its recipe with that seed
+    shared   every seed starts from the shipped weights: seeds differ in the stages' trainings alone, whose answers pair with one network's
     whole    the stages of which weights and recordings of seed 0 ship
     halved   whether recordings keep f as float16 whatever answer that changes
     """
@@ -83,6 +84,7 @@ class Ladder:
     network: str
     stages: Mapping[str, Stage]
     whole: tuple[str, ...]
+    shared: bool = False
     halved: bool = False
 
     @property
@@ -92,6 +94,11 @@ class Ladder:
     @property
     def command(self) -> str:
         return "python -m dtsnn_lite stages" + ("" if self.network == "digits" else f" {self.network}")
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The stages that have files, the network before them among them unless it is shared."""
+        return tuple(self.stages) if self.shared else ("full", *self.stages)
 
     def file(self, stage: str, seed: int) -> str:
         return f"{self.network}-{stage}-seed{seed}"
@@ -103,7 +110,8 @@ class Ladder:
 
 
 SHIPPED = ("4-bit", "hp-adc", "adc-less")
-LADDERS = {"digits": Ladder("digits", STAGES, SHIPPED), "gestures": Ladder("gestures", EVENT_STAGES, ("adc-less",), halved=True)}
+LADDERS = {"digits": Ladder("digits", STAGES, SHIPPED),
+           "gestures": Ladder("gestures", EVENT_STAGES, ("adc-less",), shared=True, halved=True)}
 
 
 def ladder_of(network: str) -> Ladder:
@@ -192,18 +200,17 @@ def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "c
     """Train every stage of a ladder from one seed, or `only` some, and write weights, cards and recordings; accuracy a timestep.
 
     A stage whose file stands in `folder` is not trained again, and one that was interrupted goes on after its last whole epoch.
-    Seed 0 starts from the shipped network.
     """
-    if unknown := sorted({*only} - {"full", *ladder.stages}):
-        raise ValueError(f"{ladder.network} has no stage {unknown[0]!r}; there are {['full', *ladder.stages]}")
+    if unknown := sorted({*only} - {*ladder.made}):
+        raise ValueError(f"{ladder.network} has no stage {unknown[0]!r} to make; there are {list(ladder.made)}")
     folder.mkdir(parents=True, exist_ok=True)
     made_with, recipe = versions(), ladder.recipe
     splits = recipe.data()
     full, seconds = _full(ladder, seed, folder, progress)
     nets: dict[str, SpikingNet] = {"full": full.to(device)}
     found: dict[str, list[float]] = {}
-    for name, stage in {"full": None, **ladder.stages}.items():
-        path = folder / f"{ladder.file(name, seed)}.safetensors"
+    for name in ladder.made:
+        path, stage = folder / f"{ladder.file(name, seed)}.safetensors", ladder.stages.get(name)
         if path.exists():
             nets[name], found[name] = load_net(path).to(device), json.loads(path.with_suffix(".json").read_text())["accuracy"]["test"]
             continue
@@ -231,7 +238,7 @@ def _full(ladder: Ladder, seed: int, folder: Path, progress: bool) -> tuple[Spik
     path = folder / f"{ladder.file('full', seed)}.safetensors"
     if path.exists():
         return load_net(path), 0.0
-    if seed == 0:
+    if seed == 0 or ladder.shared:
         return load_shipped(ladder.network), 0.0
     trained = make(ladder.recipe.seeded(seed), checkpoint=path.with_suffix(".training"), progress=progress)
     return trained.net, sum(trained.history.seconds)
