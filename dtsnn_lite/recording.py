@@ -232,10 +232,20 @@ def shipped(name: str) -> Recording:
     return Recording.load(ASSETS / f"{name}.npz")
 
 
+ANSWERS = "-answers.npz"
+
+
 def shipped_answers(name: str) -> Answers:
-    """Answers that come with the package, for example `gestures-adc-less-seed1`."""
-    ending = "-answers.npz"
-    names = sorted(path.name.removesuffix(ending) for path in ASSETS.glob(f"*{ending}"))
+    """Answers that come with the package, for example `gestures-adc-less-seed0`."""
+    names = sorted(path.name.removesuffix(ANSWERS) for path in ASSETS.glob(f"*{ANSWERS}"))
     if name not in names:
         raise FileNotFoundError(f"no shipped answers {name!r}; there are {names}")
-    return Answers.load(ASSETS / f"{name}{ending}")
+    return Answers.load(ASSETS / f"{name}{ANSWERS}")
+
+
+def every_seed(network: str) -> list[Answers]:
+    """The answers of each seed of a network that ships, in the order of the seeds, for example of `gestures-adc-less`."""
+    seeds = [path.name.removesuffix(ANSWERS) for path in ASSETS.glob(f"{network}-seed*{ANSWERS}")]
+    if not seeds:
+        shipped_answers(network)
+    return sorted(map(shipped_answers, seeds), key=lambda one: one.about["seed"])
