@@ -66,7 +66,7 @@ STAGES = {
 EVENT_STAGES = {
     "4-bit": Stage(replace(FOUR_BITS, first_readout=None, timesteps=20), "full", schedule(0.02, (20, 1), batch=32)),
     "hp-adc": Stage(replace(hp_adc_65nm, timesteps=20), "4-bit"),       # sums of so few spikes fit into 5 bits: nothing to train for
-    "adc-less": Stage(replace(adc_less_65nm, timesteps=20), "4-bit", schedule(0.1, (2, 4), (6, 1), batch=32)),
+    "adc-less": Stage(replace(adc_less_65nm, timesteps=20), "4-bit", schedule(0.1, (4, 6), (20, 1), batch=32)),
     "naive": Stage(replace(adc_less_65nm, timesteps=20), "4-bit"),
 }
 
