@@ -1,4 +1,4 @@
-"""Two workers: what stays together on one of them, and what begins first so that both end together."""
+"""Several workers: what stays together on one of them, and what begins first so that all end together."""
 
 from __future__ import annotations
 

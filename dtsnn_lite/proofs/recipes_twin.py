@@ -61,7 +61,6 @@ def one_answer(epochs: int, like: TrainConfig, lr: float = 0.03) -> TrainConfig:
 
 
 # Few epochs: quantisation-aware training goes on from a trained network, and an ANN that trained longer would only be a stronger rival.
-# The twin of the photographs has not been made yet.
 TWINS = {recipe.name: recipe for recipe in (
     *(TwinRecipe("digits", bits, one_answer(2, DIGITS_TRAINING)) for bits in (1, 2, 3)),
     *(TwinRecipe("digits-hard", bits, one_answer(3, RECIPES["digits-hard"].training)) for bits in (1, 2, 3)),
