@@ -85,7 +85,7 @@ def test_a_network_that_is_not_shared_is_made_from_each_seed_and_goes_on_too(tin
     found = stages.make_stages(1, tmp_path, progress=False, only=("full",), ladder=ladder)
     assert list(found) == ["full"] and (tmp_path / "gestures-full-seed1.training").exists()
     card = json.loads((tmp_path / "gestures-full-seed1.json").read_text())
-    assert card["seconds"] > 0 and card["phases"] == [list(phase) for phase in tiny.training.phases]
+    assert card["phases"] == [list(phase) for phase in tiny.training.phases]
     monkeypatch.setattr(stages, "make", lambda *_, **__: pytest.fail("trained twice"))
     assert stages.make_stages(1, tmp_path, progress=False, only=("full",), ladder=ladder) == found
 

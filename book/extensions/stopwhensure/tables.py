@@ -53,23 +53,19 @@ def choice(found: list[str]) -> str:
     return f"<select>{offered}</select>"
 
 
-def filter_before(table: nodes.table, kind: str, label: str, control: str, of: int) -> None:
+def filter_above(kind: str, label: str, control: str, of: int) -> str:
     """A control above a table, as wide and as high from the start as it will be: what comes later moves no line."""
-    html = (f'<p class="filter" data-narrows="{kind}"><label>{label} {control}</label> '
+    return (f'<p class="filter" data-narrows="{kind}"><label>{label} {control}</label> '
             f'<span class="filter-told" role="status">{of} of {of} rows</span></p>')
-    table.parent.insert(table.parent.index(table), nodes.raw("", html, format="html"))
 
 
-def offer_filters(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """What assets/filters.js narrows down: the facts by words, many comparisons by their verdict."""
-    tables = list(doctree.findall(nodes.table))
-    for table in tables:
-        if "facts" in table["classes"]:
-            filter_before(table, "facts", "Show facts with", '<input type="search" autocomplete="off">', len(rows(table)))
-    compared = [table for table in tables if "verdict" in columns(table)]
+def offer_verdicts(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Many comparisons, which assets/filters.js narrows down to one verdict."""
+    compared = [table for table in doctree.findall(nodes.table) if "verdict" in columns(table)]
     if len(compared) >= MANY_TABLES:
         found = verdicts(compared)
-        filter_before(compared[0], "verdicts", "Show verdicts", choice(found), len(found))
+        html = filter_above("verdicts", "Show verdicts", choice(found), len(found))
+        compared[0].parent.insert(compared[0].parent.index(compared[0]), nodes.raw("", html, format="html"))
 
 
 def scoped(html: str) -> str:
@@ -96,6 +92,6 @@ def add_the_script(app: Sphinx, pagename: str, templatename: str, context: dict[
 def setup(app: Sphinx) -> None:
     """When references are resolved, so that the words are those one reads."""
     app.connect("doctree-resolved", make_room)
-    app.connect("doctree-resolved", offer_filters)
+    app.connect("doctree-resolved", offer_verdicts)
     app.connect("html-page-context", tell_the_scopes, priority=800)
     app.connect("html-page-context", add_the_script, priority=800)

@@ -23,6 +23,7 @@ from docutils import nodes
 from pybtex.database import Entry, parse_file
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+from stopwhensure.tables import filter_above
 
 FACTS = "book/facts.json"
 FACTS_PAGE = "book/facts"
@@ -205,7 +206,8 @@ class FactsTable(SphinxDirective):
         self.env.note_dependency(str(root / FACTS))
         rows = "".join(_row(fact) for fact in facts(root).values())
         head = "".join(f'<th scope="col">{title}</th>' for title in ("Fact", "Value", "How it was made", "Held by"))
-        html = (f'<div class="pst-scrollable-table-container" tabindex="0" role="region" aria-label="All facts">'
+        narrow = filter_above("facts", "Show facts with", '<input type="search" autocomplete="off">', len(facts(root)))
+        html = (f'{narrow}<div class="pst-scrollable-table-container" tabindex="0" role="region" aria-label="All facts">'
                 f'<table class="table facts"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
         return [nodes.raw("", html, format="html")]
 
