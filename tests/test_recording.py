@@ -305,8 +305,13 @@ def test_an_unknown_shipped_recording_is_answered_with_the_known_ones():
 
 @pytest.mark.parametrize("path", sorted(ASSETS.glob("*.npz")), ids=lambda p: p.stem)
 def test_every_shipped_recording_says_where_it_comes_from(path):
-    if not {"f.npy", "labels.npy"} <= set(zipfile.ZipFile(path).namelist()):
-        pytest.skip("images, not a recording")
+    held = set(zipfile.ZipFile(path).namelist())
+    if "labels.npy" not in held or not held & {"f.npy", "predictions.npy"}:
+        pytest.skip("images, or a measurement: not a recording")
+    if "predictions.npy" in held:
+        about = Answers.load(path).about
+        assert path.name == f"{about['network']}-seed{about['seed']}-answers.npz" and {"dataset", "chip"} <= set(about)
+        return
     seen = Recording.load(path)
     assert {"network", "dataset", "seed", "split"} <= set(seen.about)
     elsewhere = [seen.about["recipe"]] if "recipe" in seen.about else []            # on another set than the network's own
