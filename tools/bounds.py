@@ -28,7 +28,7 @@ def pinned_tools(requirements: str) -> list[str]:
 def main(resolution: str, folder: str) -> None:
     """Make the environment."""
     needs = pinned_tools((ROOT / "requirements.txt").read_text("utf8"))
-    subprocess.run(["uv", "venv", "--python", sys.executable, folder], check=True)
+    subprocess.run(["uv", "venv", "--seed", "--python", sys.executable, folder], check=True)      # with pip, which builds the wheel
     subprocess.run(["uv", "pip", "install", "--python", f"{folder}/bin/python", "--resolution", resolution, str(ROOT), *needs], check=True)
 
 

@@ -45,7 +45,27 @@ def long_lines(source: str) -> list[str]:
 
 
 def tokens(source: str) -> list[tokenize.TokenInfo]:
-    return list(tokenize.generate_tokens(io.StringIO(source).readline))
+    """The tokens of a cell. From Python 3.12 on an f-string comes in parts; here it is one text, as before."""
+    found: list[tokenize.TokenInfo] = []
+    open_texts: list[tokenize.TokenInfo] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        name = tokenize.tok_name[token.type]
+        if name == "FSTRING_START":
+            open_texts.append(token)
+        elif name == "FSTRING_END":
+            begin = open_texts.pop()
+            if not open_texts:
+                found.append(begin._replace(type=tokenize.STRING, string=between(source, begin.start, token.end), end=token.end))
+        elif not open_texts:
+            found.append(token)
+    return found
+
+
+def between(source: str, start: tuple[int, int], end: tuple[int, int]) -> str:
+    """What stands from one place (row from 1, column from 0) to another."""
+    lines = source.split("\n")[start[0] - 1:end[0]]
+    lines[-1] = lines[-1][:end[1]]
+    return "\n".join([lines[0][start[1]:], *lines[1:]])
 
 
 def kind_of(before: tokenize.TokenInfo, token: tokenize.TokenInfo) -> int | None:

@@ -158,7 +158,7 @@ def player_rows(clips: Clips, clip: int, gamma: float, bar: float, chip: str) ->
     seen, run, T = clips.seen, replay(clips.seen, EntropyExit(10 ** -bar, gamma)), clips.seen.timesteps
     paid, full = inference_cost(np.arange(1, T + 1), step, check).energy_pj.tolist(), float(static_cost(T, step).energy_pj[0])
     n, N = clips.numbers[clip], seen.images
-    mean = sum(left * energy for left, energy in zip(run.histogram.tolist(), paid, strict=True)) / N    # as the page adds it up
+    mean = float(np.cumsum(run.histogram * paid)[-1]) / N       # as the page adds it up, in turn: from Python 3.12 on sum() is more exact
     return [["answer", *("right" if right else "wrong" for right in (run.correct[n], seen.correct[-1, n])), ""],
             *_waited_and_paid(float(run.t_hat[n]), paid[run.t_hat[n] - 1], T, full, clips.window_ms),
             ["accuracy", f"{100 * run.correct.sum() / N:.1f} %", f"{100 * seen.correct[-1].sum() / N:.1f} %",

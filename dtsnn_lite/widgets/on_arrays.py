@@ -143,6 +143,9 @@ def _layer(weights: dict[str, np.ndarray], name: str, readout: dict, chip: dict,
 
 
 def _gentle(step: np.ndarray, count: int) -> np.ndarray:
-    """The step as `crossbar.gentle` computes it, rounding and all: some weights lie exactly between two whole numbers of steps."""
-    share = step ** 2 / np.float32(count ** 0.5)
-    return step * share + step * (1 - share)
+    """The step as `crossbar.gentle` computes it, rounding and all: some weights lie exactly between two whole numbers of steps.
+
+    All in float32: before numpy 2 a Python number beside one made it a float64.
+    """
+    share = step * step / np.float32(count ** 0.5)
+    return step * share + step * (np.float32(1) - share)
