@@ -256,6 +256,7 @@ def _device(name: str) -> str:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"no device {name!r} here ({str(error).splitlines()[0]}); cpu is always there") from error
+    torch.backends.cudnn.allow_tf32 = False         # a recording is in float32, as on a CPU; a training in half precision is not slower
     return name
 
 

@@ -198,8 +198,11 @@ def _backward_compiled(i: Tensor, u: Tensor | None, _s: Tensor, grad_s: Tensor, 
 
 
 def _compilable(x: Tensor) -> Tensor:
-    """x, widened to float32 on a CPU if it is half precision, at which the C++ of older compilers aborts: no number changes."""
-    return x.float() if x.dtype in HALF and x.device.type == "cpu" else x
+    """x alone, widened to float32 on a CPU if it is half precision, at which the C++ of older compilers aborts: no number changes.
+
+    Of a view the compiler would watch the whole tensor, and compile again for every shape of that until it gives up.
+    """
+    return x.float() if x.dtype in HALF and x.device.type == "cpu" else x.data
 
 
 def _flat_start(i: Tensor, u: Tensor | None) -> Tensor | None:

@@ -137,11 +137,12 @@ def experience(net: SpikingNet, train: Split, timesteps: int, epochs: int,
            heart is always right on them and teaches the policy nothing
     """
     check_set(train.images, train.labels, net.head.out_features)
+    device = net.head.weight.device
     for epoch in range(epochs):
         images = as_input(train.images)
         images = drift(images, dice_of(seed, epoch)) if drift else images
         with evaluating(net):
-            said = [running_mean(net(direct(x, timesteps))).argmax(dim=2) for x in images.split(250)]
+            said = [running_mean(net(direct(x.to(device), timesteps))).argmax(dim=2).cpu() for x in images.split(250)]
         yield Experience(images, torch.cat(said, dim=1) == train.labels)
 
 

@@ -166,7 +166,8 @@ def run_stage(stage: Stage, net: SpikingNet, splits: Splits, seed: int, progress
     net = start_from(net, met, as_input(splits.train.images[:100]), timesteps, coding)
     seconds = 0.0
     if stage.training:
-        history = fit(net, splits.train, replace(stage.training, seed=seed), checkpoint=checkpoint, progress=progress, coding=coding)
+        train, training = splits.train.to(str(device_of(net))), replace(stage.training, seed=seed)
+        history = fit(net, train, training, checkpoint=checkpoint, progress=progress, coding=coding)
         seconds = sum(history.seconds)
     return on(net, stage.chip), seconds
 
