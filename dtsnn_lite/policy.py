@@ -117,15 +117,21 @@ class PolicyTraining:
 
 @dataclass(frozen=True, eq=False)
 class Experience:
-    """What the frozen SNN said to one epoch of images: images (N, C, H, W), correct (T, N) bool."""
+    """What the frozen SNN said to one epoch of images: images (N, C, H, W), correct (T, N) bool.
+
+    weight  (N,), how much each image counts (reinforce.hard_weight, say); None: all alike
+    """
 
     images: Tensor
     correct: Tensor
+    weight: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_images(self.images)
         if self.correct.dim() != 2 or self.correct.shape[1] != len(self.images):
             raise ValueError(f"correct is (timesteps, images={len(self.images)}); got shape {tuple(self.correct.shape)}")
+        if self.weight is not None and self.weight.shape != (len(self.images),):
+            raise ValueError(f"weight is (images={len(self.images)},); got shape {tuple(self.weight.shape)}")
 
 
 @torch.no_grad()
@@ -156,10 +162,11 @@ def fit_policy(policy: PolicyNet, epochs: Iterable[Experience], config: PolicyTr
                              "make the policy for this T")
         set_lr(optimizer, config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs)))
         rewards, gained = rewards_of(seen.correct, config.price), 0.0
+        weighed = rewards if seen.weight is None else seen.weight * rewards
         with learning(policy):
             for index in shuffled(len(seen.images), config.batch, dice):
-                logits, r = action_logits(policy, seen.images[index]), rewards[:, index]
-                descend(optimizer, reinforce_loss(logits, r, dice) if config.sampled else expectation_loss(logits, r))
+                logits, w, r = action_logits(policy, seen.images[index]), weighed[:, index], rewards[:, index]
+                descend(optimizer, reinforce_loss(logits, w, dice) if config.sampled else expectation_loss(logits, w))
                 gained -= expectation_loss(logits.detach(), r).item() * len(index)
         history.append(finite(gained / len(seen.images), epoch))
     return history

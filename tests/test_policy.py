@@ -17,7 +17,7 @@ from dtsnn_lite.mapping import macs
 from dtsnn_lite.models import SpikingConvNet, layer_shapes
 from dtsnn_lite.policy import (Experience, PolicyNet, PolicyTraining, action_logits, choose_steps, expectation_loss, experience,
                                fit_jointly, fit_policy, reinforce_loss, rewards_of)
-from dtsnn_lite.reinforce import exact_gradient, expected_reward, reward
+from dtsnn_lite.reinforce import exact_gradient, expected_reward, hard_weight, reward
 
 T = 4
 
@@ -90,6 +90,22 @@ def test_free_errors_collapse_the_policy_to_one_step():
     fit_policy(policy, [always_1] * 4, PolicyTraining(price=0.0, epochs=4))
     assert (choose_steps(policy, seen.images, T) == 1).all()
 
+
+@pytest.mark.parametrize(("reweighted", "chosen"), [(False, 1), (True, 2)])
+def test_weights_make_a_policy_that_cannot_tell_images_apart_care_for_the_rare_hard_ones(reweighted, chosen):
+    correct = torch.ones(T, 100, dtype=torch.bool)
+    correct[0, ::5] = False             # step 1 is worth 0.8 - 0.1, step 2 a half; where the hard ones weigh 4, 0.8 - 0.4 and 0.8
+    weight = torch.from_numpy(hard_weight(correct.numpy())).float() if reweighted else None
+    torch.manual_seed(0)
+    policy = PolicyNet()
+    fit_policy(policy, [Experience(torch.ones(100, 1, 28, 28), correct, weight)] * 20, PolicyTraining(price=0.5, epochs=20, batch=20))
+    assert (choose_steps(policy, torch.ones(100, 1, 28, 28), T) == chosen).all()
+
+
+def test_weights_are_one_an_image():
+    seen = dim_needs_two()
+    with pytest.raises(ValueError, match=r"weight is \(images=256,\); got shape \(4,\)"):
+        replace(seen, weight=torch.ones(T))
 
 def test_experience_is_what_the_frozen_network_says():
     torch.manual_seed(0)

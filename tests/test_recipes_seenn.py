@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dtsnn_lite.calibration import fastest_as_accurate, fastest_calibrated, fit_temperature, tempered
-from dtsnn_lite.checkpoints import card_of, load_ann, load_policy, load_shipped, shipped_ann, shipped_policy
+from dtsnn_lite.checkpoints import card_of, load_ann, load_policy, load_shipped, save_net, shipped_ann, shipped_policy
 from dtsnn_lite.chip import spikesim_rram_64
 from dtsnn_lite.comparison import compared, holm
 from dtsnn_lite.conversion import QCFS, AnnConfig, QuantisedANN, convert
@@ -21,7 +21,7 @@ from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, build, layer_shapes
 from dtsnn_lite.policy import choose_steps, experience
 from dtsnn_lite.proofs import recipes_seenn
-from dtsnn_lite.proofs.recipes_seenn import (CIFAR10_ANN, CIFAR10_POLICY, DIGITS_POLICY, ConversionRecipe, make_ann,
+from dtsnn_lite.proofs.recipes_seenn import (CIFAR10_ANN, CIFAR10_POLICY, DIGITS_POLICY, VGG16_POLICY, ConversionRecipe, make_ann,
                                              make_policies, sweep_of, train_policies)
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import PolicySweep, fastest_row, load_sweeps, save_sweeps, shipped_sweeps
@@ -94,7 +94,8 @@ def test_a_sweep_is_remade_to_the_bit():
     sweeps = []
     for _ in range(2):
         seen = list(experience(net, few, 4, epochs=2, drift=HARD))
-        sweeps.append(sweep_of(train_policies(net, seen, (5.0, 20.0)), (5.0, 20.0), net, test))
+        answers = record(net, test.images, test.labels, 4)
+        sweeps.append(sweep_of(train_policies(net, seen, (5.0, 20.0)), (5.0, 20.0), answers, test))
     assert (sweeps[0].t_hat == sweeps[1].t_hat).all() and sweeps[0].t_hat.shape == (2, 100)
 
 
@@ -268,9 +269,23 @@ def test_the_ann_of_cifar10_is_made_and_recorded_in_half_precision(home, tmp_pat
     assert card["accuracy"]["test"] == [round(float(a), 4) for a in seen.accuracy]
 
 
+def test_policies_of_a_network_whose_weights_do_not_ship_are_made_in_the_folder_of_its_training(home, tmp_path):
+    net = build(CIFAR_SMALL).eval()
+    recipe = replace(VGG16_POLICY, data=lambda: cifar10(home), epochs=1, rounds=1, prices=(VGG16_POLICY.shipped_price,))
+    with pytest.raises(FileNotFoundError, match="cifar10-vgg16.safetensors"):
+        make_policies(tmp_path, progress=False, recipe=recipe)
+    save_net(net, tmp_path / "cifar10-vgg16.safetensors", {})
+    card = make_policies(tmp_path, progress=False, recipe=recipe)
+    sweeps = load_sweeps(tmp_path / "policies/cifar10-vgg16-test.npz")
+    test = cifar10(home).test
+    assert card["command"] == "python -m dtsnn_lite train cifar10-vgg16-policy --seed 0" and set(sweeps) == {"exact", "reweighted"}
+    right = record(net, as_input(test.images), test.labels, 4).correct
+    assert all((sweep.correct[0] == right[sweep.t_hat[0] - 1, np.arange(len(test))]).all() for sweep in sweeps.values())
+
+
 def test_the_policies_of_cifar10_look_at_photographs(home, tmp_path, monkeypatch):
     net = build(CIFAR_SMALL).eval()
-    monkeypatch.setattr(recipes_seenn, "load_shipped", lambda name: net)
+    monkeypatch.setattr(recipes_seenn, "load_net", lambda path: net)
     recipe = replace(CIFAR10_POLICY, data=lambda: cifar10(home), epochs=1, rounds=2, prices=(4.0, CIFAR10_POLICY.shipped_price))
     card = make_policies(tmp_path, progress=False, note=" (noise)", recipe=recipe)
     sweep = load_sweeps(tmp_path / "policies/cifar10-small-test.npz")["exact"]

@@ -14,17 +14,19 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from dtsnn_lite.checkpoints import load_shipped, save_ann, save_policy
+from dtsnn_lite.checkpoints import load_net, load_shipped, save_ann, save_policy
 from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.data import Split, Splits, as_input, check_set, cifar10, digits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.exits import run_of
+from dtsnn_lite.files import ASSETS
 from dtsnn_lite.inference import grouped_inference, record
 from dtsnn_lite.models import CIFAR_SMALL, SpikingNet, evaluating
 from dtsnn_lite.policy import Experience, PolicyNet, PolicyTraining, choose_steps, experience, fit_jointly, fit_policy
 from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, held_out, keep_recordings, rounded, versions
 from dtsnn_lite.proofs.recipes import CROP_AND_FLIP, RECIPES
-from dtsnn_lite.reinforce import PolicySweep, save_sweeps
+from dtsnn_lite.recording import Recording
+from dtsnn_lite.reinforce import PolicySweep, hard_weight, save_sweeps
 from dtsnn_lite.training import Augment, Augmentation, History, TrainConfig, channels_last, run_epochs
 
 # --- an ANN, and the spiking network it becomes -----------------------------------
@@ -90,6 +92,15 @@ def ann_accuracy(ann: nn.Sequential, split: Split, batch: int = 250) -> float:
 # --- policies that look before the network runs -------------------------------------
 
 @dataclass(frozen=True)
+class Way:
+    """How policies are trained: by REINFORCE or the exact expectation; hard images weighed more or all alike; `more` on top of the seed."""
+
+    sampled: bool = False
+    reweighted: bool = False
+    more: int = 0
+
+
+@dataclass(frozen=True)
 class PolicyRecipe:
     """The policies of one shipped network.
 
@@ -99,7 +110,7 @@ class PolicyRecipe:
     rounds        how often each is used
     prices        a policy for each price of a wrong answer; the one of `shipped_price` ships with its weights
     joint_prices  prices for which a copy of the network is trained too
-    trainings     name -> (sampled, more): REINFORCE or the exact expectation; `more` is added to the run's seed
+    trainings     each policy's ways of training, by name
     """
 
     name: str
@@ -112,7 +123,7 @@ class PolicyRecipe:
     rounds: int = 1
     joint_prices: tuple[float, ...] = ()
     channels: tuple[int, int] = (16, 32)
-    trainings: Mapping[str, tuple[bool, int]] = field(default_factory=lambda: {"exact": (False, 0)})
+    trainings: Mapping[str, Way] = field(default_factory=lambda: {"exact": Way()})
 
     def __post_init__(self) -> None:
         if self.shipped_price not in self.prices or "exact" not in self.trainings:
@@ -122,33 +133,36 @@ class PolicyRecipe:
     @property
     def command(self) -> str:
         """What `python -m dtsnn_lite train` calls it."""
-        return f"{self.name.split('-')[0]}-policy"
+        return f"{self.name.removesuffix('-hard').removesuffix('-small')}-policy"
 
 
 DIGITS_POLICY = PolicyRecipe("digits-hard", RECIPES["digits-hard"].dataset, hard_digits, HARD,
                              prices=(1.0, 2.0, 5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0, 60.0, 100.0), shipped_price=20.0,
                              joint_prices=(5.0, 20.0, 60.0),
-                             trainings={"exact": (False, 0), "reinforce": (True, 0),
-                                        "exact, seed 1": (False, 1), "exact, seed 2": (False, 2)})
+                             trainings={"exact": Way(), "reinforce": Way(sampled=True),
+                                        "exact, seed 1": Way(more=1), "exact, seed 2": Way(more=2)})
 CIFAR10_POLICY = PolicyRecipe("cifar10-small", "CIFAR-10", cifar10, CROP_AND_FLIP,
                               prices=(5.0, 8.0, 10.0, 12.0, 17.0, 38.0), shipped_price=10.0, epochs=3, rounds=3, channels=(32, 64))
+VGG16_POLICY = replace(CIFAR10_POLICY, name="cifar10-vgg16", prices=(2.0, 5.0, 10.0, 20.0, 40.0, 100.0),
+                       trainings={"exact": Way(), "reweighted": Way(reweighted=True)})
 
 
-def train_policies(net: SpikingNet, epochs: list[Experience], prices: tuple[float, ...], sampled: bool = False,
+def train_policies(net: SpikingNet, epochs: list[Experience], prices: tuple[float, ...], way: Way = Way(),
                    seed: int = 0, channels: tuple[int, int] = (16, 32)) -> list[PolicyNet]:
     """One policy a price for a frozen SNN, trained on `epochs`."""
+    if way.reweighted:
+        epochs = [replace(seen, weight=torch.from_numpy(hard_weight(seen.correct.numpy())).float()) for seen in epochs]
     policies = []
     for price in prices:
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + way.more)
         policies.append(PolicyNet(net.in_shape, len(epochs[0].correct), channels))
-        fit_policy(policies[-1], epochs, PolicyTraining(price, sampled, len(epochs), seed=seed))
+        fit_policy(policies[-1], epochs, PolicyTraining(price, way.sampled, len(epochs), seed=seed + way.more))
     return policies
 
 
-def sweep_of(policies: list[PolicyNet], prices: tuple[float, ...], net: SpikingNet, split: Split) -> PolicySweep:
-    """What the policies choose on a split, and whether the SNN is then right."""
+def sweep_of(policies: list[PolicyNet], prices: tuple[float, ...], seen: Recording, split: Split) -> PolicySweep:
+    """What the policies choose on a split, and whether the SNN, of which `seen` is the recording there, is then right."""
     timesteps = policies[0].timesteps
-    seen = record(net, as_input(split.images), split.labels, timesteps)
     t_hat = [choose_steps(policy, split.images, timesteps) for policy in policies]
     return PolicySweep(np.array(prices), np.stack(t_hat), np.stack([run_of(steps, seen).correct for steps in t_hat]), timesteps)
 
@@ -168,15 +182,19 @@ def sweep_jointly(recipe: PolicyRecipe, splits: Splits, seed: int = 0, progress:
 
 
 def make_policies(folder: Path, seed: int = 0, progress: bool = True, note: str = "", recipe: PolicyRecipe = DIGITS_POLICY) -> dict:
-    """policies/{name}.{safetensors,json}, the policy of one price, and {name}-{calibration,test}.npz, the sweeps."""
+    """policies/{name}.{safetensors,json}, the policy of one price, and {name}-{calibration,test}.npz, the sweeps.
+
+    The network is the one that ships, or where its weights do not, the one that `train` left in the folder.
+    """
     made_with, began = versions(), time.perf_counter()
-    net, splits = load_shipped(recipe.name), recipe.data()
+    home = ASSETS if (ASSETS / f"{recipe.name}.safetensors").exists() else folder
+    net, splits = load_net(home / f"{recipe.name}.safetensors"), recipe.data()
     seen = recipe.rounds * list(experience(net, splits.train, 4, recipe.epochs, recipe.augment, seed))
-    trained = {how: train_policies(net, seen, recipe.prices, sampled, seed + more, recipe.channels)
-               for how, (sampled, more) in recipe.trainings.items()}
+    trained = {how: train_policies(net, seen, recipe.prices, way, seed, recipe.channels) for how, way in recipe.trainings.items()}
     (folder / "policies").mkdir(parents=True, exist_ok=True)
     for name, split in held_out(splits).items():
-        sweeps = {how: sweep_of(policies, recipe.prices, net, split) for how, policies in trained.items()}
+        answers = record(net, as_input(split.images), split.labels, 4)
+        sweeps = {how: sweep_of(policies, recipe.prices, answers, split) for how, policies in trained.items()}
         if name == "test" and recipe.joint_prices:                       # each joint policy has a network of its own
             sweeps["joint"] = sweep_jointly(recipe, splits, seed, progress)
         save_sweeps(folder / "policies" / f"{recipe.name}-{name}.npz", sweeps)
@@ -191,4 +209,5 @@ def make_policies(folder: Path, seed: int = 0, progress: bool = True, note: str 
 
 MAKERS: dict[str, Callable[..., dict]] = {
     "digits-ann": make_ann, "digits-policy": make_policies,
-    "cifar10-ann": partial(make_ann, recipe=CIFAR10_ANN), "cifar10-policy": partial(make_policies, recipe=CIFAR10_POLICY)}
+    "cifar10-ann": partial(make_ann, recipe=CIFAR10_ANN), "cifar10-policy": partial(make_policies, recipe=CIFAR10_POLICY),
+    "cifar10-vgg16-policy": partial(make_policies, recipe=VGG16_POLICY)}
