@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import LayerShape, dtsnn_2023
-from dtsnn_lite.cost import timestep_cost
-from dtsnn_lite.data import as_input, cifar10
+from dtsnn_lite.cost import exit_check_cost, timestep_cost
+from dtsnn_lite.data import Splits, as_input, cifar10
 from dtsnn_lite.evidence import calibrate_pair
 from dtsnn_lite.exits import EntropyExit, calibrate, replay, run_of
 from dtsnn_lite.files import ASSETS
 from dtsnn_lite.inference import record
-from dtsnn_lite.models import layer_shapes
-from dtsnn_lite.networks import cifar10_small
+from dtsnn_lite.models import ConvConfig, ResNetConfig, build, layer_shapes
+from dtsnn_lite.networks import cifar10_small, resnet19, vgg16
 from dtsnn_lite.proofs import recipes
 from dtsnn_lite.proofs.facts import fact
 from dtsnn_lite.proofs.papers import CIFAR10_SEEDS
@@ -36,8 +36,7 @@ def short(home, monkeypatch):
     phases = tuple((timesteps, 1) for timesteps, _ in recipe.training.phases)
     legs = tuple((epochs, lr, 2) for epochs, (_, lr, _) in zip((1, 1, 1), recipe.training.legs, strict=True))
     tiny = replace(recipe.training, phases=phases, legs=legs, batch=60)
-    narrow = replace(recipe.net, stages=tuple(tuple(channels // 4 for channels in stage) for stage in recipe.net.stages))
-    monkeypatch.setitem(recipes.RECIPES, "cifar10-small", replace(recipe, net=narrow, training=tiny))
+    monkeypatch.setitem(recipes.RECIPES, "cifar10-small", replace(recipe, net=narrow(recipe.net), training=tiny))
     monkeypatch.setenv("DTSNN_DATA", str(home))
 
 
@@ -61,6 +60,44 @@ def test_the_training_command_at_a_tiny_scale_stopped_and_continued(short, tmp_p
     assert np.isfinite(seen.f).all() and seen.spike_rates.shape == (4, net.layers)
 
 
+PAPERS_NETWORKS = ("cifar10-vgg16", "cifar10-resnet19")
+
+
+def narrow(net: ConvConfig | ResNetConfig) -> ConvConfig | ResNetConfig:
+    """As many layers, a quarter of the channels."""
+    match net:
+        case ConvConfig():
+            return replace(net, stages=tuple(tuple(channels // 4 for channels in stage) for stage in net.stages))
+        case ResNetConfig():
+            return replace(net, stages=tuple((channels // 4, blocks) for channels, blocks in net.stages))
+
+
+def few(splits: Splits) -> Splits:
+    """Thirty images to train on, ten for each of the other splits."""
+    return Splits(splits.train.chosen(np.arange(30)), splits.calibration.chosen(np.arange(10)), splits.test.chosen(np.arange(10)))
+
+
+@pytest.mark.parametrize("name", PAPERS_NETWORKS)
+def test_the_papers_networks_train_by_their_recipes_at_a_tiny_scale(name, home, tmp_path, monkeypatch, capsys):
+    """Every phase and leg, in float32: narrow layers are slow in bfloat16, which the small network's run has."""
+    recipe = RECIPES[name]
+    phases = tuple((timesteps, 1) for timesteps, _ in recipe.training.phases)
+    legs = tuple((n, lr, n + 1) for n, (_, lr, _) in zip((2, 1), recipe.training.legs, strict=True))
+    tiny = replace(recipe.training, phases=phases, legs=legs, batch=15, half=False)
+    monkeypatch.setenv("DTSNN_DATA", str(home))
+    monkeypatch.setitem(recipes.RECIPES, name, replace(recipe, data=lambda: few(cifar10()), net=narrow(recipe.net), training=tiny))
+    assert main(["train", name, "--half", "--quiet", "--json", "--out", str(tmp_path)]) == 0
+    card = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert card["command"] == f"python -m dtsnn_lite train {name} --seed 0 --half"
+    assert card["phases"] == [[0, 1], [2, 1], [4, 1]] and len(card["loss"]) == 3 and np.isfinite(card["loss"]).all()
+    net, seen = load_net(tmp_path / f"{name}.safetensors"), Recording.load(tmp_path / f"{name}-test.npz")
+    assert {v.dtype for v in load_file(tmp_path / f"{name}.safetensors").values()} <= {torch.float16, torch.int64}
+    test = few(cifar10()).test
+    assert record(net, as_input(test.images), test.labels, 4).f == pytest.approx(seen.f, abs=1e-3, rel=2e-3)
+    assert card["accuracy"]["test"] == [round(float(a), 4) for a in seen.accuracy] and seen.images == 10
+    assert np.ptp(seen.f, axis=2).min() > 0 and seen.spike_rates.shape == (4, net.layers)
+
+
 # --- what ships ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", CIFAR10_SEEDS)
@@ -75,6 +112,75 @@ def test_a_card_states_what_its_recordings_replay_to(name):
     assert len(card["loss"]) == len(card["training_accuracy"]) == recipe.training.epochs
     assert card["loss"][-1] < 0.4 * card["loss"][0] and card["seconds"] > 600
     assert card["threads"] == 1                                 # the chapter says one core
+
+
+@pytest.mark.parametrize("name", PAPERS_NETWORKS)
+def test_a_card_of_a_papers_network_states_what_its_recordings_replay_to(name):
+    card, recipe = card_of(name), RECIPES[name]
+    for split in ("calibration", "test"):
+        seen, small = shipped(f"{name}-{split}"), shipped(f"cifar10-small-{split}")
+        assert card["accuracy"][split] == pytest.approx(seen.accuracy, abs=5e-5)
+        assert (seen.labels == small.labels).all() and seen.timesteps == 4       # the same photographs in the same order
+        assert seen.about["network"] == card["network"] == name
+    assert card["phases"] == [list(phase) for phase in recipe.training.phases]
+    assert card["legs"] == [list(leg) for leg in recipe.training.legs]
+    net = build(recipe.net)
+    assert card["config"] == json.loads(json.dumps({"kind": type(recipe.net).__name__, **asdict(recipe.net)}))
+    assert card["weights"] == sum(p.numel() for p in net.parameters())
+    assert shipped(f"{name}-test").spike_rates.shape[1] == net.layers
+    assert card["command"] == f"python -m dtsnn_lite train {name} --seed 0 --device cuda --compile --half"
+    assert card["dataset"] == "CIFAR-10 (JPEG re-encoding)" and "H200" in card["device"]
+    assert len(card["loss"]) == len(card["training_accuracy"]) == recipe.training.epochs
+    assert card["loss"][-1] < 0.1 * card["loss"][0] and not (ASSETS / f"{name}.safetensors").exists()
+
+
+@pytest.mark.parametrize("name, shapes", [*zip(PAPERS_NETWORKS, (vgg16, resnet19), strict=True)])
+def test_the_facts_of_the_papers_networks_are_what_ships(name, shapes):
+    card, seen, before, said = card_of(name), shipped(f"{name}-test"), shipped(f"{name}-calibration"), name.replace("-", ".")
+    assert [fact(f"{said}.{what}").value for what in ("weights", "training_seconds")] == [card["weights"], card["seconds"]]
+    for t, right in enumerate(card["accuracy"]["test"], start=1):
+        assert fact(f"{said}.accuracy_T{t}").value == pytest.approx(100 * right, abs=5e-3)
+    assert fact(f"{said}.oracle.accuracy").value == pytest.approx(100 * seen.correct.any(axis=0).mean())
+    rules = {"dtsnn": calibrate(before, EntropyExit, max_drop=0.0), "sum": calibrate(before, EntropyExit, max_drop=0.0, gamma=1),
+             "pair": calibrate_pair(before, EntropyExit, max_drop=0.0)}
+    saved = []
+    for rule, policy in rules.items():
+        run = replay(seen, policy)
+        assert fact(f"{said}.{rule}.mean_timesteps").value == pytest.approx(run.t_hat.mean())
+        assert fact(f"{said}.{rule}.change").value == pytest.approx(100 * (run.correct.mean() - seen.correct[-1].mean()))
+        step, check = timestep_cost(shapes(), dtsnn_2023), exit_check_cost(dtsnn_2023)
+        edp = (step.fixed_pj + run.t_hat * (step.step_pj + check.energy_pj)) * run.t_hat * (step.step_ns + check.latency_ns)
+        saved.append(fact(f"{said}.{rule}.edp_saved").value)
+        assert saved[-1] == pytest.approx(100 * (1 - edp.mean() / ((step.fixed_pj + 4 * step.step_pj) * 4 * step.step_ns)))
+        won, lost = (run.correct & ~seen.correct[-1]).sum(), (~run.correct & seen.correct[-1]).sum()
+        assert abs(int(won) - int(lost)) < 2.9 * np.sqrt(won + lost)            # no rule costs what 10,000 photographs could tell
+    assert min(saved[1:]) > saved[0] + 5                                        # the score's doing, on these too
+
+
+@pytest.mark.parametrize("name, shapes", [*zip(PAPERS_NETWORKS, (vgg16, resnet19), strict=True)])
+def test_a_papers_network_is_billed_for_its_convolutions_of_3_by_3(name, shapes):
+    def said(layers: list[LayerShape]) -> list[tuple[int, ...]]:
+        return [(layer.in_channels, layer.out_channels, layer.out_height, layer.out_width) for layer in layers if layer.kernel == 3]
+
+    ours = layer_shapes(build(RECIPES[name].net))
+    assert ours[-1].kernel == 1 and said(ours) == said(shapes()) and len(said(ours)) == len(shapes())
+
+
+def test_what_was_timed_is_what_the_recording_says():
+    """Static against dynamic on the first test images: the same exits, and times of the order that they allow."""
+    name = "cifar10-vgg16"
+    seen, before = shipped(f"{name}-test"), shipped(f"{name}-calibration")
+    timed = json.loads((ASSETS / f"{name}-throughput.json").read_text("utf8"))
+    assert "NVIDIA H200" in timed
+    for device, ways in timed.items():
+        assert list(ways) == ["mean, batch 1", "mean, batch 64", "sum, batch 1", "sum, batch 64"], device
+        for way, row in ways.items():
+            rule = calibrate(before, EntropyExit, max_drop=0.0, gamma={"mean": 0.0, "sum": 1.0}[way.split(",")[0]])
+            there = replay(seen.subset(np.arange(row["images"])), rule).t_hat.mean()
+            assert row["mean_timesteps"] == pytest.approx(there, abs=6 / row["images"])      # two may stop elsewhere
+            assert 0.5 * row["mean_timesteps"] / 4 < row["dynamic_ms"] / row["static_ms"] < 1.25
+        for score in ("mean", "sum"):
+            assert ways[f"{score}, batch 64"]["dynamic_ms"] < ways[f"{score}, batch 1"]["dynamic_ms"]
 
 
 def test_starting_as_an_ann_is_compared_with_as_many_epochs_of_spikes():
@@ -158,10 +264,11 @@ def test_the_weights_are_counted(name):
     assert net.layers == shipped(f"{name}-test").spike_rates.shape[1] == 7
 
 
-def test_the_shapes_that_are_billed_are_those_of_the_network():
-    def nameless(shapes) -> list[LayerShape]:
-        return [replace(shape, name="") for shape in shapes]
+def nameless(shapes: list[LayerShape]) -> list[LayerShape]:
+    return [replace(shape, name="") for shape in shapes]
 
+
+def test_the_shapes_that_are_billed_are_those_of_the_network():
     assert nameless(cifar10_small()) == nameless(layer_shapes(load_shipped("cifar10-small")))
 
 

@@ -19,7 +19,7 @@ from dtsnn_lite.evidence import calibrate_pair
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, aet_by_counts, calibrate,
                               confidence, first_right, replay, run_of)
 from dtsnn_lite.models import layer_shapes
-from dtsnn_lite.networks import cifar10_small, vgg9, vgg16
+from dtsnn_lite.networks import cifar10_small, resnet19, vgg9, vgg16
 from dtsnn_lite.proofs.papers import CIFAR10_SEEDS, exit_shares
 from dtsnn_lite.proofs.stages import stage_accuracies
 from dtsnn_lite.recording import every_seed, shipped
@@ -60,6 +60,7 @@ def facts() -> tuple[Fact, ...]:
     found = (*_prices(), *_published_edp(), *_digits_network(), *_exits("digits", "digits"), *_bills("digits", "digits"),
              *_losses(), *_digits_converted(), *_digits_one_bit(), *_hard_policy(), *_hard_pair(), *_cifar10_network(),
              *_exits("cifar10", CIFAR10_SEEDS[0]), *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds(), *_two_networks(),
+             *_papers_networks(),
              *_gestures_on_chip(), *_gestures_first_layer())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
@@ -378,6 +379,34 @@ def _two_networks() -> Iterator[Fact]:
     bill = f"{dtsnn_2023.name}; two of them, one timestep each, against one with 4"
     yield Fact("cifar10.two_networks.energy_ratio", 2 * one.energy_pj[0] / four.energy_pj[0], "x", bill, test)
     yield Fact("cifar10.two_networks.edp_ratio", 2 * one.edp_pj_ns[0] / four.edp_pj_ns[0], "x", f"{bill}, at the same time", test)
+
+
+PAPERS_NETWORKS = {"vgg16": vgg16, "resnet19": resnet19}
+
+
+def _papers_networks() -> Iterator[Fact]:
+    """VGG-16 and ResNet-19 on the photographs: their training, their answers, and the exits that lose nothing on calibration images."""
+    test = "tests/test_cifar10.py::test_the_facts_of_the_papers_networks_are_what_ships"
+    for name, shapes in PAPERS_NETWORKS.items():
+        card, seen = card_of(f"cifar10-{name}"), shipped(f"cifar10-{name}-test")
+        step, check, prefix = timestep_cost(shapes(), dtsnn_2023), exit_check_cost(dtsnn_2023), f"cifar10.{name}"
+        yield Fact(f"{prefix}.weights", card["weights"], "weights", "parameters, none of which ship", test)
+        how = f"{card['dataset']}, {card['command']}; {card['device']}, which the two networks shared"
+        yield Fact(f"{prefix}.training_seconds", card["seconds"], "s", how, test)
+        for t, accuracy in enumerate(seen.accuracy, start=1):
+            how = f"{card['dataset']}, static network, {t} timestep(s), test split"
+            yield Fact(f"{prefix}.accuracy_T{t}", 100 * accuracy, "%", how, test)
+        oracle = replay(seen, OracleExit(seen.labels))
+        yield Fact(f"{prefix}.oracle.accuracy", 100 * oracle.accuracy, "%", "test split, stopped at the first right answer, if any", test)
+        for rule in ("dtsnn", "sum", "pair"):
+            run = replay(seen, policies_of(f"cifar10-{name}")[rule])
+            how = "entropy exit, no accuracy given up on the calibration split; test split"
+            yield Fact(f"{prefix}.{rule}.mean_timesteps", run.mean_timesteps, "timesteps", how, test)
+            change = 100 * (run.accuracy - seen.accuracy[-1])
+            yield Fact(f"{prefix}.{rule}.change", change, "points", f"{how}, against all 4 timesteps", test)
+            ratio = inference_cost(run.t_hat, step, check).edp_pj_ns.mean() / static_cost(4, step).edp_pj_ns[0]
+            yield Fact(f"{prefix}.{rule}.edp_saved", 100 * (1 - ratio), "%",
+                       f"{dtsnn_2023.name}; {how}, image by image, its check billed, against 4 timesteps", test)
 
 
 # --- gestures on a chip ----------------------------------------------------------------
