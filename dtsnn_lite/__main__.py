@@ -1,4 +1,4 @@
-"""The command line: `python -m dtsnn_lite train | stages | flow | record | curve | cost | sweep | facts | download`."""
+"""The command line: `python -m dtsnn_lite train | stages | flow | record | throughput | curve | cost | sweep | facts | download`."""
 
 from __future__ import annotations
 
@@ -117,6 +117,20 @@ def record(a: argparse.Namespace) -> dict:
     return {"file": str(file), "images": seen.images, "timesteps": seen.timesteps,
             "accuracy": seen.accuracy.tolist(), "spike_rates": seen.spike_rates.mean(axis=0).tolist(),
             "densities": seen.reads.densities.mean(axis=0).tolist()}
+
+
+def throughput(a: argparse.Namespace) -> dict:
+    """Time a network in the folder of its training, with all timesteps and really stopping, and write what a device takes."""
+    from dtsnn_lite.checkpoints import load_net
+    from dtsnn_lite.proofs.cards import device_name
+    from dtsnn_lite.proofs.recipes import recipe_of
+    from dtsnn_lite.proofs.throughput import keep, measure
+    from dtsnn_lite.recording import Recording
+
+    net, test = load_net(a.folder / f"{a.name}.safetensors").to(_device(a.device)), recipe_of(a.name).data().test
+    calibration = Recording.load(a.folder / f"{a.name}-calibration.npz")
+    found = measure(net, test, calibration, dict(zip((1, 64), a.images, strict=True)), a.rounds)
+    return keep(found, device_name(net.head.weight.device), a.folder / f"{a.name}-throughput.json")
 
 
 def curve(a: argparse.Namespace) -> dict:
@@ -355,6 +369,12 @@ def parser() -> argparse.ArgumentParser:
     r.add_argument("--timesteps", type=int, help="by default those that the data's recipe was trained with")
     r.add_argument("--recipe", help="whose data to use, e.g. nmnist for digits-events; by default the network's own")
     r.add_argument("--out", type=Path, default=Path("build/assets"))
+    u = command(throughput)
+    u.add_argument("name", help="a network of `train`")
+    u.add_argument("--folder", type=Path, default=Path("build/assets"), help="where `train` left weights and recordings")
+    u.add_argument("--device", default="cpu")
+    u.add_argument("--images", type=int, nargs=2, default=[100, 2048], help="so many one by one, and so many in batches of 64")
+    u.add_argument("--rounds", type=int, default=3)
     c = command(curve)
     c.add_argument("name", help="a shipped recording, or a .npz file")
     c.add_argument("--score", choices=THRESHOLD_POLICIES, default="entropy")

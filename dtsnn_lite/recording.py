@@ -19,8 +19,25 @@ from dtsnn_lite.guards import checked_labels
 from dtsnn_lite.reads import Reads, as_fired
 
 
+class Counted:
+    """What is counted of answers (abstract): predictions (T, N), the class with the largest f_t, against labels (N,)."""
+
+    predictions: np.ndarray
+    labels: np.ndarray
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Whether stopping at t would be right, (T, N) bool."""
+        return _sealed(self.predictions == self.labels)
+
+    @cached_property
+    def accuracy(self) -> np.ndarray:
+        """The static network's accuracy with 1, 2, ..., T timesteps, (T,)."""
+        return _sealed(self.correct.mean(axis=1))
+
+
 @dataclass(frozen=True, eq=False)
-class Recording:
+class Recording(Counted):
     """The running-mean logits of a network on labelled images.
 
     f_t(x) = (1/t) sum_{s<=t} logits_s(x)                        (DT-SNN, Eq. 1)
@@ -95,20 +112,10 @@ class Recording:
         return self.f.shape[2]
 
     @cached_property
-    def predictions(self) -> np.ndarray:
+    def predictions(self) -> np.ndarray:            # type: ignore[override]  # of f, once; Answers holds them
         """The class with the largest f_t, (T, N)."""
         f = np.ascontiguousarray(np.moveaxis(self.f, 2, 0))     # (K, T, N): twice as fast as argmax along the last axis
         return _sealed((f == f.max(axis=0)).argmax(axis=0))
-
-    @cached_property
-    def correct(self) -> np.ndarray:
-        """Whether stopping at t would be right, (T, N) bool."""
-        return _sealed(self.predictions == self.labels)
-
-    @cached_property
-    def accuracy(self) -> np.ndarray:
-        """The static network's accuracy with 1, 2, ..., T timesteps, (T,)."""
-        return _sealed(self.correct.mean(axis=1))
 
     def subset(self, index: np.ndarray) -> Recording:
         """The same recording on some of its images."""
@@ -142,7 +149,7 @@ class Recording:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Answers(Counted):
     """What a network answered, and not how sure it was: a recording a thirtieth as large, for counts and bills; no exit can read it.
 
     predictions  (T, N) class with the largest f_t, as in `Recording`
@@ -189,16 +196,6 @@ class Answers:
     def reads(self) -> Reads:
         """What a chip is billed by."""
         return Reads(self.densities, self.awake, self.rows)
-
-    @cached_property
-    def correct(self) -> np.ndarray:
-        """Whether stopping at t would be right, (T, N) bool."""
-        return _sealed(self.predictions == self.labels)
-
-    @cached_property
-    def accuracy(self) -> np.ndarray:
-        """Accuracy with 1, 2, ..., T timesteps, (T,)."""
-        return _sealed(self.correct.mean(axis=1))
 
     def save(self, path: str | Path) -> None:
         """One .npz file: answers and labels as bytes (int32 beyond 256 classes), reads, and `about` as JSON."""

@@ -39,7 +39,8 @@ def test_a_fact_is_found_by_its_name():
 
 @pytest.mark.parametrize("value, unit, text", [
     (97.74, "%", "97.7 %"), (1.066, "timesteps", "1.07 timesteps"), (0.114, "x", "0.11x"), (29178, "weights", "29,178 weights"),
-    (0.3178, "threshold", "0.318"), (0.014, "%", "0.01 %"), (0.0, "%", "0.0 %"), (-0.1, "points", "-0.1 points")])
+    (0.3178, "threshold", "0.318"), (0.014, "%", "0.01 %"), (0.0, "%", "0.0 %"), (-0.1, "points", "-0.1 points"),
+    (1, "answers", "1 answer"), (1, "points", "1.0 points")])
 def test_a_fact_prints_with_its_unit_and_never_as_a_false_zero(value, unit, text):
     assert Fact("a", value, unit, "how", "test").text == text
 

@@ -98,7 +98,8 @@ def test_weights_make_a_policy_that_cannot_tell_images_apart_care_for_the_rare_h
     weight = torch.from_numpy(hard_weight(correct.numpy())).float() if reweighted else None
     torch.manual_seed(0)
     policy = PolicyNet()
-    fit_policy(policy, [Experience(torch.ones(100, 1, 28, 28), correct, weight)] * 20, PolicyTraining(price=0.5, epochs=20, batch=20, lr=0.05))
+    seen = Experience(torch.ones(100, 1, 28, 28), correct, weight)
+    fit_policy(policy, [seen] * 20, PolicyTraining(price=0.5, epochs=20, batch=20, lr=0.05))
     assert (choose_steps(policy, torch.ones(100, 1, 28, 28), T) == chosen).all()
 
 

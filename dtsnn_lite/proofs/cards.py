@@ -45,7 +45,7 @@ def card(about: Mapping, seconds: float, device: torch.device, made_with: Mappin
     made_with  `versions` as they were when the training began
     found      what it reached
     """
-    return {**about, "seconds": round(seconds, 1), "device": _name(device), "threads": torch.get_num_threads(),
+    return {**about, "seconds": round(seconds, 1), "device": device_name(device), "threads": torch.get_num_threads(),
             "versions": made_with, **found}
 
 
@@ -89,5 +89,6 @@ def device_of(net: nn.Module) -> torch.device:
     return next(net.parameters()).device
 
 
-def _name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """What a card calls a device: NVIDIA H200, say."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"

@@ -51,7 +51,8 @@ class Fact:
         places = PLACES.get(self.unit, 2)
         tiny = 0 < abs(self.value) < 0.5 * 10 ** -places        # would print as zero, which it is not
         number = f"{self.value:.1g}" if tiny else f"{self.value:,.{places}f}"
-        return number + {"x": "x", "threshold": "", "gamma": ""}.get(self.unit, f" {self.unit}")
+        unit = self.unit.removesuffix("s") if number == "1" and len(self.unit) > 1 else self.unit
+        return number + {"x": "x", "threshold": "", "gamma": ""}.get(unit, f" {unit}")
 
 
 @lru_cache(maxsize=1)
