@@ -12,6 +12,7 @@ from dtsnn_lite.widgets.design_explorer import DesignExplorer
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer
 from tests.browser.test_explorers import assert_still_is_live, field, stage
 from tests.browser.test_policy_explorer import policy_explorer
+from tests.browser.waits import until
 from tests.test_chip_explorers import invented_designs, some_states
 
 STATES = [{}, {"readout": "sa", "rows": "16", "density": 0.6, "input": 7, "column": 3}, {"readout": "ideal", "rows": "128"}]
@@ -108,7 +109,7 @@ def copied_in(page, state: dict) -> tuple[list[str], list[str]]:
     """What the copied Python prints in a state, and the rows of the table, each as one line."""
     page.evaluate("state => Object.entries(state).forEach(([name, value]) => MODELS[0].set(name, value))", state)
     page.get_by_text("Copy as Python").click()
-    page.wait_for_function("copied.length > 0")
+    until(page, "copied.length > 0")
     rows = page.eval_on_selector_all("#live0 tbody tr", "rows => rows.map(r => [...r.children].map(c => c.textContent).join(' '))")
     return printed(page.evaluate("copied.pop()")), rows
 
@@ -134,7 +135,7 @@ def test_a_copied_design_names_what_its_reader_changed(stage):
     for state, said in (({}, "chip = REFERENCE\n"), ({"theta": 0.3}, 'chip = {**REFERENCE, "theta": 0.3}\n')):
         page.evaluate("state => Object.entries(state).forEach(([name, value]) => MODELS[0].set(name, value))", state)
         page.get_by_text("Copy as Python").click()
-        page.wait_for_function("copied.length > 0")
+        until(page, "copied.length > 0")
         assert said in page.evaluate("copied.pop()")
 
 

@@ -12,6 +12,7 @@ import yaml
 from playwright.sync_api import Browser, Page
 
 from dtsnn_lite.figures import FAINT
+from tests.browser.waits import until
 from tools.build_book import toc_entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,7 +92,7 @@ def test_the_drawings_of_the_book_are_found(book):
 def test_a_drawing_has_the_colours_of_the_theme_and_keeps_its_contrast(browser, book, name, scheme):
     page = browser.new_page(color_scheme=scheme)
     page.goto((book / f"{name}.html").as_uri())
-    page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+    until(page, "scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
     painted: dict[str, Any] = page.evaluate(PAINT)
     page.close()
     paper = painted["paper"]
@@ -117,7 +118,7 @@ def test_a_drawing_follows_the_switch_of_the_theme_and_prints_on_white(browser, 
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     assert luminance(page.evaluate(ink)) > 0.5
     page.emulate_media(media="print")
-    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    until(page, "document.documentElement.dataset.theme === 'light'")
     assert luminance(page.evaluate(ink)) < 0.1
     page.close()
 
@@ -139,8 +140,8 @@ def test_a_wide_drawing_keeps_its_size_on_a_phone_and_scrolls_by_keyboard(browse
     assert box.evaluate("(it) => it.scrollWidth - it.clientWidth") > 150
     box.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("() => document.querySelector('.cell_output:has(> .wide-drawing)').scrollLeft > 0")
+    until(page, "() => document.querySelector('.cell_output:has(> .wide-drawing)').scrollLeft > 0")
     page.set_viewport_size({"width": 1280, "height": 740})
-    page.wait_for_function("() => !document.querySelector('.cell_output:has(> .wide-drawing)').hasAttribute('tabindex')")
+    until(page, "() => !document.querySelector('.cell_output:has(> .wide-drawing)').hasAttribute('tabindex')")
     assert box.evaluate("(it) => it.scrollWidth <= it.clientWidth")
     context.close()

@@ -7,6 +7,7 @@ import pytest
 
 from dtsnn_lite.widgets.event_explorer import EventPlayer, player_rows
 from tests.browser.test_explorers import assert_still_is_live, cells, field, stage
+from tests.browser.waits import until
 from tests.test_event_explorer import few, gestures, player
 
 
@@ -93,7 +94,7 @@ def test_the_copied_lines_print_the_tables(stage):
         field(page, "gamma").select_option(gamma)
         field(page, "bar").fill(str(bar))
         page.get_by_role("button", name="Copy as Python").click()
-        page.wait_for_function("copied.length")
+        until(page, "copied.length")
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(page.evaluate("copied.pop()"), {})

@@ -23,6 +23,7 @@ from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets import explorer
 from dtsnn_lite.widgets.exit_explorer import THRESHOLDS, ExitData, ExitExplorer, on_grid
 from dtsnn_lite.widgets.lif_explorer import LIFExplorer, Neuron, levels, lif_trace
+from tests.browser.waits import until
 from tests.test_widgets import AFFINE, CHIPS, RECORDINGS, drawings, golden, recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +82,7 @@ def stage(browser, tmp_path):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
         page.goto(write_page(tmp_path / "stage.html", list(widgets), **more) + hash)
-        page.wait_for_function("window.ready")
+        until(page, "window.ready")
         return page
 
     yield show
@@ -280,7 +281,7 @@ def test_a_slider_says_its_value_and_the_result_with_units(stage):
     assert spoken.startswith("0.5, accuracy ") and " percent, " in spoken and spoken.endswith(" timesteps")
     field(page, "gamma").fill("1")
     assert page.get_by_role("slider", name="do looks add up?").get_attribute("aria-valuetext").startswith("sum, \u03b3 = 1, accuracy ")
-    page.wait_for_function("document.querySelector('#live0 output').textContent.includes('timesteps on average')")
+    until(page, "document.querySelector('#live0 output').textContent.includes('timesteps on average')")
 
 
 def mean_timesteps(page) -> float:
@@ -316,7 +317,7 @@ def test_the_sentence_the_label_and_the_picture_say_which_score_is_read(stage):
     assert "Reading the sum (\u03b3 = 1)" in sentence and "entropy of the sum <" in threshold
     assert "reading the sum; its shadow reads the mean" in picture and (line, shadow) == ("sum", "mean")
     field(page, "gamma").fill("0")
-    page.wait_for_function("document.querySelector('#live0 .sentence').textContent.includes('the mean')")
+    until(page, "document.querySelector('#live0 .sentence').textContent.includes('the mean')")
     sentence, threshold, picture, line, shadow = labels()
     assert "Reading the mean (\u03b3 = 0)" in sentence and "entropy of the mean <" in threshold
     assert "reading the mean; its shadow reads the sum" in picture and (line, shadow) == ("mean", "sum")
@@ -383,7 +384,7 @@ def test_spikes_are_made_by_click_and_by_keyboard_and_travel_in_the_link(stage):
 def test_the_papers_neuron_is_copied_without_its_constants(stage):
     page = stage(LIFExplorer(current=0.4, spikes=[]))
     page.get_by_text("Copy as Python").click()
-    page.wait_for_function("copied.length > 0")
+    until(page, "copied.length > 0")
     code, written = page.evaluate("copied.pop()"), {}
     assert '"A": LIF(),' in code and '"B": LIF(beta=0.9),' in code
     with contextlib.redirect_stdout(io.StringIO()):
@@ -398,7 +399,7 @@ def test_the_copied_python_of_the_lif_explorer_prints_its_spikes_and_rates(stage
                  "v_th": rng.randint(4, 40) / 20, "reset": rng.choice(["hard", "soft"]), "spikes": rng.sample(range(30), 3)}
         page.evaluate("state => Object.entries(state).forEach(([name, value]) => MODELS[0].set(name, value))", state)
         page.get_by_text("Copy as Python").click()
-        page.wait_for_function("copied.length > 0")
+        until(page, "copied.length > 0")
         code, printed = page.evaluate("copied.pop()"), io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(code, "copied", "exec"), {})
@@ -419,7 +420,7 @@ def test_a_link_sets_the_explorer_and_the_phrase_that_matches_is_marked(stage):
     page.wait_for_selector("#a[aria-current=true]")
     assert page.locator("#b").get_attribute("aria-current") is None
     slide(page, 0.9)
-    page.wait_for_function("!document.querySelector('#a').hasAttribute('aria-current')")
+    until(page, "!document.querySelector('#a').hasAttribute('aria-current')")
     assert "theta=0.9" in page.evaluate("location.hash")
 
 
@@ -527,7 +528,7 @@ def test_the_copied_python_runs_and_prints_the_numbers_of_the_table(stage):
         field(page, "gamma").fill(str(rng.choice(GAMMAS)))
         slide(page, rng.randint(0, 200) / 200)
         page.get_by_text("Copy as Python").click()
-        page.wait_for_function("copied.length > 0")
+        until(page, "copied.length > 0")
         code, printed = page.evaluate("copied.pop()"), io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(code, "copied", "exec"), {})
@@ -556,7 +557,7 @@ def test_copied_lines_call_what_the_book_calls_by_a_name(stage):
         for at, rule in ((theta, asked), (0.2, "EntropyExit(theta=0.2)")):
             slide(page, at)
             page.get_by_text("Copy as Python").click()
-            page.wait_for_function("copied.length > 0")
+            until(page, "copied.length > 0")
             code, printed = page.evaluate("copied.pop()"), io.StringIO()
             assert code.startswith("# %pip install -q ") and f"chip = {name}\n" in code and f"run = replay(seen, {rule})\n" in code
             with contextlib.redirect_stdout(printed):

@@ -7,6 +7,7 @@ from dtsnn_lite.widgets.folded import pooled
 from dtsnn_lite.widgets.hardware_explorer import LAYER, NETWORKS, HardwareExplorer, hardware_rows
 from dtsnn_lite.widgets.on_arrays import on_arrays, patches
 from tests.browser.test_explorers import assert_still_is_live, cells, stage
+from tests.browser.waits import until
 from tests.test_hardware_explorer import COSTS
 from tests.test_live_explorer import T, given
 
@@ -62,7 +63,7 @@ def test_a_written_digit_goes_through_all_three(stage):
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 30, steps=12)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('#live0 output').textContent.startsWith('Your digit is read as')")
+    until(page, "document.querySelector('#live0 output').textContent.startsWith('Your digit is read as')")
     assert np.all(page.locator("#live0 .read-out .answer").evaluate_all("all => all.map(each => each.textContent === '1')"))
 
 

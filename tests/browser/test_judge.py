@@ -10,6 +10,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page
 
 from tests.browser.judge import Judge
+from tests.browser.waits import wear
 
 PALE = "rgb(240, 240, 240)"
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title>
@@ -129,7 +130,6 @@ def test_what_is_pale_in_an_explorer_of_the_book_is_found_in_the_dark_alone(brow
     page.add_style_tag(content="[data-theme=dark] #tampered { background: #222; color: #333 }")
     judge = Judge()
     assert judge.contrast(page) == []
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_selector("[data-theme=dark]", state="attached")
+    wear(page, "dark")
     assert found(page, judge) == all_wrong(page, "#tampered") != set()
     context.close()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.waits import until
+
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = [
     "from tests.test_widgets import CHIPS, RECORDINGS\nfrom dtsnn_lite.widgets.exit_explorer import ExitExplorer\n"
@@ -70,7 +72,7 @@ def test_an_explorer_lives_in_jupyterlab_in_both_directions(browser, jupyterlab)
     page.keyboard.press("Shift+Enter")
     slider = page.locator("[data-field=theta] input")
     slider.wait_for()
-    page.wait_for_function("document.querySelector('[data-field=chip] select').value === 'proportional'")    # the kernel set it
+    until(page, "document.querySelector('[data-field=chip] select').value === 'proportional'")    # the kernel set it
 
     slider.focus()
     for _ in range(3):

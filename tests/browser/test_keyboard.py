@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.test_pages import PATIENCE_MS, STEP_MS, Visit, listen
 from tests.browser.test_questions import ANSWERS, answered, kept, verdict
+from tests.browser.waits import TWO_FRAMES, until
 
 CHAPTER = "dtsnn"
 CHECKS = next(path for path in ANSWERS if path.stem == CHAPTER)
@@ -34,8 +35,6 @@ FOCUS = """async () => {
   const words = it.ariaLabel || it.labels?.[0]?.innerText || it.innerText || it.title || it.textContent || "";
   return { tag: it.tagName.toLowerCase(), words: words.trim().slice(0, 60), faults, y: Math.round(box.top + scrollY) };
 }"""
-
-NEXT_PICTURE = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn())))"
 
 
 @pytest.fixture
@@ -106,17 +105,17 @@ def test_the_skip_link_leads_past_the_buttons(chapter):
 def test_a_panel_takes_the_focus_and_gives_it_back(chapter, button):
     tab_to(chapter, button)
     chapter.keyboard.press("Enter")
-    chapter.wait_for_function("document.querySelector('dialog[open]')?.contains(document.activeElement)")
+    until(chapter, "document.querySelector('dialog[open]')?.contains(document.activeElement)")
     chapter.keyboard.press("Escape")
-    chapter.wait_for_function("button => document.activeElement.matches(button)", arg=button)
+    until(chapter, "button => document.activeElement.matches(button)", arg=button)
 
 
 def test_the_button_for_the_colours_keeps_the_focus(chapter):
     tab_to(chapter, ".theme-switch-button")
     before = chapter.evaluate("document.documentElement.dataset.mode")
     chapter.keyboard.press("Enter")
-    chapter.wait_for_function("before => document.documentElement.dataset.mode !== before", arg=before)
-    chapter.evaluate(NEXT_PICTURE)
+    until(chapter, "before => document.documentElement.dataset.mode !== before", arg=before)
+    chapter.evaluate(TWO_FRAMES)
     assert is_at(chapter, ".theme-switch-button")
 
 
@@ -125,7 +124,7 @@ def test_a_section_is_reached_from_the_contents(chapter):
     chapter.keyboard.press("Enter")
     tab_to(chapter, "dialog a[href='#try-it']")
     chapter.keyboard.press("Enter")
-    chapter.wait_for_function("!document.querySelector('dialog[open]')")
+    until(chapter, "!document.querySelector('dialog[open]')")
     assert 0 <= chapter.locator("#try-it h2").bounding_box()["y"] < WINDOW["height"]
 
 
@@ -153,26 +152,26 @@ def numbers(page: Page) -> str:
 def test_phrases_and_keys_move_the_explorer(chapter):
     tab_to(chapter, "a.dtsnn-phrase, a[href^='#exit?']")
     chapter.keyboard.press("Enter")
-    chapter.wait_for_function("document.activeElement.matches('a[aria-current=true]')")
-    chapter.evaluate(NEXT_PICTURE)
+    until(chapter, "document.activeElement.matches('a[aria-current=true]')")
+    chapter.evaluate(TWO_FRAMES)
     tab_to(chapter, ".afm select")
     seen = {numbers(chapter)}
     tab_to(chapter, ".afm [data-field=gamma] input")
     chapter.keyboard.press("PageUp")
-    chapter.evaluate(NEXT_PICTURE)
+    chapter.evaluate(TWO_FRAMES)
     seen.add(numbers(chapter))
     tab_to(chapter, ".afm [data-field=theta] input")
     for key in ("Home", "ArrowRight", "PageUp", "End"):
         chapter.keyboard.press(key)
-        chapter.evaluate(NEXT_PICTURE)
+        chapter.evaluate(TWO_FRAMES)
         seen.add(numbers(chapter))
     assert len(seen) >= 4
-    chapter.wait_for_function("location.hash.includes('theta=1')")
+    until(chapter, "location.hash.includes('theta=1')")
     for words in ("Copy link", "Copy as Python", "Copy as table row"):
         tab_to(chapter, ".afm .tools button")
         assert focus(chapter)["words"] == words
         chapter.keyboard.press("Enter")
-        chapter.wait_for_function("/Copied|Select/.test(document.querySelector('.afm .said').textContent)")
+        until(chapter, "/Copied|Select/.test(document.querySelector('.afm .said').textContent)")
         assert is_at(chapter, ".afm .tools button"), "copying leaves the focus where it was"
     tab_to(chapter, ".afm .lesson summary")
     chapter.keyboard.press("Enter")

@@ -11,6 +11,7 @@ from dtsnn_lite.widgets.folded import folded
 from dtsnn_lite.widgets.live_explorer import LiveExplorer
 from tests.browser.test_chip_explorers import copied_in
 from tests.browser.test_explorers import assert_still_is_live, cells, field, stage
+from tests.browser.waits import until
 from tests.test_live_explorer import CHIPS, T, given
 
 
@@ -50,13 +51,13 @@ def test_a_digit_written_with_the_mouse_is_read_and_the_film_plays(stage):
     page.mouse.down()
     for step in range(1, 13):
         page.mouse.move(*at(0.5, 0.2 + 0.05 * step))
-    page.wait_for_function("MODELS[0].get('digit') === 'own'")
+    until(page, "MODELS[0].get('digit') === 'own'")
     page.mouse.up()
-    page.wait_for_function("document.querySelector('#live0 .play').textContent === 'Pause'")
-    page.wait_for_function("document.querySelector('#live0 .play').textContent === 'Play'", timeout=60_000)
+    until(page, "document.querySelector('#live0 .play').textContent === 'Pause'")
+    until(page, "document.querySelector('#live0 .play').textContent === 'Play'", timeout_ms=60_000)
     assert page.locator("#live0 .answer").text_content() == "1"
-    page.wait_for_function("document.querySelector('#live0 output').textContent.startsWith('Your digit is read as 1; sure at timestep 1')")
-    page.wait_for_function("location.hash.includes('digit=own')")
+    until(page, "document.querySelector('#live0 output').textContent.startsWith('Your digit is read as 1; sure at timestep 1')")
+    until(page, "location.hash.includes('digit=own')")
 
 
 def test_a_digit_is_written_by_keyboard_alone(stage):
@@ -67,9 +68,9 @@ def test_a_digit_is_written_by_keyboard_alone(stage):
     for key in (*["ArrowUp"] * 8, "Space", *["ArrowDown"] * 16, "Space"):
         page.keyboard.press(key)
     assert page.locator("#live0 .where").text_content() == "column 14, row 22, pen up"
-    page.wait_for_function("document.querySelector('#live0 .answer').textContent === '1'")
+    until(page, "document.querySelector('#live0 .answer').textContent === '1'")
     page.keyboard.press("Delete")
-    page.wait_for_function("!document.querySelector('#live0 .here').hidden")
+    until(page, "!document.querySelector('#live0 .here').hidden")
 
 
 def test_a_drawing_is_gone_when_a_given_digit_is_chosen_and_a_new_one_begins_blank(stage):
@@ -79,12 +80,12 @@ def test_a_drawing_is_gone_when_a_given_digit_is_chosen_and_a_new_one_begins_bla
     inked = """document.querySelector('#live0 .sheet canvas').getContext('2d').getImageData(0, 0, 112, 112)
         .data.filter((value, i) => i % 4 === 3 && value).length"""
     page.mouse.click(box["x"] + 30, box["y"] + 30)
-    page.wait_for_function("MODELS[0].get('digit') === 'own'")
+    until(page, "MODELS[0].get('digit') === 'own'")
     first = page.evaluate(inked)
     page.locator("#live0 .thumb").nth(8).click()
     assert page.evaluate("MODELS[0].get('digit')") == "8" and page.evaluate(inked) > first
     page.mouse.click(box["x"] + 90, box["y"] + 90)
-    page.wait_for_function("MODELS[0].get('digit') === 'own'")
+    until(page, "MODELS[0].get('digit') === 'own'")
     assert 0 < page.evaluate(inked) < 1.5 * first
 
 
@@ -105,14 +106,14 @@ def test_the_next_steps_are_shown_on_request_and_cost_nothing_in_the_bill(stage)
     before = cells(page, "live0")
     page.get_by_role("button", name="What would the next steps have said?").click()
     assert dots(page) == 4 and cells(page, "live0") == before and page.locator("#live0 .unrun").is_hidden()
-    page.wait_for_function("document.querySelector('#live0 output').textContent.endsWith('The next steps would have said the same.')")
+    until(page, "document.querySelector('#live0 output').textContent.endsWith('The next steps would have said the same.')")
 
 
 def test_it_plays_once_by_itself_and_not_where_motion_is_unwelcome(stage):
     page = stage(live_explorer(plays=True))
-    page.wait_for_function("document.querySelector('#live0 .play').textContent === 'Pause'")
+    until(page, "document.querySelector('#live0 .play').textContent === 'Pause'")
     assert dots(page) < 2
-    page.wait_for_function("document.querySelector('#live0 .play').textContent === 'Play'", timeout=60_000)
+    until(page, "document.querySelector('#live0 .play').textContent === 'Play'", timeout_ms=60_000)
     assert dots(page) == 2
     page.emulate_media(reduced_motion="reduce")
     page.evaluate("""() => {
@@ -131,7 +132,7 @@ def test_playing_never_changes_the_height(stage):
     page.evaluate("""() => { window.heights = new Set(); const note = () => {
         window.heights.add(document.querySelector('#live0 .live').offsetHeight); requestAnimationFrame(note); }; note(); }""")
     page.locator("#live0 .play").click()
-    page.wait_for_function("document.querySelector('#live0 .play').textContent === 'Play'", timeout=60_000)
+    until(page, "document.querySelector('#live0 .play').textContent === 'Play'", timeout_ms=60_000)
     assert page.evaluate("window.heights.size") == 1
 
 
@@ -169,7 +170,7 @@ def test_the_copied_python_of_the_live_explorer_prints_its_table(stage):
 def test_a_bar_that_is_dragged_while_it_plays_ends_the_film_at_the_new_exit(stage):
     page = stage(live_explorer(digit="3"))
     page.locator("#live0 .play").click()
-    page.wait_for_function("document.querySelectorAll('#live0 .score:not([hidden])').length === 2", timeout=60_000)
+    until(page, "document.querySelectorAll('#live0 .score:not([hidden])').length === 2", timeout_ms=60_000)
     field(page, "theta").fill("1")
     assert heads(page)[0] == "t = 1, stop" and dots(page) == 1 and page.locator("#live0 .play").text_content() == "Play"
 

@@ -17,6 +17,7 @@ from dtsnn_lite.widgets.crossbar_explorer import CrossbarExplorer
 from dtsnn_lite.widgets.design_explorer import DesignExplorer
 from tests.browser.test_explorers import assert_still_is_live, cells, exit_explorer, field, stage
 from tests.browser.test_policy_explorer import policy_explorer
+from tests.browser.waits import until
 from tests.test_array_explorer import column_of, some_states
 from tests.test_event_explorer import player
 
@@ -59,7 +60,7 @@ def test_a_clock_stands_until_it_is_asked_to_run(stage, make):
     time.press("Home")
     assert time.input_value() == "0"
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function("document.querySelector('#live0 .clock input').value >= 2")
+    until(page, "document.querySelector('#live0 .clock input').value >= 2")
     assert page.evaluate("MODELS[0].get('clock')") == 0, "a running clock is nobody's state"
     page.get_by_role("button", name="Pause").click()
     stopped = time.input_value()
@@ -71,7 +72,7 @@ def test_a_clock_stands_until_it_is_asked_to_run(stage, make):
 def test_a_clock_runs_out_and_begins_again(stage, make):
     page = stage(make(clock=LAST[make] - 1))
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function("last => MODELS[0].get('clock') === last", arg=LAST[make])
+    until(page, "last => MODELS[0].get('clock') === last", arg=LAST[make])
     assert page.get_by_role("button", name="Play").is_visible()
     page.get_by_role("button", name="Step", exact=True).click()
     assert page.get_by_role("slider", name="the clock").input_value() == "1"
@@ -117,7 +118,7 @@ def test_the_copied_python_of_the_array_prints_its_table(stage):
     for state in some_states(8, seed=3):
         page.evaluate("state => Object.entries(state).forEach(([name, value]) => MODELS[0].set(name, value))", state)
         page.get_by_text("Copy as Python").click()
-        page.wait_for_function("copied.length > 0")
+        until(page, "copied.length > 0")
         rows = array_rows(read_array(some_weights(), state["spikes"], column_of(state)))
         assert printed(page.evaluate("copied.pop()")) == [" ".join(row) for row in rows]
         assert cells(page, "live0")[3:] == [cell for row in rows for cell in row]
@@ -130,7 +131,7 @@ def test_the_copied_python_of_the_pipeline_prints_its_table(stage):
             field(page, "chip").select_option(chip)
             field(page, "order").select_option(order)
             page.get_by_text("Copy as Python").click()
-            page.wait_for_function("copied.length > 0")
+            until(page, "copied.length > 0")
             rows = pipeline_rows(stages, EXITS, 4, order)
             code = page.evaluate("copied.pop()")
             assert printed(code) == [" ".join(row) for row in rows] and ("chip = hp_adc_65nm\n" in code) == (chip == "a chip's")
@@ -168,7 +169,7 @@ def test_a_phrase_brings_the_picture_into_view(stage, make, link):
     }"""
     assert not page.evaluate(box)
     page.click("#phrase")
-    page.wait_for_function(box)
+    until(page, box)
     there = page.evaluate("scrollY")
     page.evaluate("link => document.querySelector(`a[href='${link}']`).click()", link)
     assert page.evaluate("scrollY") == there, "what is seen already stays where it is"

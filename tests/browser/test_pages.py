@@ -15,6 +15,7 @@ import yaml
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.judge import Judge
+from tests.browser.waits import TWO_FRAMES, until, wear
 from tools.build_book import toc_entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,21 +58,19 @@ def listen(page: Page, visit: Visit) -> None:
 
 def read_to_the_end(page: Page) -> None:
     """Scroll as a reader does, so that every widget comes alive, and return to the top."""
-    page.evaluate("""async () => {
-        for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
+    page.evaluate(f"""async () => {{
+        for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {{
             scrollTo(0, y);
-            // two frames; where the machine draws none for a second, the reader goes on all the same
-            await new Promise((next) => { requestAnimationFrame(() => requestAnimationFrame(next)); setTimeout(next, 1000); });
-        }
-    }""")
-    page.wait_for_function("[...document.querySelectorAll('.afm')].every((box) => box.dataset.view)")
+            await {TWO_FRAMES};
+        }}
+    }}""")
+    until(page, "[...document.querySelectorAll('.afm')].every((box) => box.dataset.view)")
     page.evaluate("scrollTo(0, 0)")
 
 
 def violations(page: Page, scheme: str, judge: Judge) -> list[str]:
     """What axe-core objects to, in one colour scheme; only colours differ between the schemes."""
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+    wear(page, scheme)
     return (judge.structure(page) if scheme == "light" else []) + judge.contrast(page)
 
 

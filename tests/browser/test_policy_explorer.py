@@ -15,6 +15,7 @@ from dtsnn_lite.reinforce import PolicySweep
 from dtsnn_lite.widgets.policy_explorer import PolicyExplorer, rival_of
 from dtsnn_lite.widgets.quantities import quantity, ratio, signed
 from tests.browser.test_explorers import assert_still_is_live, cells, field, stage
+from tests.browser.waits import until
 from tests.test_widgets import AFFINE, PROPORTIONAL, recording
 
 SEEN = recording(160)
@@ -86,7 +87,7 @@ def test_the_slider_has_a_stop_for_each_policy_and_no_other(stage):
     assert found == [*BETAS, BETAS[-1]]
     assert slider.get_attribute("aria-valuetext").startswith("50, accuracy ")
     page.evaluate("location.hash = '#policy?v=1&beta=7'")
-    page.wait_for_function("MODELS[0].get('beta') === 4 || MODELS[0].get('beta') === 12")
+    until(page, "MODELS[0].get('beta') === 4 || MODELS[0].get('beta') === 12")
     assert page.evaluate("MODELS[0].get('beta')") == 12, "a link of before, to the nearest by its ratio: 12 / 7 < 7 / 4"
 
 
@@ -94,7 +95,7 @@ def test_the_stops_are_those_of_the_training(stage):
     few = PolicySweep(BETAS[1:3], SWEEPS["exact"].t_hat[1:3], SWEEPS["exact"].correct[1:3], 4)
     page = stage(PolicyExplorer(SEEN, {"exact": SWEEPS["exact"], "few": few}, PRICES, beta=50, code=CODE))
     page.evaluate("location.hash = '#policy?v=1&method=few'")
-    page.wait_for_function("MODELS[0].get('method') === 'few'")
+    until(page, "MODELS[0].get('method') === 'few'")
     assert page.evaluate("MODELS[0].get('beta')") == 12
     assert field(page, "beta").input_value() == field(page, "beta").get_attribute("max") == "1"
 
@@ -104,7 +105,7 @@ def test_the_copied_python_prints_the_tables_numbers(stage):
     for state in states(6):
         page.evaluate("state => Object.entries(state).forEach(([name, value]) => MODELS[0].set(name, value))", state)
         page.get_by_text("Copy as Python").click()
-        page.wait_for_function("copied.length > 0")
+        until(page, "copied.length > 0")
         code, printed = page.evaluate("copied.pop()"), io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(code, "copied", "exec"), {})

@@ -18,6 +18,7 @@ from labs.tools.marking import Job, graded, prepared
 from labs.tools.masters import LABS, exercises
 from labs.tools.sitting import Limits
 from labs.tools.walls import NoWall
+from tests.browser.waits import wear
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB_PAGES = ("lab1", "lab3", "lab4", "lab5", "lab7", "lab8")
@@ -203,7 +204,7 @@ def test_an_error_is_shown_as_python_prints_it_and_the_next_cell_runs(at_lab):
 def test_a_page_with_output_has_nothing_that_axe_objects_to(at_lab, objections):
     page, _ = at_lab
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        wear(page, scheme)
         assert objections(page) == []
 
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 from teaching.answers import compute
 from teaching.numbers import facts
 
+from tests.browser.waits import until
 from tests.small_book import build, write
 from tests.test_seals import golden
 
@@ -224,10 +225,10 @@ def test_two_tabs_add_to_each_other(visit):
     two = one.context.new_page()
     two.goto(one.url)
     answer(one, "check-edp-growth", "16")
-    two.wait_for_function("document.querySelector('#check-edp-growth .question-verdict').dataset.mood === 'right'")
+    until(two, "document.querySelector('#check-edp-growth .question-verdict').dataset.mood === 'right'")
     answer(two, "check-edp-growth", "17")
     two.locator("#predict-the-part [data-do=skip]").click()
-    one.wait_for_function("document.querySelector('#predict-the-part').hasAttribute('data-locked')")
+    until(one, "document.querySelector('#predict-the-part').hasAttribute('data-locked')")
     assert {key: entry["right"] for key, entry in kept(one).items()} == {"page/edp-growth": True, "page/the-part": None}
     assert one.locator(".your-answers summary").inner_text() == two.locator(".your-answers summary").inner_text() == "Your answers (2)"
 

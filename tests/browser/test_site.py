@@ -17,6 +17,7 @@ from fontTools.ttLib import TTFont
 from playwright.sync_api import Page
 from teaching.numbers import sources, who
 
+from tests.browser.waits import until
 from tools.build_book import toc_entries
 from tools.zip_book import NAME as ZIP_NAME
 from tools.zip_book import zip_book
@@ -210,7 +211,7 @@ def test_words_are_marked_in_the_list_and_in_the_page_that_is_chosen(search):
     search.get_by_role("link", name="Choosing the threshold without cheating").first.wait_for()
     assert search.locator("#search-results mark").first.inner_text() == "Choosing"
     search.get_by_role("link", name="Choosing the threshold without cheating").first.click()
-    search.wait_for_function("CSS.highlights.has('found') && CSS.highlights.get('found').size > 3")
+    until(search, "CSS.highlights.has('found') && CSS.highlights.get('found').size > 3")
     assert search.url.endswith("#choosing-the-threshold-without-cheating")
     search.keyboard.press("Escape")
     assert not search.evaluate("CSS.highlights.has('found')")
@@ -220,7 +221,7 @@ def test_words_are_marked_in_the_list_and_in_the_page_that_is_chosen(search):
 def test_what_one_searches_for_is_never_taken_for_html(browser, book):
     page = browser.new_page()
     page.goto(f"{(book / 'search.html').as_uri()}?q=%3Cimg+src%3Dx+onerror%3D%22document.title%3D'bad'%22%3E+image")
-    page.wait_for_function("document.querySelector('#search-results').textContent.trim() !== ''")
+    until(page, "document.querySelector('#search-results').textContent.trim() !== ''")
     assert page.locator("#search-results img").count() == 0 and page.title() != "bad"
     page.close()
 
@@ -335,9 +336,9 @@ def test_a_link_of_another_edition_says_so_and_the_way_back_restores_the_page(br
     sentence = page.locator(".afm .sentence").first
     usual = sentence.inner_text()
     page.evaluate("location.hash = '#exit?v=1&theta=0.9'")
-    page.wait_for_function("usual => document.querySelector('.afm .sentence').textContent !== usual", arg=usual)
+    until(page, "usual => document.querySelector('.afm .sentence').textContent !== usual", arg=usual)
     page.go_back()
-    page.wait_for_function("usual => document.querySelector('.afm .sentence').textContent === usual", arg=usual)
+    until(page, "usual => document.querySelector('.afm .sentence').textContent === usual", arg=usual)
     page.evaluate("location.hash = '#exit?v=2&theta=0.9'")
     page.get_by_text("made for another edition of the book").wait_for()
     assert sentence.inner_text() == usual
@@ -416,7 +417,7 @@ def test_a_browser_that_refuses_storage_keeps_theme_menu_search_and_questions(br
     page.goto((book / "book/dtsnn.html").as_uri())
     was = page.evaluate("document.documentElement.dataset.mode")
     page.locator(".theme-switch-button").locator("visible=true").first.click()
-    page.wait_for_function(f"document.documentElement.dataset.mode !== '{was}'")
+    until(page, f"document.documentElement.dataset.mode !== '{was}'")
     page.locator("#check-two-of-ten input").fill("0.301")
     page.locator("#check-two-of-ten input").press("Enter")
     assert page.locator("#check-two-of-ten .question-verdict").get_attribute("data-mood") == "right"
@@ -443,9 +444,9 @@ def test_the_contents_say_how_far_a_reader_has_come(browser, book):
     assert page.evaluate(mark) is None
     page.locator("#check-two-of-ten input").fill("0.301")
     page.locator("#check-two-of-ten input").press("Enter")
-    page.wait_for_function(f"{mark} === '1/6'")
+    until(page, f"{mark} === '1/6'")
     page.goto((book / "book/notation.html").as_uri())
-    page.wait_for_function("[...document.querySelectorAll('.bd-links a')].some((it) => it.dataset.progress === '1/6')")
+    until(page, "[...document.querySelectorAll('.bd-links a')].some((it) => it.dataset.progress === '1/6')")
     context.close()
 
 
@@ -485,11 +486,20 @@ def test_a_page_that_is_read_in_the_dark_prints_in_the_light(browser, book):
     ink = "getComputedStyle(document.querySelector('article p')).color.match(/\\d+/g).slice(0, 3).every((part) => part < 100)"
     assert not page.evaluate(ink)
     page.emulate_media(media="print", color_scheme="dark")
-    page.wait_for_function(ink)
+    until(page, ink)
     assert page.locator(".afm svg[role=img]").first.is_visible()
     page.emulate_media(media="screen", color_scheme="dark")
-    page.wait_for_function(f"!({ink})")
+    until(page, f"!({ink})")
     context.close()
+
+
+def test_a_page_that_stays_open_follows_the_system_to_the_dark_and_back(browser, book):
+    page = browser.new_page(color_scheme="light")
+    page.goto((book / f"{PAGES[0]}.html").as_uri())
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        until(page, "scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+    page.close()
 
 
 def test_no_name_in_a_table_is_cut_in_two_on_a_phone(browser, book):

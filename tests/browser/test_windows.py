@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.waits import until
+
 BOOK = Path(__file__).resolve().parents[2] / "book"
 WINDOWS = {"phone": (390, 844), "laptop": (1280, 800)}
 DRAWS = ("Explorer(", "EventPlayer(", "FlowViewer(")
@@ -45,7 +47,7 @@ def test_a_control_its_sentence_and_its_picture_stand_in_one_window(browser: Bro
         page.set_viewport_size({"width": width, "height": height})
         for box in boxes:
             box.scroll_into_view_if_needed()
-            page.wait_for_function("box => box.dataset.view", arg=box.element_handle())
+            until(page, "box => box.dataset.view", arg=box.element_handle())
             found, title = box.evaluate(OUT_OF_SIGHT), box.locator(".dtsnn").first.get_attribute("aria-label")
             assert {"picture", "controls", "sentence"} <= set(found) and set(found.values()) == {0}, (window, title, found)
     context.close()
