@@ -358,14 +358,26 @@ def _confident(network: str, mean_timesteps: float, choose: Choose = calibrate) 
     return measure
 
 
-def _policy_within(network: str, mean_timesteps: float, training: str = "exact") -> Measure:
+def _policy_within(network: str, mean_timesteps: float) -> Measure:
     """Accuracy of the learned policy that is the best on the calibration images with at most this many timesteps, in percent."""
     def measure() -> Range | None:
         if not (POLICIES / f"{network}-test.npz").exists():
             return None
-        held_out, sweep = (shipped_sweeps(network, split)[training] for split in ("calibration", "test"))
-        allowed = np.where(held_out.mean_timesteps <= mean_timesteps, held_out.accuracy, 0.0)
-        return _one(100 * sweep.accuracy[allowed.argmax()])
+        held_out, sweep = (shipped_sweeps(network, split)["exact"] for split in ("calibration", "test"))
+        allowed = np.flatnonzero(held_out.mean_timesteps <= mean_timesteps)
+        if not len(allowed):
+            raise ValueError(f"no policy of {network} stays within {mean_timesteps} timesteps: the fewest are "
+                             f"{held_out.mean_timesteps.min():.2f}")
+        return _one(100 * sweep.accuracy[allowed[held_out.accuracy[allowed].argmax()]])
+    return measure
+
+
+def _fewest_of_a_policy(network: str, training: str) -> Measure:
+    """Mean timesteps of the learned policy that takes fewest, whatever its accuracy."""
+    def measure() -> Range | None:
+        if not (POLICIES / f"{network}-test.npz").exists():
+            return None
+        return _one(shipped_sweeps(network)[training].mean_timesteps.min())
     return measure
 
 
@@ -380,10 +392,10 @@ def _seenn1_rows(name: str, why: str, of: Callable[[MeasureOf], Measure]) -> tup
                  for steps, published in SEENN_I_POINTS for score in ("the mean", "the sum"))
 
 
-def _seenn2_row(name: str, how: str, why: str, measure: Measure) -> Row:
+def _seenn2_row(name: str, why: str, network: str) -> Row:
     steps, published = SEENN_II_POINT
-    return Row("li2023seenn", "abstract", f"{name}, learned policy{how}, accuracy within {steps:.2f} timesteps", _one(published), "%", 0.5,
-               measure, why, 10_000)
+    return Row("li2023seenn", "abstract", f"{name}, learned policy, accuracy within {steps:.2f} timesteps", _one(published), "%", 0.5,
+               _policy_within(network, steps), why, 10_000)
 
 
 QUOTED = "as quoted in Table 4 of a later paper"
@@ -392,13 +404,15 @@ SEENN_II_POINT = (1.08, 96.1)
 NO_ORACLE = "an oracle that stops it at its first right answer stays below the published accuracy"
 NOT_AT_T = f"{SHORT}: {NO_ORACLE}; the quotation does not name the network, we ask both"
 NO_POLICY = "no policy has been trained for our ResNet-19: its answers for the training images, mirrored and shifted, were not recorded"
-SMALL_POLICY = f"another network than the abstract's ResNet-19, far fewer epochs, JPEG re-encoded images, and a small policy; {NO_ORACLE}"
+TO_ONE_STEP = "another network than the abstract's ResNet-19, one seed, and a small policy that then sends everybody to one step"
+TO_TWO_STEPS = "the same, and trained with hard images weighed more, the policy of the lowest price sends everybody to two steps"
 SEENN_II = (
     Row("li2023seenn", "abstract", "SEENN-II, ResNet-19 on CIFAR-10, accuracy", _one(SEENN_II_POINT[1]), "%", 0.5, _nothing,
         NO_POLICY, 10_000),
     Row("li2023seenn", "abstract", "the same, mean timesteps", _one(SEENN_II_POINT[0]), "timesteps", 0.05, _nothing, NO_POLICY),
-    *(_seenn2_row("VGG-16", how, SMALL_POLICY, _policy_within("cifar10-vgg16", SEENN_II_POINT[0], training))
-      for training, how in (("exact", ""), ("reweighted", " that weighs hard images more"))),
+    _seenn2_row("VGG-16", f"{TO_ONE_STEP}; {NO_ORACLE}", "cifar10-vgg16"),
+    Row("li2023seenn", "abstract", "VGG-16, learned policy that weighs hard images, fewest mean timesteps of six prices",
+        _one(SEENN_II_POINT[0]), "timesteps", 0.05, _fewest_of_a_policy("cifar10-vgg16", "reweighted"), TO_TWO_STEPS),
 )
 SEENN_I = (*_seenn1_rows("ResNet-19", NOT_AT_T, _of("cifar10-resnet19")), *_seenn1_rows("VGG-16", NOT_AT_T, _of("cifar10-vgg16")))
 SEENN = (*SEENN_II, *SEENN_I)
@@ -420,8 +434,7 @@ OTHER_NET = ("another network: seven convolutions instead of thirteen or more, f
 CIFAR10 = (
     *_dtsnn_rows("small net", *HEADLINES["cifar10-vgg16"], dict.fromkeys(SCORES, OTHER_NET), _both),
     *_seenn1_rows("small net", OTHER_NET, _both),
-    _seenn2_row("small net", "", "another network as above, one seed, and a small policy that then sends everybody to one step",
-                _policy_within("cifar10-small", SEENN_II_POINT[0])),
+    _seenn2_row("small net", TO_ONE_STEP, "cifar10-small"),
 )
 
 
