@@ -63,6 +63,7 @@ def comparators(a: argparse.Namespace) -> dict:
     """Measure what offset and noise of comparators do to the stages in a folder, and write the recording that the explorer shows."""
     from dtsnn_lite.proofs.comparators import measure
 
+    a.out.parent.mkdir(parents=True, exist_ok=True)             # before an hour of measuring, not after it
     study = measure(a.stages, tuple(a.seeds))
     study.save(a.out)
     return {f"{name}, {kind}, seed {seed}": right.mean(axis=(0, 2)).round(4).tolist() for (name, kind, seed), right in study.right.items()}

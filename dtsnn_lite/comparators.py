@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,14 @@ class Shaken:
     right   {(network, kind, seed): (chips, 4, N) bool}: the test digits that are right after the last timestep, by SIZES
     sums    {seed: (layers, 2 REACH + 1)}: how many partial sums of a one-bit layer are -REACH or less, ..., 0, ..., REACH or more
     grid    (2, 4, 5): how many of `images` digits seed 0's network has right, by kind, GRID_SIZES and REFERENCES
+    about   what measured it: the commit of this package and the libraries
     """
 
     right: Mapping[tuple[str, str, int], np.ndarray]
     sums: Mapping[int, np.ndarray]
     grid: np.ndarray
     images: int
+    about: dict = field(default_factory=dict)
 
     @property
     def seeds(self) -> list[int]:
@@ -49,7 +52,7 @@ class Shaken:
     def save(self, path: str | Path) -> None:
         bits = {f"right {network} {kind} {seed}": np.packbits(right, axis=-1) for (network, kind, seed), right in self.right.items()}
         digits = max((right.shape[-1] for right in self.right.values()), default=0)
-        save_arrays(path, grid=self.grid.astype(np.uint16), images=self.images, digits=digits,
+        save_arrays(path, grid=self.grid.astype(np.uint16), images=self.images, digits=digits, about=json.dumps(self.about),
                     **{f"sums {seed}": sums for seed, sums in self.sums.items()}, **bits)
 
     @staticmethod
@@ -59,9 +62,9 @@ class Shaken:
             right = {(name[1], name[2], int(name[3])): np.unpackbits(file[key], axis=-1, count=int(file["digits"])).astype(bool)
                      for key, name in named.items() if name[0] == "right"}
             sums = {int(name[1]): file[key] for key, name in named.items() if name[0] == "sums"}
-            return Shaken(right, sums, file["grid"].astype(int), int(file["images"]))
+            return Shaken(right, sums, file["grid"].astype(int), int(file["images"]), json.loads(str(file["about"])))
 
 
 def shaken() -> Shaken:
-    """The measurement that comes with the package: seed 0, the whole test set of the digits (`python -m dtsnn_lite comparators`)."""
+    """The measurement that comes with the package: the whole test set of the digits (`python -m dtsnn_lite comparators --seeds 0 1 2`)."""
     return Shaken.load(ASSETS / "digits-comparators.npz")

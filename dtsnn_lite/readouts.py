@@ -169,24 +169,44 @@ class Sign(Kernel):
         total.addcmul_(above.to(total.dtype), 2 * scale).sub_(scale)
 
 
-class ThreeLevels(Kernel):
-    """y = scale clip(round(ps / scale), -1, 1), straight through where |ps| <= |scale|."""
+class Levels(Kernel):
+    """y = scale clip(round(ps / scale), low, high), the scale a learned one (abstract: between which codes, and its fit).
+
+    Straight through where low <= ps / scale <= high; the scale's gradient is LSQ's, code - ps / scale there, the code beyond.
+    """
+
+    @property
+    @abstractmethod
+    def codes(self) -> tuple[int, int]:
+        """low, high."""
 
     def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
         v = ps / scale
-        return (v.detach().clamp(-1, 1).round_() + straight(v, v.abs() <= 1)) * scale
+        return (v.detach().clamp(*self.codes).round_() + straight(v, self._inside(v))) * scale
 
-    def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
-        return mean_size(ps, gain)
+    def _inside(self, v: Tensor) -> Tensor:
+        low, high = self.codes
+        return (v >= low) & (v <= high)
 
     def through(self, ps: Tensor, g: Tensor, scale: Tensor, dscale: Tensor) -> Tensor:
         v = ps.div_(scale)
-        inside = v.abs() <= 1
-        dscale.add_((g * (v.clamp(-1, 1).round_() - v * inside)).sum(0))
+        inside = self._inside(v)
+        dscale.add_((g * (v.clamp(*self.codes).round_() - v * inside)).sum(0))
         return g * inside
 
     def add_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
-        total.addcmul_(ps.div_(scale).clamp_(-1, 1).round_(), scale)
+        total.addcmul_(ps.div_(scale).clamp_(*self.codes).round_(), scale)
+
+
+class ThreeLevels(Levels):
+    """y = scale clip(round(ps / scale), -1, 1)."""
+
+    @property
+    def codes(self) -> tuple[int, int]:
+        return -1, 1
+
+    def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
+        return mean_size(ps, gain)
 
 
 # --- two from the literature, each in one place ------------------------------------
@@ -196,7 +216,7 @@ class ThreeLevels(Kernel):
 class Stochastic(Readout, Kernel):
     """A comparator that tosses a coin, as a magnetic junction switches: scale with P(+) = (1 + tanh(ps / scale)) / 2, else -scale.
 
-    Its mean is scale tanh(ps / scale), whose gradient it has; the coins come from torch's generator (rogers2024stoxnet).
+    Its mean is scale tanh(ps / scale), whose gradients it has; the coins come from torch's generator (rogers2024stoxnet).
     The price is a sense amplifier's, which a junction need not cost.
     """
 
@@ -204,20 +224,28 @@ class Stochastic(Readout, Kernel):
     a_scale_a_column = True
 
     def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
-        mean = torch.tanh(ps / scale)
-        heads = 2 * torch.rand_like(ps) < 1 + mean.detach()
-        return scale * (2 * heads.to(ps.dtype) - 1 + (mean - mean.detach()))
+        bend = torch.tanh(ps / scale)
+        mean, heads = scale * bend, 2 * torch.rand_like(ps) < 1 + bend.detach()
+        return scale.detach() * (2 * heads.to(ps.dtype) - 1) + (mean - mean.detach())
 
     def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
         return mean_size(ps, gain)
 
+    def through(self, ps: Tensor, g: Tensor, scale: Tensor, dscale: Tensor) -> Tensor:
+        v = ps.div_(scale)
+        bend = torch.tanh(v)
+        slope = 1 - bend ** 2
+        dscale.add_((g * (bend - v * slope)).sum(0))
+        return g * slope
+
+    def add_to(self, total: Tensor, ps: Tensor, scale: Tensor) -> None:
+        heads = torch.rand_like(ps).mul_(2).lt_(ps.div_(scale).tanh_().add_(1))
+        total.addcmul_(heads, 2 * scale).sub_(scale)
+
 
 @dataclass(frozen=True)
-class ColumnSteps(HPADC, Kernel):
-    """A flash converter whose step is learned, one a column: scale clip(round(ps / scale), low, high) (the idea of kim2025columnquant).
-
-    Straight through in its range; the scale's gradient is LSQ's, code - ps / scale inside, the code beyond.
-    """
+class ColumnSteps(HPADC, Levels):
+    """A flash converter whose step is learned, one a column: `Levels` between its codes (the idea of kim2025columnquant)."""
 
     bits: int = 2
     a_scale_a_column = True
@@ -225,10 +253,6 @@ class ColumnSteps(HPADC, Kernel):
     @property
     def name(self) -> str:
         return f"{self.bits}-bit ADC, a learned step a column"
-
-    def __call__(self, ps: Tensor, scale: Tensor) -> Tensor:
-        (low, high), v = self.codes, ps / scale
-        return (v.detach().clamp(low, high).round_() + straight(v, (v >= low) & (v <= high))) * scale
 
     def fitted(self, ps: Tensor, gain: float = 1.0, whole: bool = True) -> Tensor:
         return mean_size(ps, 2 * gain / max(1, self.codes[1]) ** 0.5)

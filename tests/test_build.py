@@ -94,8 +94,9 @@ def test_the_skip_link_leads_to_the_text(small):
 def test_a_drawing_stands_in_the_page_and_a_heavy_one_beside_it(small):
     outputs = re.findall(r'<div class="cell_output[^>]*>\s*(<(?:svg|img).*?)</div>', page(small, "lif"), re.S)
     line, crowd = outputs
-    assert line.startswith('<svg class="drawing') and f'aria-label="{SEEN}"' in line and "<text" in line
-    assert (source := re.fullmatch(rf'<img alt="{SEEN}" src="\.\./(_images/\w+\.png)" />\s*', crowd)), crowd
+    below = rf'\s*<p class="drawing-caption" id="drawing-%d-caption" aria-hidden="true">{SEEN}</p>\s*'
+    assert re.fullmatch(r'<svg class="drawing[^>]* aria-labelledby="drawing-1-caption".*<text.*</svg>' + below % 1, line, re.S), line
+    assert (source := re.fullmatch(rf'<img alt="{SEEN}" src="\.\./(_images/\w+\.png)" />' + below % 2, crowd)), crowd
     assert (small / "_build" / "html" / source[1]).is_file()
 
 

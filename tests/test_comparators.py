@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import load_shipped, save_net
 from dtsnn_lite.chip import HPADC, Chip, Flaws, SenseAmp, at_zero
 from dtsnn_lite.comparators import CHIPS, GRID_SIZES, NETWORKS, REACH, REFERENCES, SIZES, Shaken, shaken
@@ -20,6 +21,7 @@ from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import ConvConfig, SpikingConvNet
 from dtsnn_lite.proofs import comparators
+from dtsnn_lite.proofs.cards import versions
 from dtsnn_lite.proofs.stages import on
 from dtsnn_lite.recording import shipped
 from dtsnn_lite.widgets.comparator_explorer import KINDS, ComparatorExplorer, comparator_rows, near
@@ -51,11 +53,19 @@ def test_the_measurement_runs_and_goes_on_at_a_tiny_scale(tmp_path, monkeypatch)
     study.save(tmp_path / "study.npz")
     again, loaded = comparators.measure(tmp_path, test=split), Shaken.load(tmp_path / "study.npz")
     for other in (again, loaded):
-        assert other.images == study.images == 12 and np.array_equal(other.grid, study.grid) and np.array_equal(other.zeros, study.zeros)
+        assert (other.images, other.about) == (study.images, study.about) == (12, versions())
+        assert np.array_equal(other.grid, study.grid) and np.array_equal(other.zeros, study.zeros)
         assert {key: right.tolist() for key, right in other.right.items()} == {key: right.tolist() for key, right in study.right.items()}
     (tmp_path / "study.npz").write_bytes(b"PK")
     with pytest.raises(ValueError, match="not a whole measurement of comparators"):
         Shaken.load(tmp_path / "study.npz")
+
+
+def test_the_command_makes_its_folder_before_it_measures(tmp_path, monkeypatch):
+    out = tmp_path / "no" / "such folder" / "study.npz"
+    monkeypatch.setattr(comparators, "measure", lambda *_: invented() if out.parent.is_dir() else pytest.fail("an hour for nothing"))
+    assert main(["comparators", "--stages", str(tmp_path), "--out", str(out)]) == 0
+    assert np.array_equal(Shaken.load(out).grid, invented().grid)
 
 
 def test_column_sums_are_counted_by_hand(tmp_path):
@@ -116,8 +126,9 @@ def test_bad_input_to_the_comparator_explorer_is_refused_with_a_reason(wrong, wo
 
 def test_the_shipped_measurement_holds_every_network_on_the_whole_test_set():
     study = shaken()
-    assert set(study.right) == {(name, kind, 0) for name in NETWORKS for kind in CHIPS}
+    assert set(study.right) == {(name, kind, seed) for name in NETWORKS for kind in CHIPS for seed in (0, 1, 2)}
     assert all(right.shape == (CHIPS[kind], len(SIZES), 1000) for (_, kind, _), right in study.right.items())
+    assert study.about["dtsnn_lite"] and study.about["torch"]
 
 
 def test_without_flaws_the_shipped_measurement_is_the_shipped_recordings():

@@ -70,7 +70,7 @@ WORDS = "A line <rises> & \"bends\" at 3."
 
 def element(name: str, number: int = 1) -> ElementTree.Element:
     """A drawing as it stands in a page."""
-    return ElementTree.fromstring(drawings.drawn(DRAWN[name], f"drawing-{number}", WORDS))
+    return ElementTree.fromstring(drawings.drawn(DRAWN[name], f"drawing-{number}"))
 
 
 def values(root: ElementTree.Element, attribute: str) -> list[str]:
@@ -83,9 +83,10 @@ def references(root: ElementTree.Element) -> set[str]:
 
 
 @every_drawing
-def test_a_drawing_is_one_image_that_says_what_one_sees(name):
-    root = element(name)
-    assert root.tag == "svg" and root.get("role") == "img" and root.get("aria-label") == WORDS
+def test_a_drawing_is_one_image_whose_caption_in_sight_is_its_name(name):
+    root, below = element(name, 4), ElementTree.fromstring(drawings.caption("drawing-4", WORDS))
+    assert root.tag == "svg" and root.get("role") == "img" and root.get("aria-labelledby") == below.get("id") == "drawing-4-caption"
+    assert below.tag == "p" and below.text == WORDS and below.get("aria-hidden") == "true", "who listens has heard it"
 
 
 @every_drawing
@@ -114,7 +115,7 @@ def test_two_drawings_of_a_page_share_no_name_and_each_points_into_itself(name):
 def test_the_same_figure_is_the_same_drawing_every_time(figure):
     again = svg(figure())
     assert again != DRAWN[figure.__name__], "matplotlib's names and dates differ"
-    assert drawings.drawn(again, "drawing-1", WORDS) == drawings.drawn(DRAWN[figure.__name__], "drawing-1", WORDS)
+    assert drawings.drawn(again, "drawing-1") == drawings.drawn(DRAWN[figure.__name__], "drawing-1")
 
 
 @every_drawing
@@ -174,7 +175,7 @@ def test_shades_are_one_picture_and_not_a_stripe_each():
 def test_a_drawing_that_a_phone_would_shrink_below_reading_keeps_the_width_that_it_needs(width, is_wide):
     figure, ax = figures.panels(width=width)
     figures.draw_lines(ax, [0, 1], {"a": [0, 1]}, ("x (1)", "y (1)"), "A line")
-    root = ElementTree.fromstring(drawings.drawn(svg(figure), "drawing-1", WORDS))
+    root = ElementTree.fromstring(drawings.drawn(svg(figure), "drawing-1"))
     smallest_pt, width_pt = min(map(letters_pt, values(root, "font-size"))), float(root.attrib["viewBox"].split()[2])
     assert ("wide-drawing" in root.attrib["class"].split()) == is_wide
     shown_px = int(re.fullmatch(r"--legible: (\d+)px", root.attrib["style"])[1]) if is_wide else 358      # the column of a window of 390

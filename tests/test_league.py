@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,7 @@ from dtsnn_lite.data import Split, Splits
 from dtsnn_lite.exits import replay
 from dtsnn_lite.models import ConvConfig, SpikingConvNet
 from dtsnn_lite.proofs import league
-from dtsnn_lite.proofs.league import ENTRANTS, chip_for, cheapest, keep, play
+from dtsnn_lite.proofs.league import ENTRANTS, Result, chip_for, cheapest, keep, loaded, placed, play, played
 from dtsnn_lite.readouts import ColumnSteps, Stochastic, kernel_of
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.training import TrainConfig
@@ -35,7 +33,7 @@ def test_every_entrant_plays_at_a_tiny_scale_and_goes_on_where_it_was(tmp_path, 
     for result in found:
         assert result.free[2] <= result.static[2] * 1.1 and 1 <= result.free[1] <= result.static[1] == 2
     keep(found, tmp_path)
-    assert len(json.loads((tmp_path / "league.json").read_text())) == len(ENTRANTS) and (tmp_path / "league.svg").stat().st_size > 1000
+    assert loaded(tmp_path / "league.json") == found and (tmp_path / "league.svg").stat().st_size > 1000
     monkeypatch.setattr(league, "run_stage", lambda *_, **__: pytest.fail("trained twice"))
     assert play(tmp_path, seeds=(0,), **game) == found
 
@@ -43,6 +41,30 @@ def test_every_entrant_plays_at_a_tiny_scale_and_goes_on_where_it_was(tmp_path, 
 def test_comparators_share_no_column_and_converters_do():
     assert {chip_for(readout).mux for readout in ENTRANTS.values() if isinstance(readout, HPADC)} == {8}
     assert chip_for(SenseAmp()).mux == chip_for(Stochastic()).mux == 1
+
+
+def test_every_chip_of_the_league_has_finished_sums_at_each_timestep_to_decide_on():
+    assert not any(chip_for(readout).as_printed for readout in ENTRANTS.values())
+
+
+def test_places_are_means_of_seeds_and_say_who_is_ahead():
+    static = 0.9, 4.0, 100.0
+    found = [Result("sign", 0, static, (0.80, 2.0, 10.0), (0.8, 3.0, 20.0)), Result("sign", 1, static, (0.90, 4.0, 30.0), None),
+             Result("adc3", 0, static, (0.85, 2.0, 19.0), (0.8, 3.0, 20.0)), Result("adc3", 1, static, (0.85, 2.0, 21.0), (0.9, 2.0, 10.0)),
+             Result("adc4", 0, static, (0.86, 2.0, 20.0), None), Result("adc6", 0, static, (0.95, 2.0, 21.0), None)]
+    sign, adc3, adc4, adc6 = placed(found)
+    assert (sign.entrant, sign.seeds, adc4.seeds) == ("sign", 2, 1)
+    assert sign.free == pytest.approx((0.85, 3.0, 20.0)) and adc3.iso == pytest.approx((0.85, 2.5, 15.0)) and sign.iso is None
+    assert (sign.behind, adc3.behind) == (("adc4",), ("adc4",))      # the two are as good as each other, and neither is ahead
+    assert adc4.behind == adc6.behind == ()
+
+
+def test_the_shipped_results_are_of_entrants_that_stop_early_and_pay_less_for_it():
+    found = played()
+    assert len({(result.entrant, result.seed) for result in found}) == len(found) > 0
+    for result in found:
+        assert result.entrant in ENTRANTS and 0.5 < result.free[0] <= 1 and result.free[0] > result.static[0] - 0.03
+        assert 1 <= result.free[1] < result.static[1] == 4 and result.free[2] < result.static[2]
 
 
 def test_the_cheapest_exit_that_is_accurate_enough_by_hand():

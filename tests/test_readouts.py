@@ -1,6 +1,7 @@
 """The read-outs' kernels: their gradients by hand, a sixth of one's own all the way, and an unknown one refused."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ from dtsnn_lite.encoding import direct
 from dtsnn_lite.mapping import place
 from dtsnn_lite.models import ConvConfig, SpikingConvNet, layer_shapes
 from dtsnn_lite.networks import conv
-from dtsnn_lite.readouts import Kernel, kernel_of
+from dtsnn_lite.readouts import ColumnSteps, Kernel, Stochastic, kernel_of
 from dtsnn_lite.widgets.crossbar_explorer import read_tile
 
 TINY = ConvConfig((1, 8, 8), ((4,), (6,)), classes=3)
@@ -69,6 +70,7 @@ def both_ways(readout, column, scale):
 
 ENDS = [(HPADC(3), [-4.01, -4.0, 0.3, 3.0, 3.01], [0, 1, 1, 1, 0]), (SARADC(2), [-2.01, -2.0, 0.0, 1.0, 1.01], [0, 1, 1, 1, 0]),
         (Ternary(), [-1.01, -1.0, 0.2, 1.0, 1.01], [0, 1, 1, 1, 0]), (at_zero, [-2.01, -2.0, 0.2, 2.0, 2.01], [0, 1, 1, 1, 0]),
+        (ColumnSteps(3), [-4.01, -4.0, 0.3, 3.0, 3.01], [0, 1, 1, 1, 0]),
         (Ideal(), [-9.0, 9.0], [1, 1])]
 
 
@@ -98,16 +100,46 @@ def test_a_weight_at_the_end_of_its_range_learns_and_one_beyond_does_not(monkeyp
     assert w.grad.tolist() == [0, 1, 1, 1, 0]
 
 
-@pytest.mark.parametrize("readout", [at_zero, SenseAmp(), Ternary()], ids=str)
+@pytest.mark.parametrize("readout", [at_zero, SenseAmp(), Ternary(), ColumnSteps(2)], ids=str)
 def test_a_learned_scale_has_the_gradient_of_what_it_multiplies(readout):
     x, scales = torch.tensor([[-3.0], [0.5], [1.5]]), torch.full((1, 1), 2.0, requires_grad=True)
     by_hand = {at_zero: -1 + 1 + 1,                             # the signs
                SenseAmp(): -1 - 1 + 1,                          # half a cell is not above half a cell
-               Ternary(): -1 + (0 - 0.25) + (1 - 0.75)}[readout]        # code - v inside, the code beyond
+               Ternary(): -1 + (0 - 0.25) + (1 - 0.75),         # code - v inside, the code beyond
+               ColumnSteps(2): (-2 + 1.5) + (0 - 0.25) + (1 - 0.75)}[readout]
     for product in (matmul, read):
         scales.grad = None
         product(x, Arrays(torch.ones(1, 1), torch.ones(1), rows=1), readout, scales).sum().backward()
         assert scales.grad.item() == pytest.approx(by_hand)
+
+
+@pytest.mark.parametrize("readout", [Stochastic(), ColumnSteps(1), ColumnSteps(3), Ternary()], ids=str)
+def test_what_is_written_by_hand_is_what_follows_from_the_conversion_alone(readout):
+    dice = torch.Generator().manual_seed(2)
+    kernel, ps, g = kernel_of(readout), 4 * torch.randn(300, 5, generator=dice), torch.randn(300, 5, generator=dice)
+    scale, begun = 0.5 + torch.rand(5, generator=dice), torch.randn(300, 5, generator=dice)
+    dscale, wanted_dscale, total, wanted_total = torch.zeros(5), torch.zeros(5), begun.clone(), begun.clone()
+    dps, wanted_dps = kernel.through(ps.clone(), g, scale, dscale), Kernel.through(kernel, ps.clone(), g, scale, wanted_dscale)
+    torch.testing.assert_close(dps, wanted_dps)
+    torch.testing.assert_close(dscale, wanted_dscale, rtol=1e-4, atol=1e-4)
+    for adds, to in ((kernel.add_to, total), (partial(Kernel.add_to, kernel), wanted_total)):
+        torch.manual_seed(3)                                     # of coins: the same ones
+        adds(to, ps.clone(), scale)
+    torch.testing.assert_close(total, wanted_total)
+
+
+def test_a_coin_has_the_gradients_of_its_mean_whichever_side_it_fell_on():
+    ps, scales = 2 * torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([[0.7, 1.0, 2.5]])
+    found = []
+    for product in (matmul, read, matmul):
+        x, own = ps.clone().requires_grad_(), scales.clone().requires_grad_()
+        product(x, Arrays(torch.eye(3), torch.ones(1), rows=3), Stochastic(), own).sum().backward()
+        found.append((x.grad, own.grad))
+    x, own = ps.clone().requires_grad_(), scales.clone().requires_grad_()
+    (own * torch.tanh(x / own)).sum().backward()
+    for dx, dscale in found:
+        torch.testing.assert_close(dx, x.grad)
+        torch.testing.assert_close(dscale, own.grad)
 
 
 @pytest.mark.parametrize("step", [1.0, 2.0, 4.0, 8.0, 3.0])

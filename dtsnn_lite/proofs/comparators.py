@@ -20,6 +20,7 @@ from dtsnn_lite.encoding import direct
 from dtsnn_lite.files import whole_file
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import SpikingNet
+from dtsnn_lite.proofs.cards import versions
 from dtsnn_lite.proofs.stages import TIMESTEPS, on
 
 STAGE = {"at-zero": "adc-less", "at-half": "adc-less"}       # where a network is not called as its stage
@@ -31,7 +32,7 @@ def measure(folder: Path, seeds: tuple[int, ...] = (0,), test: Split | None = No
 
     Of NETWORKS those whose stage is there; ADC-less it must be.
     """
-    test, kept = test or digits().test, folder / "comparators"
+    test, kept, made_with = test or digits().test, folder / "comparators", versions()
     kept.mkdir(parents=True, exist_ok=True)
 
     def right_of(name: str, seed: int, kind: str, size: float, chip: int) -> np.ndarray:
@@ -49,7 +50,7 @@ def measure(folder: Path, seeds: tuple[int, ...] = (0,), test: Split | None = No
         return _kept(kept / f"grid-{flaw}-{reference}.npy", partial(_point, folder, seeds[0], reference, kind, size, some))
 
     grid = np.array([[[right_at(kind, size, reference) for reference in REFERENCES] for size in GRID_SIZES] for kind in CHIPS])
-    return Shaken(right, sums, grid, len(some))
+    return Shaken(right, sums, grid, len(some), made_with)
 
 
 def _kept(path: Path, found: Callable[[], np.ndarray]) -> np.ndarray:

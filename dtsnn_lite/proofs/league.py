@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.ticker import LogLocator, NullLocator
 
 from dtsnn_lite.checkpoints import load_shipped
 from dtsnn_lite.chip import HPADC, Chip, Readout, SenseAmp, Ternary, hp_adc_65nm
@@ -18,8 +20,8 @@ from dtsnn_lite.cost import exit_check_cost, inference_cost, timestep_cost
 from dtsnn_lite.data import Splits
 from dtsnn_lite.drift import HARD, hard_digits
 from dtsnn_lite.exits import EntropyExit, ThresholdPolicy, calibrate, replay, trade_off
-from dtsnn_lite.figures import COLOURS, MARKERS
-from dtsnn_lite.files import whole_file
+from dtsnn_lite.figures import COLOURS, MARKERS, legend_below
+from dtsnn_lite.files import ASSETS, whole_file
 from dtsnn_lite.models import SpikingNet, layer_shapes
 from dtsnn_lite.proofs.cards import keep_recordings, versions
 from dtsnn_lite.proofs.stages import TIMESTEPS, Stage, run_stage
@@ -36,6 +38,8 @@ ENTRANTS: dict[str, Readout] = {
 REFERENCE = "adc5"
 TRAINING = TrainConfig(phases=((1, 6), (4, 4)), lr=0.1, warmup=0.5, augment=HARD)
 MAX_DROP = 0.005         # a free entrant may lose so much of its own accuracy; an iso one of the reference's
+PJ_NS = 1e9              # pJ ns of one uJ us, in which the figure counts
+ROUNDING = 1e-9          # means of accuracies closer than this are equal
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,30 @@ class Result:
     iso: tuple[float, float, float] | None = None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where one entrant ends: its seeds' mean (accuracy, mean timesteps, EDP in pJ ns), as in `Result`.
+
+    iso     None where the calibration images of some seed never saw the reference's accuracy
+    behind  the entrants that are, stopping on their own terms, as accurate at least and as cheap at least, and in one of them better
+    """
+
+    entrant: str
+    seeds: int
+    static: tuple[float, float, float]
+    free: tuple[float, float, float]
+    iso: tuple[float, float, float] | None
+    behind: tuple[str, ...]
+
+
 def chip_for(readout: Readout) -> Chip:
-    """The 65 nm chip with this read-out: converters shared by eight columns, comparators by none; neurons and scale factors billed."""
+    """The 65 nm chip with this read-out: converters shared by eight columns, comparators by none; neurons and scale factors billed.
+
+    As built, its sums finished at each timestep: who merges them once a run has nothing to decide on before its end.
+    """
     mux = hp_adc_65nm.mux if isinstance(readout, HPADC) else 1
-    return replace(hp_adc_65nm, name=readout.name, readout=readout, mux=mux, first_readout=HPADC(5), neurons=True, scales=True)
+    return replace(hp_adc_65nm, name=readout.name, readout=readout, mux=mux, first_readout=HPADC(5),
+                   as_printed=False, neurons=True, scales=True)
 
 
 def play(folder: Path, entrants: Iterable[str] = tuple(ENTRANTS), seeds: Iterable[int] = (0, 1, 2), net: SpikingNet | None = None,
@@ -110,6 +134,44 @@ def _billed(seen: Recording, t_hat: np.ndarray, chip: Chip, net: SpikingNet) -> 
     return float(seen.accuracy[-1]), float(t_hat.mean()), float(inference_cost(t_hat, step).edp_pj_ns.mean())
 
 
+def played() -> list[Result]:
+    """The results that come with the package (`python -m dtsnn_lite league`)."""
+    return loaded(ASSETS / "league.json")
+
+
+def loaded(path: Path) -> list[Result]:
+    """What `keep` wrote."""
+    return [Result(each["entrant"], each["seed"], tuple(each["static"]), tuple(each["free"]), tuple(each["iso"]) if each["iso"] else None)
+            for each in json.loads(path.read_text())]
+
+
+def placed(found: Iterable[Result]) -> list[Place]:
+    """Every entrant's place, in the order of their results."""
+    own: dict[str, list[Result]] = {}
+    for result in found:
+        own.setdefault(result.entrant, []).append(result)
+    free = {name: _mean(result.free for result in results) for name, results in own.items()}
+    behind = {name: tuple(other for other in free if _ahead(free[other], free[name])) for name in free}
+    return [Place(name, len(results), _mean(result.static for result in results), free[name],
+                  _mean_if_all(result.iso for result in results), behind[name]) for name, results in own.items()]
+
+
+def _mean(triples: Iterable[tuple[float, float, float]]) -> tuple[float, float, float]:
+    accuracy, timesteps, edp = np.mean(list(triples), axis=0)
+    return float(accuracy), float(timesteps), float(edp)
+
+
+def _mean_if_all(triples: Iterable[tuple[float, float, float] | None]) -> tuple[float, float, float] | None:
+    there = list(triples)
+    able = [triple for triple in there if triple]
+    return _mean(able) if len(able) == len(there) else None
+
+
+def _ahead(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    more, less = one[0] - other[0], other[2] - one[2]
+    return more > -ROUNDING and less >= 0 and (more > ROUNDING or less > 0)
+
+
 def keep(found: list[Result], folder: Path) -> None:
     """league.json, and league.svg: accuracy against EDP."""
     with whole_file(folder / "league.json") as part:
@@ -125,8 +187,12 @@ def draw(ax: Axes, found: list[Result]) -> None:
     for k, name in enumerate(dict.fromkeys(result.entrant for result in found)):
         colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
         own = [result for result in found if result.entrant == name]
-        ax.scatter([r.free[2] for r in own], [100 * r.free[0] for r in own], c=colour, marker=marker, label=ENTRANTS[name].name)
-        ax.scatter([r.static[2] for r in own], [100 * r.static[0] for r in own], facecolors="none", edgecolors=colour, marker=marker)
-    ax.set(xscale="log", title="A league of read-outs", ylabel="test images right (%)",
-           xlabel="EDP (pJ ns), mean over images; hollow: always all timesteps")
-    ax.legend(frameon=False, fontsize=8)
+        for pick, face in ((attrgetter("free"), colour), (attrgetter("static"), "none")):
+            ax.scatter([pick(r)[2] / PJ_NS for r in own], [100 * pick(r)[0] for r in own], facecolors=face, edgecolors=colour,
+                       marker=marker, label=name if face == colour else None)
+    ax.set(xscale="log", ylabel="test images right (%)", xlabel="EDP (\u00b5J \u00b5s); hollow: always all timesteps")
+    ax.set_title("A league of read-outs", loc="left")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:.0f}")
+    ax.xaxis.set_minor_locator(NullLocator())
+    legend_below(ax, columns=3)

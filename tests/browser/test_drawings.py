@@ -44,12 +44,21 @@ OUTSIDE = f"""() => [...document.querySelectorAll("{DRAWING}")].flatMap((drawing
     const letters = [...drawing.querySelectorAll("text")].filter((text) => !isIn(text.getBoundingClientRect()));
     return letters.map((text) => [place, text.textContent]);
 }})"""
+# For each drawing, the words of the caption in sight right below it, if there is one and it names the drawing.
+CAPTIONS = """() => [...document.querySelectorAll("article .cell_output > :is(svg, img)")].map((drawing) => {
+    const below = drawing.nextElementSibling, paper = drawing.getBoundingClientRect(), box = below?.getBoundingClientRect();
+    const isCaption = below?.matches("p.drawing-caption") && below.checkVisibility() && box.top >= paper.bottom
+        && box.left >= 0 && box.right <= innerWidth && below.scrollWidth <= below.clientWidth;
+    const named = drawing.getAttribute("aria-labelledby") === below?.id || drawing.alt === below?.textContent;
+    return isCaption && named ? below.innerText : "";
+})"""
 # What letters, lines and bars are painted with, each colour once, and the paper that they lie on.
 PAINT = f"""() => {{
     const drawn = (parts, kind) => [...document.querySelectorAll(`{DRAWING} :is(${{parts}})`)].map((it) => getComputedStyle(it)[kind]);
     const once = (colours) => [...new Set(colours)].filter((colour) => colour.startsWith("rgb"));
     const paper = drawn("path:first-child", "fill")[0];
     return {{ paper, page: getComputedStyle(document.body).backgroundColor, text: once(drawn("text", "fill")),
+        caption: getComputedStyle(document.querySelector(".drawing-caption")).color,
         lines: once([...drawn("path:not([stroke='{FAINT}']), use", "stroke"), ...drawn("path, use, pattern > rect", "fill")]) }};
 }}"""
 
@@ -82,6 +91,14 @@ def test_every_letter_of_a_drawing_can_be_read_and_lies_on_no_other(window, book
     assert window.evaluate(OUTSIDE) == []
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_drawing_has_a_caption_in_sight(window, book, name):
+    window.goto((book / f"{name}.html").as_uri())
+    captions = window.evaluate(CAPTIONS)
+    assert len(captions) == window.locator(".cell_output > :is(svg.drawing, img)").count()
+    assert [words for words in captions if not words.endswith(".")] == []
+
+
 def test_the_drawings_of_the_book_are_found(book):
     found = {name: (book / f"{name}.html").read_text("utf8").count('<svg class="drawing') for name in CHAPTERS}
     assert sum(found.values()) >= 50 and found["book/dtsnn"] >= 5
@@ -97,7 +114,8 @@ def test_a_drawing_has_the_colours_of_the_theme_and_keeps_its_contrast(browser, 
     page.close()
     paper = painted["paper"]
     assert paper == painted["page"] and (luminance(paper) > 0.9) == (scheme == "light")
-    assert painted["text"] and all(contrast(colour, paper) >= TEXT_CONTRAST for colour in painted["text"])
+    letters = [painted["caption"], *painted["text"]]
+    assert painted["text"] and all(contrast(colour, paper) >= TEXT_CONTRAST for colour in letters)
     if scheme == "dark":        # on white, styles, markers and hatches say what pale colours do not
         data = [colour for colour in painted["lines"] if colour != paper and max(map(int, re.findall(r"\d+", colour)[:3])) > 90]
         assert len(data) > 2 and all(contrast(colour, paper) >= LINE_CONTRAST for colour in data)
@@ -141,6 +159,8 @@ def test_a_wide_drawing_keeps_its_size_on_a_phone_and_scrolls_by_keyboard(browse
     box.focus()
     page.keyboard.press("ArrowRight")
     until(page, "() => document.querySelector('.cell_output:has(> .wide-drawing)').scrollLeft > 0")
+    caption = box.locator(".drawing-caption").bounding_box()
+    assert caption["x"] >= 0 and caption["x"] + caption["width"] <= 360, "its caption stays in sight"
     page.set_viewport_size({"width": 1280, "height": 740})
     until(page, "() => !document.querySelector('.cell_output:has(> .wide-drawing)').hasAttribute('tabindex')")
     assert box.evaluate("(it) => it.scrollWidth <= it.clientWidth")

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import html5lib
 import pytest
@@ -113,8 +114,13 @@ def figures_of(path: Path) -> list[tuple[str, str]]:
     article = next(node for node in page.iter("article") if "bd-article" in node.get("class", ""))
     drawn = [("img", node.get("alt", "")) for node in article.iter("img") if node.get("class") not in ("ink", "photo")]
     hidden = {part for node in article.iter() if node.get("aria-hidden") == "true" for part in node.iter()}
-    names = [node for node in article.iter() if isinstance(node.tag, str) and node.tag.endswith("svg") and node not in hidden]
-    return drawn + [("svg", node.get("aria-label", "") if node.get("role") == "img" else "") for node in names]
+    pictures = [node for node in article.iter() if isinstance(node.tag, str) and node.tag.endswith("svg") and node not in hidden]
+    captions = {node.get("id"): node.text or "" for node in article.iter("p") if node.get("class") == "drawing-caption"}
+
+    def name(svg: Element) -> str:
+        return svg.get("aria-label") or captions.get(svg.get("aria-labelledby"), "")
+
+    return drawn + [("svg", name(node) if node.get("role") == "img" else "") for node in pictures]
 
 
 @every_page

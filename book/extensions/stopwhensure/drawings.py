@@ -3,6 +3,9 @@
 A kernel of the build draws each figure twice. What stands in the page is the SVG, with its colours as attributes: black on
 white where there is no style, and where there is, assets/book.css gives ink, rules and paper the colours of the theme.
 The PNG is what other sites show, and what a page shows where its SVG would be too heavy. Jupyter and Colab draw as ever.
+
+What one sees in it, `mystnb.image.alt` of the cell, stands below: the caption for those who see, and the drawing's name for those
+who listen, who hear it once.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import json
 import math
 import os
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,6 +23,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+
+LOGGER = logging.getLogger(__name__)
 
 SVG, PNG = "image/svg+xml", "image/png"
 # Letters are text in the page's own font, not outlines; a picture in a drawing keeps its points; and one margin is enough.
@@ -100,8 +107,13 @@ def legible_px(root: ElementTree.Element, width: float) -> int:
     return math.ceil(LEGIBLE_PX * width / min(sizes)) if sizes else 0
 
 
-def drawn(source: str, name: str, words: str) -> str:
-    """matplotlib's SVG as an element of a page: `name` begins its ids, `words` say what one sees."""
+def caption(name: str, words: str) -> str:
+    """What one sees, in sight; a screen reader has said it as the drawing's name."""
+    return f'<p class="drawing-caption" id="{name}-caption" aria-hidden="true">{escape(words, quote=False)}</p>'
+
+
+def drawn(source: str, name: str) -> str:
+    """matplotlib's SVG as an element of a page: `name` begins its ids, and its caption says what one sees."""
     root = ElementTree.fromstring(source)
     clean(root)
     uncolour(root)
@@ -110,7 +122,7 @@ def drawn(source: str, name: str, words: str) -> str:
     needed = legible_px(root, width)
     kind = {"class": "drawing wide-drawing", "style": f"--legible: {needed}px"} if needed > PHONE_PX else {"class": "drawing"}
     size = {"width": f"{PX_A_POINT * width:.0f}", "height": f"{PX_A_POINT * height:.0f}"}
-    root.attrib = {**kind, "role": "img", "aria-label": words, "viewBox": root.attrib["viewBox"], **size, **ITS_LINES}
+    root.attrib = {**kind, "role": "img", "aria-labelledby": f"{name}-caption", "viewBox": root.attrib["viewBox"], **size, **ITS_LINES}
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -124,12 +136,18 @@ class Drawings(SphinxPostTransform):
         bundles = [node for node in self.document.findall(nodes.container) if node.get("nb_element") == "mime_bundle"]
         shown = [forms for bundle in bundles if SVG in (forms := {form["mime_type"]: form for form in bundle.children})]
         for number, forms in enumerate(shown, start=1):
-            image, bundle = forms[SVG].next_node(nodes.image), forms[SVG].parent
-            html = drawn((Path(self.env.srcdir) / image["uri"]).read_text("utf8"), f"drawing-{number}", image.get("alt", ""))
+            image, bundle, name = forms[SVG].next_node(nodes.image), forms[SVG].parent, f"drawing-{number}"
+            words = image.get("alt", "")
+            if not words:
+                LOGGER.warning("a drawing without a caption: mystnb.image.alt of its cell says what one sees", location=bundle)
+            html = drawn((Path(self.env.srcdir) / image["uri"]).read_text("utf8"), name)
+            below = nodes.raw("", caption(name, words), format="html")
             if len(html) > MOST_BYTES:
                 bundle.remove(forms[SVG])
+                bundle.parent.insert(bundle.parent.index(bundle) + 1, below)
             else:
-                bundle.replace_self(nodes.raw("", html, format="html", picture=self.picture(forms) if number == 1 else ""))
+                svg = nodes.raw("", html, format="html", picture=self.picture(forms) if number == 1 else "")
+                bundle.replace_self([svg, below])
 
     def picture(self, forms: dict[str, nodes.Element]) -> str:
         """The name of the PNG, which the build then lays among the images of the book."""
