@@ -13,7 +13,8 @@ from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import card_of, load_net
 from dtsnn_lite.chip import HPADC, Ideal, SenseAmp
 from dtsnn_lite.crossbar_layers import crossbars
-from dtsnn_lite.flow import clip_set, record_flow
+from dtsnn_lite.encoding import events
+from dtsnn_lite.flow import clip_set, flow_loss, record_flow, shipped_flow_net
 from dtsnn_lite.flow_recording import FlowRecording, every_flow_seed, shipped_flow
 from dtsnn_lite.models import FlowConfig, FlowNet
 from dtsnn_lite.proofs import stages, stages_flow
@@ -72,6 +73,23 @@ def test_every_layer_lies_on_its_stages_read_out_and_a_silent_tile_reads_nothing
         silent = torch.zeros(1, 2, 32, 32)
         assert torch.equal(layers[0](silent), torch.zeros(1, 3, 32, 32))
     assert all(layer.chip.readout.reference == 0.5 for layer in layers), "half a cell: a sum of nothing is no tie"
+
+
+def test_one_bit_passes_no_gradient_before_the_network_is_woken_and_does_afterwards():
+    few = clip_set("train", 3)
+    x = events(few.frames.float(), 3)
+    net = stages.start_from(shipped_flow_net(), stages.FLOW_STAGES["adc-less"].chip, few.frames.float(), 3, events)
+
+    def reaches_the_first_layer() -> float:
+        net.zero_grad()
+        flow_loss(net.train()(x), few.flow).backward()
+        net.eval()
+        return float(net.down[0][0].weight.grad.abs().max())
+
+    asleep, momenta = reaches_the_first_layer(), {m.momentum for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    stages_flow.wake(net, x)
+    assert momenta == {m.momentum for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)} and not net.training
+    assert asleep == 0 and reaches_the_first_layer() > 1e-3
 
 
 def test_two_seeds_are_two_trainings_and_one_seed_is_one(tiny, tmp_path):
