@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dtsnn_lite.models import SpikingNet
     from dtsnn_lite.recording import Recording
 
-COUNTS = {"timesteps": (1, 1_000_000), "seed": (0, 2 ** 32 - 1), "max_epochs": (1, None)}
+COUNTS = {"timesteps": (1, 1_000_000), "seed": (0, 2 ** 32 - 1), "max_epochs": (1, None), "times": (1, None)}
 CHIPS = ("dtsnn_2023", "spikesim_rram_64", "hp_adc_65nm", "adc_less_65nm")
 
 
@@ -54,9 +54,20 @@ def stages(a: argparse.Namespace) -> dict:
     """Train a shipped network for a chip, stage by stage, and write weights, cards and recordings."""
     from dtsnn_lite.proofs.stages import ladder_of, make_stages, ship
 
-    ladder = ladder_of(a.name)
+    ladder = ladder_of(a.name).longer(a.times)
+    if a.name == "flow":
+        return _flow_stages(a, ladder)
     found = make_stages(a.seed, a.out, not a.quiet, _device(a.device), a.only or (), ladder)
     return ship(a.out, a.ship, ladder) if a.ship else found
+
+
+def _flow_stages(a: argparse.Namespace, ladder: Ladder) -> dict:
+    from dtsnn_lite.proofs.stages_flow import make_flow_stages, ship_flow
+
+    if a.device != "cpu":
+        raise ValueError("there is no use for --device: flow is trained on the CPU")
+    found = make_flow_stages(ladder, a.seed, a.out, not a.quiet, a.only or ())
+    return ship_flow(a.out, a.ship) if a.ship else found
 
 
 def comparators(a: argparse.Namespace) -> dict:
@@ -328,10 +339,11 @@ def parser() -> argparse.ArgumentParser:
 
     _train_arguments(command(train))
     h = command(stages)
-    h.add_argument("name", nargs="?", default="digits", help="digits (the default) or gestures, whose events need no image converter")
+    h.add_argument("name", nargs="?", default="digits", help="digits (the default); gestures or flow, whose events need no image converter")
     h.add_argument("--seed", type=int, default=0)
     h.add_argument("--out", type=Path, default=Path("build/stages"))
     h.add_argument("--device", default="cpu")
+    h.add_argument("--times", type=int, default=1, help="so many times as many epochs as what ships was trained")
     h.add_argument("--only", nargs="+", help="these stages, from those that --out holds already; by default all")
     h.add_argument("--ship", type=Path, help="afterwards put the assets made of all seeds in --out into this folder")
     h.add_argument("--quiet", action="store_true")

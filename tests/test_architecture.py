@@ -75,7 +75,7 @@ FLOW = (
 # and the numpy shore in the two others.
 CLASSROOM = ("typed", "seals", "questions", "checks", "variants", "exam", "desk")
 PROOFS = ("published", "fit_65nm", "papers", "nodal", "cards", "recipes", "recipes_seenn", "recipes_flow", "recipes_twin", "stages",
-          "comparators", "league", "sweeps", "facts")
+          "stages_flow", "comparators", "league", "sweeps", "facts")
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "named_prices", "exit_explorer", "policy_explorer", "crossbar_explorer",
            "design_explorer", "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "flow_explorer",
            "event_explorer", "comparator_explorer", "pipeline_explorer")

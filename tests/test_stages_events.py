@@ -110,7 +110,7 @@ def test_scales_are_fitted_on_what_the_coding_makes_of_the_items():
 
 
 @pytest.mark.parametrize("words, said", [
-    (("stages", "cifar10-small"), "there are no stages of 'cifar10-small'; there are those of ['digits', 'gestures']"),
+    (("stages", "cifar10-small"), "there are no stages of 'cifar10-small'; there are those of ['digits', 'flow', 'gestures']"),
     (("stages", "gestures", "--only", "adc-les"), "gestures has no stage 'adc-les' to make; there are ['4-bit', 'hp-adc'")])
 def test_a_ladder_or_a_stage_that_is_not_there_is_refused_by_name(words, said, tmp_path, capsys):
     assert main([*words, "--out", str(tmp_path / "made")]) == 2

@@ -69,12 +69,12 @@ def make_flow(recipe: FlowRecipe, folder: Path, progress: bool = True, max_epoch
         recording.save(folder / f"{name}-{split}.npz")
     how = {"command": f"python -m dtsnn_lite flow --seed {seed}", "phases": recipe.training.phases,
            "clips": {split: getattr(recipe, split) for split in ("train", "calibration", "test")}, "camera": asdict(CAMERA)}
-    found = {"aee_px": _errors(seen), "loss": four_places(epochs)}
+    found = {"aee_px": errors_of(seen), "loss": four_places(epochs)}
     return save_net(net, folder / f"{name}.safetensors", card({**about, **how}, sum(history.seconds), device_of(net), made_with, found),
                     torch.float16)
 
 
-def _errors(seen: dict[str, FlowRecording]) -> dict[str, dict[str, list[float]]]:
+def errors_of(seen: dict[str, FlowRecording]) -> dict[str, dict[str, list[float]]]:
     """AEE a timestep of each split, on the pixels that spoke and on all."""
     return {split: {"spoken": four_places(recording.error.mean(axis=1)), "everywhere": four_places(recording.everywhere.mean(axis=1))}
             for split, recording in seen.items()}

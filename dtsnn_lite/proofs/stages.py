@@ -19,11 +19,13 @@ from dtsnn_lite.data import Splits, as_input, digits
 from dtsnn_lite.designs import READOUTS, SIZES, Designs, exit_tables
 from dtsnn_lite.encoding import Coding, direct
 from dtsnn_lite.files import ASSETS, whole_file
+from dtsnn_lite.guards import check_whole
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import SpikingNet, build, layer_shapes
 from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, keep_recordings, rounded, versions
 from dtsnn_lite.proofs.recipes import RECIPES, Recipe, make
 from dtsnn_lite.recording import Recording
+from dtsnn_lite.scenes import FLOW_BINS
 from dtsnn_lite.training import Augment, TrainConfig, fit
 
 # One comparison, two chips: the same arrays, 4-bit weights in one-bit cells, the image read by a 5-bit ADC.
@@ -69,6 +71,11 @@ EVENT_STAGES = {
     "adc-less": Stage(replace(adc_less_65nm, timesteps=20), "4-bit", schedule(0.1, (4, 6), (20, 1), batch=32)),
     "naive": Stage(replace(adc_less_65nm, timesteps=20), "4-bit"),
 }
+# Flow is in events too, on the same chips. Adam trains it as it trained the network before.
+FLOW_TRAININGS = {"4-bit": TrainConfig(phases=((FLOW_BINS, 2),), batch=16, lr=1e-3, warmup=0.5),
+                  "adc-less": TrainConfig(phases=((FLOW_BINS, 2),), batch=8, lr=3e-3, warmup=0.5)}
+FLOW_STAGES = {name: replace(stage, chip=replace(stage.chip, timesteps=FLOW_BINS), training=FLOW_TRAININGS.get(name))
+               for name, stage in EVENT_STAGES.items()}
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ class Ladder:
     shared   every seed starts from the shipped weights: seeds differ in the stages' trainings alone, whose answers pair with one network's
     whole    the stages of which weights and recordings of seed 0 ship
     halved   whether recordings keep f as float16 whatever answer that changes
+    times    how many times as many epochs each stage trains as what ships was trained
     """
 
     network: str
@@ -86,6 +94,7 @@ class Ladder:
     whole: tuple[str, ...]
     shared: bool = False
     halved: bool = False
+    times: int = 1
 
     @property
     def recipe(self) -> Recipe:
@@ -93,7 +102,8 @@ class Ladder:
 
     @property
     def command(self) -> str:
-        return "python -m dtsnn_lite stages" + ("" if self.network == "digits" else f" {self.network}")
+        return ("python -m dtsnn_lite stages" + ("" if self.network == "digits" else f" {self.network}")
+                + ("" if self.times == 1 else f" --times {self.times}"))
 
     @property
     def made(self) -> tuple[str, ...]:
@@ -108,10 +118,21 @@ class Ladder:
         training = self.recipe.training if stage == "full" else self.stages[stage].training
         return training.phases if training else ()
 
+    def longer(self, times: int) -> Ladder:
+        """The same ladder, each of whose stages trains so many times as many epochs."""
+        check_whole("times", times, 1)
+        return replace(self, times=times * self.times, stages={name: replace(stage, training=stage.training and _longer(stage.training, times))
+                                                               for name, stage in self.stages.items()})
+
+
+def _longer(training: TrainConfig, times: int) -> TrainConfig:
+    return replace(training, phases=tuple((timesteps, times * epochs) for timesteps, epochs in training.phases))
+
 
 SHIPPED = ("4-bit", "hp-adc", "adc-less")
 LADDERS = {"digits": Ladder("digits", STAGES, SHIPPED),
-           "gestures": Ladder("gestures", EVENT_STAGES, ("adc-less",), shared=True, halved=True)}
+           "gestures": Ladder("gestures", EVENT_STAGES, ("adc-less",), shared=True, halved=True),
+           "flow": Ladder("flow", FLOW_STAGES, (), shared=True)}
 
 
 def ladder_of(network: str) -> Ladder:
@@ -202,8 +223,7 @@ def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "c
 
     A stage whose file stands in `folder` is not trained again, and one that was interrupted goes on after its last whole epoch.
     """
-    if unknown := sorted({*only} - {*ladder.made}):
-        raise ValueError(f"{ladder.network} has no stage {unknown[0]!r} to make; there are {list(ladder.made)}")
+    check_stages(ladder, only)
     folder.mkdir(parents=True, exist_ok=True)
     made_with, recipe = versions(), ladder.recipe
     splits = recipe.data()
@@ -212,8 +232,8 @@ def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "c
     found: dict[str, list[float]] = {}
     for name in ladder.made:
         path, stage = folder / f"{ladder.file(name, seed)}.safetensors", ladder.stages.get(name)
-        if path.exists():
-            nets[name], found[name] = load_net(path).to(device), json.loads(path.with_suffix(".json").read_text())["accuracy"]["test"]
+        if said := finished(path, ladder.phases(name)):
+            nets[name], found[name] = load_net(path).to(device), said["accuracy"]["test"]
             continue
         if only and name not in only:
             continue
@@ -227,6 +247,23 @@ def make_stages(seed: int, folder: Path, progress: bool = True, device: str = "c
         kept = save_net(nets[name], path, made)
         found[name] = kept["accuracy"]["test"]
     return found
+
+
+def check_stages(ladder: Ladder, only: Collection[str]) -> None:
+    """Refuses the name of a stage that the ladder does not make."""
+    if unknown := sorted({*only} - {*ladder.made}):
+        raise ValueError(f"{ladder.network} has no stage {unknown[0]!r} to make; there are {list(ladder.made)}")
+
+
+def finished(path: Path, phases: tuple[tuple[int, int], ...]) -> dict | None:
+    """The card of a stage whose weights stand there already, None where they do not; one of another training is refused."""
+    if not path.exists():
+        return None
+    said = json.loads(path.with_suffix(".json").read_text())
+    if said["phases"] != [list(phase) for phase in phases]:
+        raise ValueError(f"{path} was trained for phases {said['phases']}, not {[list(phase) for phase in phases]}: choose another --out, "
+                         "or delete it")
+    return said
 
 
 def about_stage(name: str, net: SpikingNet, seed: int, ladder: Ladder = LADDERS["digits"]) -> dict:

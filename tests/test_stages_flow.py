@@ -1,0 +1,111 @@
+"""The stages of the flow network at a tiny scale: trained, gone on with, recorded, shipped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dtsnn_lite.__main__ import main
+from dtsnn_lite.checkpoints import load_net
+from dtsnn_lite.chip import HPADC, Ideal, SenseAmp
+from dtsnn_lite.crossbar_layers import crossbars
+from dtsnn_lite.flow import clip_set, record_flow
+from dtsnn_lite.flow_recording import FlowRecording
+from dtsnn_lite.models import FlowConfig, FlowNet
+from dtsnn_lite.proofs import stages, stages_flow
+from dtsnn_lite.proofs.recipes_flow import FLOW
+from dtsnn_lite.proofs.stages import LADDERS
+from dtsnn_lite.proofs.stages_flow import run_flow_stage
+from dtsnn_lite.training import TrainConfig
+
+TINY = replace(FLOW, net=FlowConfig(channels=(3, 4)), train=8, test=5)
+SHORT = TrainConfig(phases=((5, 1),), batch=4, lr=0.01)
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The ladder of flow with short trainings of a small network, and how often one was trained."""
+    ladder, trained = LADDERS["flow"], []
+    small = {name: replace(stage, training=stage.training and SHORT) for name, stage in ladder.stages.items()}
+    monkeypatch.setitem(LADDERS, "flow", replace(ladder, stages=small))
+    torch.manual_seed(0)
+    whole = FlowNet(TINY.net).eval()
+    monkeypatch.setattr(stages_flow, "shipped_flow_net", lambda: whole)
+    monkeypatch.setattr(stages_flow, "FLOW_ON_CHIP", TINY)
+    fit_flow = stages_flow.fit_flow
+    monkeypatch.setattr(stages_flow, "fit_flow", lambda *given: trained.append(given) or fit_flow(*given))
+    return trained
+
+
+def test_one_command_makes_the_stages_goes_on_and_ships(tiny, tmp_path, capsys):
+    command = ["stages", "flow", "--seed", "1", "--out", str(tmp_path / "made"), "--quiet", "--json"]
+    assert main([*command, "--only", "4-bit"]) == 0 and len(tiny) == 1
+    assert list(json.loads(capsys.readouterr().out)) == ["4-bit"]
+    assert main(command) == 0 and len(tiny) == 2, "4-bit stands there already, and two stages are only calibrated"
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == list(stages.EVENT_STAGES)
+    (tmp_path / "out").mkdir()
+    assert main([*command, "--ship", str(tmp_path / "out")]) == 0 and len(tiny) == 2
+    shipped = json.loads(capsys.readouterr().out)
+    for name in stages.EVENT_STAGES:
+        stem = f"flow-{name}-seed1"
+        seen, card = FlowRecording.load(tmp_path / "out" / f"{stem}-test.npz"), json.loads((tmp_path / "out" / f"{stem}.json").read_text())
+        assert shipped[stem] == found[name] == card["aee_px"]["test"]["spoken"] == pytest.approx(seen.error.mean(axis=1), abs=2e-3)
+        assert card["command"] == "python -m dtsnn_lite stages flow --seed 1" and "sha256" not in card
+        assert seen.fields.shape[1] == 0 and seen.about["seed"] == 1 and seen.clips == 5
+        again = record_flow(load_net(tmp_path / "made" / f"{stem}.safetensors"), clip_set("test", 5), 5)
+        assert np.allclose(again.error, seen.error, atol=0.01) and np.allclose(again.awake, seen.awake)
+
+
+def test_every_layer_lies_on_its_stages_read_out_and_a_silent_tile_reads_nothing(tiny):
+    read_by = {"4-bit": Ideal, "hp-adc": HPADC, "adc-less": SenseAmp, "naive": SenseAmp}
+    for name, stage in LADDERS["flow"].stages.items():
+        net, _ = run_flow_stage(replace(stage, training=None), stages_flow.shipped_flow_net(), TINY, 0)
+        layers = crossbars(net)
+        assert len(layers) == net.layers + 1 and all(isinstance(layer.chip.readout, read_by[name]) for layer in layers)
+        assert all(layer.chip.gated for layer in layers)
+        silent = torch.zeros(1, 2, 32, 32)
+        assert torch.equal(layers[0](silent), torch.zeros(1, 3, 32, 32))
+    assert all(layer.chip.readout.reference == 0.5 for layer in layers), "half a cell: a sum of nothing is no tie"
+
+
+def test_two_seeds_are_two_trainings_and_one_seed_is_one(tiny, tmp_path):
+    nets = [run_flow_stage(LADDERS["flow"].stages["adc-less"], stages_flow.shipped_flow_net(), TINY, seed)[0] for seed in (0, 0, 1)]
+    a, b, c = ([p.detach() for p in net.parameters()] for net in nets)
+    assert all(torch.equal(p, q) for p, q in zip(a, b, strict=True)) and not all(torch.equal(p, q) for p, q in zip(a, c, strict=True))
+
+
+def test_a_longer_training_says_so_and_does_not_pass_for_the_short_one(tiny, tmp_path, capsys):
+    command = ["stages", "flow", "--only", "4-bit", "--quiet", "--out", str(tmp_path)]
+    assert main([*command, "--times", "2"]) == 0
+    card = json.loads((tmp_path / "flow-4-bit-seed0.json").read_text())
+    assert card["phases"] == [[5, 2]] and card["command"] == "python -m dtsnn_lite stages flow --times 2 --seed 0"
+    assert main(command) == 2 and "was trained for phases [[5, 2]], not [[5, 1]]: choose another --out" in capsys.readouterr().err
+    assert main([*command, "--times", "0"]) == 2 and "times" in capsys.readouterr().err
+    assert LADDERS["digits"].longer(3).phases("adc-less") == ((1, 24), (4, 36)) and LADDERS["digits"].longer(2).longer(3).times == 6
+    assert LADDERS["flow"].longer(2).phases("naive") == ()
+
+
+def test_flow_stages_ask_for_no_device_and_no_unknown_stage(tiny, tmp_path, capsys):
+    command = ["stages", "flow", "--out", str(tmp_path / "made")]
+    assert main([*command, "--device", "cuda"]) == 2 and "no use for --device" in capsys.readouterr().err
+    assert main([*command, "--only", "full"]) == 2 and "flow has no stage 'full' to make; there are ['4-bit'" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+    with pytest.raises(TypeError, match="a flow network answers at every pixel"):
+        stages_flow._flow_net(stages.build(stages.RECIPES["digits"].net))
+
+
+def test_a_stopped_training_goes_on_to_the_same_bits(tiny, tmp_path, monkeypatch):
+    stage = replace(LADDERS["flow"].stages["4-bit"], training=replace(SHORT, phases=((5, 2),)))
+    whole, _ = run_flow_stage(stage, stages_flow.shipped_flow_net(), TINY, 2)
+    fit_flow = stages_flow.fit_flow
+    monkeypatch.setattr(stages_flow, "fit_flow", lambda *given: fit_flow(*given, 1))            # epochs
+    stopped, _ = run_flow_stage(stage, stages_flow.shipped_flow_net(), TINY, 2, tmp_path / "a.training")
+    monkeypatch.setattr(stages_flow, "fit_flow", fit_flow)
+    resumed, _ = run_flow_stage(stage, stages_flow.shipped_flow_net(), TINY, 2, tmp_path / "a.training")
+    assert all(torch.equal(p, q) for p, q in zip(whole.parameters(), resumed.parameters(), strict=True))
+    assert not all(torch.equal(p, q) for p, q in zip(stopped.parameters(), resumed.parameters(), strict=True))
