@@ -16,6 +16,7 @@ from dtsnn_lite.guards import check_whole
 
 if TYPE_CHECKING:
     from dtsnn_lite.models import SpikingNet
+    from dtsnn_lite.proofs.stages import Ladder
     from dtsnn_lite.recording import Recording
 
 COUNTS = {"timesteps": (1, 1_000_000), "seed": (0, 2 ** 32 - 1), "max_epochs": (1, None), "times": (1, None)}

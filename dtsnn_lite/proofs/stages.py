@@ -72,8 +72,8 @@ EVENT_STAGES = {
     "naive": Stage(replace(adc_less_65nm, timesteps=20), "4-bit"),
 }
 # Flow is in events too, on the same chips. Adam trains it as it trained the network before.
-FLOW_TRAININGS = {"4-bit": TrainConfig(phases=((FLOW_BINS, 2),), batch=16, lr=1e-3, warmup=0.5),
-                  "adc-less": TrainConfig(phases=((FLOW_BINS, 2),), batch=8, lr=3e-3, warmup=0.5)}
+FLOW_TRAININGS = {"4-bit": TrainConfig(phases=((FLOW_BINS, 1),), batch=16, lr=1e-3, warmup=0.5),
+                  "adc-less": TrainConfig(phases=((2, 2), (FLOW_BINS, 1)), batch=8, lr=3e-3, warmup=0.5)}
 FLOW_STAGES = {name: replace(stage, chip=replace(stage.chip, timesteps=FLOW_BINS), training=FLOW_TRAININGS.get(name))
                for name, stage in EVENT_STAGES.items()}
 
@@ -121,8 +121,8 @@ class Ladder:
     def longer(self, times: int) -> Ladder:
         """The same ladder, each of whose stages trains so many times as many epochs."""
         check_whole("times", times, 1)
-        return replace(self, times=times * self.times, stages={name: replace(stage, training=stage.training and _longer(stage.training, times))
-                                                               for name, stage in self.stages.items()})
+        stages = {name: replace(stage, training=stage.training and _longer(stage.training, times)) for name, stage in self.stages.items()}
+        return replace(self, times=times * self.times, stages=stages)
 
 
 def _longer(training: TrainConfig, times: int) -> TrainConfig:

@@ -18,7 +18,7 @@ from dtsnn_lite.proofs.recipes_flow import DATASET, FLOW, FlowRecipe, errors_of
 from dtsnn_lite.proofs.stages import Ladder, Stage, check_stages, finished, on, start_from
 from dtsnn_lite.scenes import FLOW_BINS
 
-FLOW_ON_CHIP = replace(FLOW, train=1000)        # half of the clips of full precision: an epoch of one bit a column is long
+FLOW_ON_CHIP = replace(FLOW, train=500)         # a quarter of the clips of full precision: an epoch of one bit a column is long
 
 
 def run_flow_stage(stage: Stage, net: SpikingNet, recipe: FlowRecipe, seed: int, checkpoint: Path | None = None,
