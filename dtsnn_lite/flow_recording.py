@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dtsnn_lite.chip import Chip
+from dtsnn_lite.comparison import Compared
 from dtsnn_lite.cost import ExitCheckCost
 from dtsnn_lite.files import FLOWS, save_arrays, saved_arrays
 from dtsnn_lite.guards import check_whole, checked_steps
@@ -102,6 +103,25 @@ def shipped_flow(name: str) -> FlowRecording:
         names = sorted({p.stem for p in FLOWS.glob("*.npz")} - {"baselines"})
         raise FileNotFoundError(f"no shipped flow recording {name!r}; there are {names}")
     return FlowRecording.load(path)
+
+
+def every_flow_seed(network: str) -> list[FlowRecording]:
+    """What each seed of a network that ships said of the test clips, in the order of the seeds, for example of `flow-adc-less`."""
+    paths = [path for pattern in ("test", "seed*-test") for path in FLOWS.glob(f"{network}-{pattern}.npz")]
+    if not paths:
+        shipped_flow(f"{network}-test")
+    return sorted((shipped_flow(path.stem) for path in paths), key=lambda one: one.about["seed"])
+
+
+def nearer(error: np.ndarray, other: np.ndarray) -> Compared:
+    """On how many clips the one answer is nearer to the truth than the other (won), on how many farther (lost); errors (N,) each.
+
+    >>> print(nearer(np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 3.0, 3.0, 3.0])))
+    2 won, 1 lost (p = 1)
+    """
+    if error.shape != other.shape or error.ndim != 1:
+        raise ValueError(f"two errors of each clip, (N,) and (N,), of the same clips; got {error.shape} and {other.shape}")
+    return Compared(int((error < other).sum()), int((error > other).sum()))
 
 
 # --- when to stop --------------------------------------------------------------------

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtsnn_lite.chip import adc_less_65nm
-from dtsnn_lite.flow_recording import (FlowRecording, MovementExit, calibrate_movement, flow_run_of, movement_check_cost,
-                                       movement_trade_off, oracle_trade_off, replay_flow, shipped_flow)
+from dtsnn_lite.flow_recording import (FlowRecording, MovementExit, calibrate_movement, every_flow_seed, flow_run_of, movement_check_cost,
+                                       movement_trade_off, nearer, oracle_trade_off, replay_flow, shipped_flow)
 
 T, N = 5, 40
 
@@ -114,3 +114,18 @@ def test_a_look_at_the_movement_costs_four_multiply_adds_a_pixel():
     unit, check = adc_less_65nm.exit_unit, movement_check_cost(adc_less_65nm, pixels=1024)
     assert check.energy_pj == pytest.approx(4096 * unit.multiply_add.value + unit.compare.value)
     assert check.latency_ns == pytest.approx((1024 * unit.cycles_a_class.value + unit.cycles_to_fill.value) * unit.cycle.value)
+
+
+def test_nearer_counts_clips_and_no_tie():
+    error, other = np.array([1.0, 2.0, 2.0, 5.0, 1.0]), np.array([2.0, 2.0, 1.0, 6.0, 4.0])
+    assert (nearer(error, other).won, nearer(error, other).lost) == (3, 1)
+    assert nearer(error, other).p == pytest.approx(2 * (1 + 4) / 16) and nearer(error, error).p == 1
+    with pytest.raises(ValueError, match="of the same clips; got"):
+        nearer(error, other[1:])
+
+
+def test_seeds_come_in_their_order_and_a_network_without_one_is_named():
+    assert [one.about["seed"] for one in every_flow_seed("flow")][:1] == [0]
+    assert {one.about["network"] for one in every_flow_seed("flow")} >= {"flow", "flow-seed1"}
+    with pytest.raises(FileNotFoundError, match="no shipped flow recording 'flaw-test'"):
+        every_flow_seed("flaw")

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from dtsnn_lite.__main__ import main
-from dtsnn_lite.checkpoints import load_net
+from dtsnn_lite.checkpoints import card_of, load_net
 from dtsnn_lite.chip import HPADC, Ideal, SenseAmp
 from dtsnn_lite.crossbar_layers import crossbars
 from dtsnn_lite.flow import clip_set, record_flow
-from dtsnn_lite.flow_recording import FlowRecording
+from dtsnn_lite.flow_recording import FlowRecording, every_flow_seed, shipped_flow
 from dtsnn_lite.models import FlowConfig, FlowNet
 from dtsnn_lite.proofs import stages, stages_flow
+from dtsnn_lite.proofs.facts import fact
 from dtsnn_lite.proofs.recipes_flow import FLOW
 from dtsnn_lite.proofs.stages import LADDERS
 from dtsnn_lite.proofs.stages_flow import run_flow_stage
@@ -109,3 +110,49 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tiny, tmp_path, monkeypatch
     resumed, _ = run_flow_stage(stage, stages_flow.shipped_flow_net(), TINY, 2, tmp_path / "a.training")
     assert all(torch.equal(p, q) for p, q in zip(whole.parameters(), resumed.parameters(), strict=True))
     assert not all(torch.equal(p, q) for p, q in zip(stopped.parameters(), resumed.parameters(), strict=True))
+
+
+# --- what ships -----------------------------------------------------------------------
+
+NAMES = ("flow", *(f"flow-{stage}" for stage in stages.FLOW_STAGES))
+
+
+def card(one: FlowRecording, network: str) -> dict:
+    seed = one.about["seed"]
+    return card_of(f"flow/{network}" if (network, seed) == ("flow", 0) else f"flow/{network}-seed{seed}")
+
+
+@pytest.mark.parametrize("network", NAMES)
+def test_recordings_that_ship_state_what_their_cards_do_and_are_of_the_same_clips(network):
+    seeds = every_flow_seed(network)
+    assert [one.about["seed"] for one in seeds] == sorted({one.about["seed"] for one in seeds}) and seeds[0].about["seed"] == 0
+    for one in seeds:
+        said = card(one, network)
+        assert said["aee_px"]["test"]["spoken"] == pytest.approx(one.error.mean(axis=1), abs=2e-3)
+        assert said["aee_px"]["test"]["everywhere"] == pytest.approx(one.everywhere.mean(axis=1), abs=2e-3)
+        assert one.timesteps == 5 and np.array_equal(one.zero, shipped_flow("flow-test").zero) and "+" not in said["versions"]["dtsnn_lite"]
+        phases = FLOW.training.phases if network == "flow" else LADDERS["flow"].phases(network.removeprefix("flow-"))
+        assert said["phases"] == [list(phase) for phase in phases] and said["clips"]["test"] == FLOW.test == one.clips
+
+
+def test_the_facts_of_flow_are_counted_clip_by_clip():
+    full = every_flow_seed("flow")
+    last = [sum(float(error) for error in one.error[4]) / one.clips for one in full]
+    mean = sum(last) / len(last)
+    assert fact("flow.aee").value == pytest.approx(mean, abs=1e-4)
+    assert fact("flow.aee_spread").value == pytest.approx((sum((x - mean) ** 2 for x in last) / (len(last) - 1)) ** 0.5, abs=1e-4)
+    assert (fact("flow.aee_best").value, fact("flow.aee_worst").value) == pytest.approx((min(last), max(last)), abs=1e-4)
+    for stage in stages.FLOW_STAGES:
+        seeds, name = every_flow_seed(f"flow-{stage}"), f"flow.{stage.replace('-', '_')}"
+        aee = sum(float(error) for one in seeds for error in one.error[4]) / (len(seeds) * 60)
+        assert fact(f"{name}.aee").value == pytest.approx(aee, abs=1e-4)
+        assert fact(f"{name}.change").value == pytest.approx(aee - last[0], abs=1e-4)
+        farther = sum(bool(a > b) for one in seeds for a, b in zip(one.error[4], full[0].error[4], strict=True)) / len(seeds)
+        assert fact(f"{name}.farther").value == pytest.approx(farther)
+
+
+def test_one_bit_without_training_knows_nothing_of_flow_and_converters_need_none():
+    full, zero = shipped_flow("flow-test").error[-1].mean(), shipped_flow("flow-test").zero.mean()
+    assert every_flow_seed("flow-naive")[0].error[-1].mean() > 0.9 * zero
+    four, read = (every_flow_seed(f"flow-{stage}")[0].error[-1].mean() for stage in ("4-bit", "hp-adc"))
+    assert abs(read - four) < 0.1 * full

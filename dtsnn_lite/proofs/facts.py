@@ -18,6 +18,7 @@ from dtsnn_lite.cost import Bill, Once, chosen_cost, exit_check_cost, inference_
 from dtsnn_lite.evidence import calibrate_pair
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, ExitPolicy, MarginExit, OracleExit, PatienceExit, Run, aet_by_counts, calibrate,
                               confidence, first_right, replay, run_of)
+from dtsnn_lite.flow_recording import every_flow_seed, nearer
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import cifar10_small, vgg9, vgg16
 from dtsnn_lite.proofs.papers import CIFAR10_SEEDS, exit_shares
@@ -25,7 +26,7 @@ from dtsnn_lite.proofs.stages import stage_accuracies
 from dtsnn_lite.recording import every_seed, shipped
 from dtsnn_lite.reinforce import fastest_row, shipped_sweeps
 
-PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "answers": 0, "weights": 0, "s": 0, "hours": 1, "threshold": 3, "gamma": 2}
+PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "answers": 0, "clips": 0, "weights": 0, "s": 0, "hours": 1, "threshold": 3, "gamma": 2}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def facts() -> tuple[Fact, ...]:
     found = (*_prices(), *_published_edp(), *_digits_network(), *_exits("digits", "digits"), *_bills("digits", "digits"),
              *_losses(), *_digits_converted(), *_digits_one_bit(), *_hard_policy(), *_hard_pair(), *_cifar10_network(),
              *_exits("cifar10", CIFAR10_SEEDS[0]), *_bills("cifar10", CIFAR10_SEEDS[0]), *_cifar10_seeds(), *_two_networks(),
-             *_gestures_on_chip(), *_gestures_first_layer())
+             *_gestures_on_chip(), *_gestures_first_layer(), *_flow_seeds(), *_flow_on_chip())
     names = [fact.name for fact in found]
     if len(set(names)) < len(names):
         raise ValueError(f"two facts share a name: {sorted({n for n in names if names.count(n) > 1})}")
@@ -413,3 +414,31 @@ def _gestures_first_layer() -> Iterator[Fact]:
         how += ", its first layer with 5-bit converters" if name == "hp_adc_first" else ""
         yield Fact(f"gestures.{name}.energy_gain", still.energy_pj[0] / bill.energy_pj[0], "x", how, test)
         yield Fact(f"gestures.{name}.latency_gain", still.latency_ns[0] / bill.latency_ns[0], "x", how, test)
+
+
+# --- flow, and flow on a chip ------------------------------------------------------------
+
+def _flow_seeds() -> Iterator[Fact]:
+    """How far three trainings of one network end from the truth, and from each other."""
+    test = "tests/test_stages_flow.py::test_the_facts_of_flow_are_counted_clip_by_clip"
+    seeds = every_flow_seed("flow")
+    last = [float(one.error[-1].mean()) for one in seeds]
+    how = f"AEE after 5 bins, pixels that spoke, seeds {', '.join(str(one.about['seed']) for one in seeds)}, test clips"
+    yield Fact("flow.aee", np.mean(last), "px", f"{how}, their mean", test)
+    yield Fact("flow.aee_spread", np.std(last, ddof=1), "px", f"{how}, their standard deviation", test)
+    yield Fact("flow.aee_best", min(last), "px", f"{how}, the least", test)
+    yield Fact("flow.aee_worst", max(last), "px", f"{how}, the largest", test)
+
+
+def _flow_on_chip() -> Iterator[Fact]:
+    """What the stages of flow are off, mean of the seeds that ship, beside the network from which they start."""
+    test, full = "tests/test_stages_flow.py::test_the_facts_of_flow_are_counted_clip_by_clip", every_flow_seed("flow")[0]
+    for stage in ("4-bit", "hp-adc", "adc-less", "naive"):
+        seeds, name = every_flow_seed(f"flow-{stage}"), f"flow.{stage.replace('-', '_')}"
+        how = f"{full.timesteps} bins, seeds {', '.join(str(one.about['seed']) for one in seeds)}, test clips"
+        aee = np.mean([one.error[-1].mean() for one in seeds])
+        yield Fact(f"{name}.aee", aee, "px", how, test)
+        yield Fact(f"{name}.change", aee - full.error[-1].mean(), "px", f"{how}, against full precision", test)
+        counts = [nearer(one.error[-1], full.error[-1]) for one in seeds]
+        yield Fact(f"{name}.farther", np.mean([one.lost for one in counts]), "clips",
+                   f"{how}, of {full.clips}, mean of those farther from the truth than full precision", test)

@@ -18,13 +18,14 @@ from dtsnn_lite.proofs.recipes_flow import DATASET, FLOW, FlowRecipe, errors_of
 from dtsnn_lite.proofs.stages import Ladder, Stage, check_stages, finished, on, start_from
 from dtsnn_lite.scenes import FLOW_BINS
 
-FLOW_ON_CHIP = replace(FLOW, train=500)         # a quarter of the clips of full precision: an epoch of one bit a column is long
+FITTED_ON = 20      # clips, more reads of most layers than the fit looks at
+FLOW_ON_CHIP = replace(FLOW, train=500)     # a quarter of the clips of full precision: an epoch of one bit a column is long
 
 
 def run_flow_stage(stage: Stage, net: SpikingNet, recipe: FlowRecipe, seed: int, checkpoint: Path | None = None,
                    progress: bool = False) -> tuple[FlowNet, float]:
     """A stage trained from the network before it, and the seconds of its batches; as `fit_flow` it goes on from a checkpoint."""
-    moved = _flow_net(start_from(net, stage.chip, clip_set("train", recipe.train).frames[:100].float(), FLOW_BINS, events))
+    moved = _flow_net(start_from(net, stage.chip, clip_set("train", recipe.train).frames[:FITTED_ON].float(), FLOW_BINS, events))
     if not stage.training:
         return _flow_net(on(moved, stage.chip)), 0.0
     training = replace(stage.training, seed=seed)
