@@ -26,7 +26,8 @@ from dtsnn_lite.proofs.stages import stage_accuracies
 from dtsnn_lite.recording import every_seed, shipped
 from dtsnn_lite.reinforce import fastest_row, shipped_sweeps
 
-PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "answers": 0, "clips": 0, "weights": 0, "s": 0, "hours": 1, "threshold": 3, "gamma": 2}
+PLACES = {"%": 1, "points": 1, "timesteps": 2, "images": 0, "answers": 0, "clips": 0, "weights": 0, "s": 0, "hours": 1, "threshold": 3,
+          "gamma": 2}
 
 
 @dataclass(frozen=True)
