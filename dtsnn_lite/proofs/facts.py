@@ -425,8 +425,8 @@ def _flow_seeds() -> Iterator[Fact]:
     seeds = every_flow_seed("flow")
     last = [float(one.error[-1].mean()) for one in seeds]
     how = f"AEE after 5 bins, pixels that spoke, seeds {', '.join(str(one.about['seed']) for one in seeds)}, test clips"
-    yield Fact("flow.aee", np.mean(last), "px", f"{how}, their mean", test)
-    yield Fact("flow.aee_spread", np.std(last, ddof=1), "px", f"{how}, their standard deviation", test)
+    yield Fact("flow.aee", float(np.mean(last)), "px", f"{how}, their mean", test)
+    yield Fact("flow.aee_spread", float(np.std(last, ddof=1)), "px", f"{how}, their standard deviation", test)
     yield Fact("flow.aee_best", min(last), "px", f"{how}, the least", test)
     yield Fact("flow.aee_worst", max(last), "px", f"{how}, the largest", test)
 
@@ -437,9 +437,9 @@ def _flow_on_chip() -> Iterator[Fact]:
     for stage in ("4-bit", "hp-adc", "adc-less", "naive"):
         seeds, name = every_flow_seed(f"flow-{stage}"), f"flow.{stage.replace('-', '_')}"
         how = f"{full.timesteps} bins, seeds {', '.join(str(one.about['seed']) for one in seeds)}, test clips"
-        aee = np.mean([one.error[-1].mean() for one in seeds])
+        aee = float(np.mean([one.error[-1].mean() for one in seeds]))
         yield Fact(f"{name}.aee", aee, "px", how, test)
-        yield Fact(f"{name}.change", aee - full.error[-1].mean(), "px", f"{how}, against full precision", test)
+        yield Fact(f"{name}.change", aee - float(full.error[-1].mean()), "px", f"{how}, against full precision", test)
         counts = [nearer(one.error[-1], full.error[-1]) for one in seeds]
-        yield Fact(f"{name}.farther", np.mean([one.lost for one in counts]), "clips",
+        yield Fact(f"{name}.farther", float(np.mean([one.lost for one in counts])), "clips",
                    f"{how}, of {full.clips}, mean of those farther from the truth than full precision", test)

@@ -73,7 +73,7 @@ EVENT_STAGES = {
 }
 # Flow is in events too, on the same chips. Adam trains it as it trained the network before.
 FLOW_TRAININGS = {"4-bit": TrainConfig(phases=((FLOW_BINS, 1),), batch=16, lr=1e-3, warmup=0.5),
-                  "adc-less": TrainConfig(phases=((2, 2), (FLOW_BINS, 1)), batch=8, lr=3e-3, warmup=0.5)}
+                  "adc-less": TrainConfig(phases=((FLOW_BINS, 1),), batch=4, lr=5e-3, warmup=0.1)}
 FLOW_STAGES = {name: replace(stage, chip=replace(stage.chip, timesteps=FLOW_BINS), training=FLOW_TRAININGS.get(name))
                for name, stage in EVENT_STAGES.items()}
 

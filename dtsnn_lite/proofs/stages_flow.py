@@ -8,7 +8,11 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+from torch import nn
+
 from dtsnn_lite.checkpoints import load_net, save_net
+from dtsnn_lite.crossbar_layers import fit_scales
 from dtsnn_lite.encoding import events
 from dtsnn_lite.files import whole_file
 from dtsnn_lite.flow import clip_set, fit_flow, record_flow, shipped_flow_net
@@ -17,9 +21,12 @@ from dtsnn_lite.proofs.cards import card, device_of, versions
 from dtsnn_lite.proofs.recipes_flow import DATASET, FLOW, FlowRecipe, errors_of
 from dtsnn_lite.proofs.stages import Ladder, Stage, check_stages, finished, on, start_from
 from dtsnn_lite.scenes import FLOW_BINS
+from dtsnn_lite.training import learning
 
 FITTED_ON = 20      # clips, more reads of most layers than the fit looks at
 FLOW_ON_CHIP = replace(FLOW, train=500)     # a quarter of the clips of full precision: an epoch of one bit a column is long
+
+SHORTENED = 0.25    # arrows before training: wrong ones cost less if they are short
 
 
 def run_flow_stage(stage: Stage, net: SpikingNet, recipe: FlowRecipe, seed: int, checkpoint: Path | None = None,
@@ -28,6 +35,8 @@ def run_flow_stage(stage: Stage, net: SpikingNet, recipe: FlowRecipe, seed: int,
     moved = _flow_net(start_from(net, stage.chip, clip_set("train", recipe.train).frames[:FITTED_ON].float(), FLOW_BINS, events))
     if not stage.training:
         return _flow_net(on(moved, stage.chip)), 0.0
+    if stage.chip.readout.a_scale_a_column:
+        wake(moved, events(clip_set("train", recipe.train).frames[:FITTED_ON].float(), FLOW_BINS))
     training = replace(stage.training, seed=seed)
     history = fit_flow(moved, clip_set("train", recipe.train), training, checkpoint, progress)
     return _flow_net(on(moved, stage.chip)), sum(history.seconds)
@@ -60,6 +69,26 @@ def make_flow_stages(ladder: Ladder, seed: int, folder: Path, progress: bool = T
         made = card({**about, **how}, seconds, device_of(net), made_with, {"aee_px": errors_of({"test": seen})})
         nets[name], found[name] = net, save_net(net, path, made)["aee_px"]["test"]["spoken"]
     return found
+
+
+@torch.no_grad()
+def wake(net: FlowNet, x: torch.Tensor, times: int = 2) -> None:
+    """Batch norms that know what one bit a column carries, and scales of what then arrives; x (T, B, C, H, W).
+
+    With the statistics of full precision most layers fall silent, the read-out first. Its scales, fitted on silence, are next to
+    nothing, and a comparator's gradient passes within two of them: nothing below would ever be trained.
+    """
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    for _ in range(times):
+        before = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 1.0                         # the statistics of this one pass
+        with learning(net):
+            net(x)
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
+        fit_scales(net, x)
+    net.head.scale.mul_(SHORTENED)
 
 
 def _flow_net(net: SpikingNet) -> FlowNet:
