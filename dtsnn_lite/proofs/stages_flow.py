@@ -88,7 +88,7 @@ def wake(net: FlowNet, x: torch.Tensor, times: int = 2) -> None:
         for norm, momentum in zip(norms, before, strict=True):
             norm.momentum = momentum
         fit_scales(net, x)
-    net.head.scale.mul_(SHORTENED)
+    net.get_parameter("head.scale").mul_(SHORTENED)
 
 
 def _flow_net(net: SpikingNet) -> FlowNet:
