@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,11 @@ def test_a_choice_and_an_order_are_given_as_letters(capsys):
 def test_an_unknown_question_is_answered_with_those_that_are_near():
     with pytest.raises(KeyError, match="did you mean why_timesteps/edp-falls"):
         answer("why_timesteps/edp-fall", 1)
+
+
+def test_the_questions_are_sealed_where_no_sphinx_says_where_extensions_lie():
+    alone = {**os.environ, "PYTHONPATH": ""}
+    subprocess.run([sys.executable, "-c", "import tools.seal_questions"], cwd=BOOK.parent, env=alone, check=True)
 
 
 def test_what_ships_is_what_the_pages_ask():
