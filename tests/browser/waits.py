@@ -13,12 +13,8 @@ from playwright.sync_api import Page
 LOOK_EVERY_MS = 100
 # For page.evaluate: two frames, after which all that was changed is painted; where none is drawn for a second, the test goes on.
 TWO_FRAMES = "new Promise((next) => { requestAnimationFrame(() => requestAnimationFrame(next)); setTimeout(next, 1000); })"
-# The theme's own button, which goes round automatic, light and dark, as often as it takes.
-WEAR = """scheme => {
-    const page = document.documentElement, button = document.querySelector(".theme-switch-button");
-    for (let n = 0; n < 3 && page.dataset.mode !== scheme; n += 1) button.click();
-    return page.dataset.theme;
-}"""
+# What the theme's own button sets; the button itself would be focused, and show a hint half a second later.
+WEAR = "scheme => { Object.assign(document.documentElement.dataset, { mode: scheme, theme: scheme }); }"
 
 
 def until(page: Page, truth: str, arg: Any = None, timeout_ms: float | None = None) -> None:
@@ -27,7 +23,6 @@ def until(page: Page, truth: str, arg: Any = None, timeout_ms: float | None = No
 
 
 def wear(page: Page, scheme: str) -> None:
-    """A page of the book in one colour scheme, "light" or "dark", by the system and by the reader's choice: the latter needs no frame."""
+    """A page of the book in one colour scheme, "light" or "dark", by the system and by what the theme sets: the latter needs no frame."""
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    worn = page.evaluate(WEAR, scheme)
-    assert worn == scheme, f"the button for the colours leaves the page {worn}, not {scheme}"
+    page.evaluate(WEAR, scheme)
