@@ -78,7 +78,7 @@ def test_the_style_sheet_of_all_views_stands_once_before_them():
 def test_the_state_comes_after_the_text_and_the_host_after_the_state():
     context = placed({"one": anywidget()}, f"{view('one')}<p>last words</p>")
     body = context["body"]
-    assert body.index("last words") < body.index(live_widgets.STATE_TYPE) < body.index("../_static/widget-host.js")
+    assert body.index("last words") < body.index(live_widgets.STATE_TYPE) < body.index(live_widgets.host())
     assert [script.attributes for script in context["script_files"]] == [{}]
 
 

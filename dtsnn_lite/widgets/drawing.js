@@ -1,6 +1,6 @@
 // What explorers of digits draw with: small pictures of bytes, a sheet to write on, bars of opinions.
 
-import { html } from "./core.js";
+import { fixed, html } from "./core.js";
 import { stroke } from "./network.js";
 
 const SHEET = 112, GRID = 28, PEN = 5.2;       // a sheet of 112 x 112 points, four to a pixel of the network's input
@@ -8,40 +8,51 @@ const SPIKE = [20, 140, 235], CHARGE = [104, 134, 164], EVEN = [128, 136, 148, 2
 
 // --- pictures of bytes --------------------------------------------------------------------
 
-function picture(width, height, attributes) {
-  const canvas = html("canvas", { width, height, role: "img", ...attributes });
-  return { canvas, show(words, colour) {
+// Black ink of 0 to 255 at each pixel; style sheets turn it white on dark pages.
+function picture(width, height) {
+  const canvas = html("canvas", { width, height, role: "img", class: "ink" });
+  return { canvas, show(words, inkAt) {
     const context = canvas.getContext("2d"), image = context.createImageData(width, height);
-    for (let n = 0; n < width * height; n++) image.data.set(colour(n), 4 * n);
+    for (let n = 0; n < width * height; n++) image.data[4 * n + 3] = inkAt(n);
     context.putImageData(image, 0, 0);
     canvas.setAttribute("aria-label", words);
   } };
 }
 
-const ink = (value) => [0, 0, 0, value];
-
 // The maps of one layer side by side, a pixel a neuron: as many in a row as make 112 pixels.
 function mapsPicture({ outputs, side }) {
-  const across = Math.min(outputs, Math.floor(SHEET / side)), down = Math.ceil(outputs / across);
-  const shown = picture(across * side, down * side, { class: "maps" });
+  const across = Math.min(outputs, Math.floor(SHEET / side)), down = Math.ceil(outputs / across), width = across * side, height = down * side;
+  const canvas = html("canvas", { width, height, role: "img", class: "maps" });
   const channelAt = (x, y) => Math.floor(y / side) * across + Math.floor(x / side);
-  const colours = (of) => (n) => {
-    const x = n % (across * side), y = Math.floor(n / (across * side)), c = channelAt(x, y);
-    const ground = (Math.floor(x / side) + Math.floor(y / side)) % 2 ? [0, 0, 0, 0] : EVEN;
-    return c < outputs ? of(((y % side) * side + (x % side)) * outputs + c) ?? ground : [0, 0, 0, 0];
+  const ground = new Uint8ClampedArray(4 * width * height), pixelOf = new Int32Array(side * side * outputs);
+  for (let y = 0, pixel = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, pixel++) {
+      const c = channelAt(x, y);
+      if (c >= outputs) continue;
+      pixelOf[((y % side) * side + (x % side)) * outputs + c] = pixel;
+      if ((Math.floor(x / side) + Math.floor(y / side)) % 2 === 0) ground.set(EVEN, 4 * pixel);
+    }
+  }
+  const show = (words, spikes = [], u = []) => {
+    const context = canvas.getContext("2d"), image = context.createImageData(width, height), { data } = image;
+    const set = (pixel, [r, g, b], alpha) => { data[pixel] = r; data[pixel + 1] = g; data[pixel + 2] = b; data[pixel + 3] = alpha; };
+    data.set(ground);
+    for (let n = 0; n < spikes.length; n++) {
+      if (spikes[n]) set(4 * pixelOf[n], SPIKE, 255);
+      else if (u[n] > 0.15) set(4 * pixelOf[n], CHARGE, Math.min(110, Math.round(110 * u[n])));
+    }
+    context.putImageData(image, 0, 0);
+    canvas.setAttribute("aria-label", words);
   };
-  return { canvas: shown.canvas,
-    at: (x, y) => Math.min(outputs - 1, channelAt(Math.floor(x * across * side), Math.floor(y * down * side))),
-    clear: (words) => shown.show(words, colours(() => undefined)),
-    show: (words, spikes, u) => shown.show(words, colours((n) =>
-      (spikes[n] ? [...SPIKE, 255] : u[n] > 0.15 ? [...CHARGE, Math.min(110, Math.round(110 * u[n]))] : undefined))) };
+  return { canvas, show, clear: (words) => show(words),
+    at: (x, y) => Math.min(outputs - 1, channelAt(Math.floor(x * width), Math.floor(y * height))) };
 }
 
 // --- the sheet that one writes on ------------------------------------------------------------
 
 // changed(written): the ink is another one, and `written` says that the pen has left the sheet; locked(): nobody may write.
 function sheet(changed, locked) {
-  const own = new Uint8Array(SHEET * SHEET), shown = picture(SHEET, SHEET, { class: "ink" });
+  const own = new Uint8Array(SHEET * SHEET), shown = picture(SHEET, SHEET);
   const cursor = html("span", { class: "cursor", hidden: true }), here = html("span", { class: "here", hidden: true }, "write a digit here"), said = html("span", { class: "said where", role: "status" });
   let last = null, cell = { x: 13, y: 13 }, down = false, blank = true;
 
@@ -90,7 +101,7 @@ function sheet(changed, locked) {
     } }, shown.canvas, here, cursor);
   return { root, said, clear, ink: own, leave: () => { blank = true; },
     show(words, pixels) {
-      shown.show(words, pixels === own ? (n) => ink(own[n]) : enlarged(pixels));
+      shown.show(words, pixels === own ? (n) => own[n] : enlarged(pixels));
       here.hidden = pixels !== own || own.some(Boolean);
     } };
 }
@@ -98,7 +109,7 @@ function sheet(changed, locked) {
 // The pixel of a 28 x 28 digit under a point of the sheet.
 function enlarged(pixels) {
   const zoom = SHEET / GRID;
-  return (n) => ink(pixels[Math.floor(n / SHEET / zoom) * GRID + Math.floor((n % SHEET) / zoom)]);
+  return (n) => pixels[Math.floor(n / SHEET / zoom) * GRID + Math.floor((n % SHEET) / zoom)];
 }
 
 // --- opinions ---------------------------------------------------------------------------------
@@ -116,4 +127,4 @@ function opinions() {
   } };
 }
 
-export { GRID, SHEET, ink, mapsPicture, opinions, picture, sheet };
+export { GRID, SHEET, mapsPicture, opinions, picture, sheet };

@@ -2,7 +2,7 @@
 
 import { bytesOf, explorer, fixed, furnish, html, numberTable, quantity, svg } from "./core.js";
 import { arrayNetOf, neuron, runOnArrays } from "./arrays.js";
-import { GRID, SHEET, ink, mapsPicture, opinions, picture, sheet } from "./drawing.js";
+import { GRID, SHEET, mapsPicture, opinions, picture, sheet } from "./drawing.js";
 import { centred, verdict } from "./network.js";
 
 const OWN = "own";
@@ -110,8 +110,8 @@ function render({ model, el }) {
 
   const pad = sheet(() => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { seen = ""; shell.set({ digit: OWN }); }); }, () => thumbs[0].disabled);
   const thumbs = given.labels.map((label, m) => {
-    const shown = picture(GRID, GRID, { class: "ink" });
-    shown.show(`a ${label}`, (n) => ink(digits[m][n]));
+    const shown = picture(GRID, GRID);
+    shown.show(`a ${label}`, (n) => digits[m][n]);
     return html("button", { type: "button", class: "thumb", click: () => { pad.leave(); shell.set({ digit: String(m) }); } }, shown.canvas);
   });
   const strip = html("div", { class: "thumbs", role: "group", "aria-label": "Ten test digits" }, thumbs);

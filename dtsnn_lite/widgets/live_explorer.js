@@ -4,7 +4,7 @@
 // Time runs from left to right: a column a timestep, the layers one below the other, then the opinions, then the score.
 
 import { bytesOf, change, explorer, fixed, furnish, html, imports, numberTable, quantity, ratio, svg } from "./core.js";
-import { GRID, SHEET, ink, mapsPicture, opinions, picture, sheet } from "./drawing.js";
+import { GRID, SHEET, mapsPicture, opinions, picture, sheet } from "./drawing.js";
 import { centred, moved, networkOf, run, stroke, verdict } from "./network.js";
 
 const OWN = "own", TICK_MS = 260;
@@ -159,10 +159,10 @@ function render({ model, el }) {
   // What is shown: everything up to `clock`, counted in phases of a timestep: each layer, the opinions, the score.
   let now = null, clock = 0, timer = 0, seenPixels = "", table, waiting = 0;
   const pad = sheet((written) => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => drawn(written)); }, () => thumbs[0].disabled);
-  const sees = picture(GRID, GRID, { class: "ink" }), answer = html("span", { class: "answer" }), after = html("span", { class: "after" });
+  const sees = picture(GRID, GRID), answer = html("span", { class: "answer" }), after = html("span", { class: "after" });
   const thumbs = given.labels.map((label, m) => {
-    const shown = picture(GRID, GRID, { class: "ink" });
-    shown.show(`a ${label}`, (n) => ink(digits[m][n]));
+    const shown = picture(GRID, GRID);
+    shown.show(`a ${label}`, (n) => digits[m][n]);
     return html("button", { type: "button", class: "thumb", click: () => { pad.leave(); shell.set({ digit: String(m) }); play(); } }, shown.canvas);
   });
   const strip = html("div", { class: "thumbs", role: "group", "aria-label": "Ten test digits" }, thumbs);
@@ -222,12 +222,16 @@ function render({ model, el }) {
     if (written) play();
   }
 
-  // The clock's picture: what it has not reached is empty.
+  // The clock's picture: what it has not reached is empty. Maps that show already what they shall are left alone.
+  const shownOf = layers.map(() => Array(T).fill(null));
   function reveal() {
     const { state, steps, said, chip } = now, { exit } = said, done = Math.floor(clock / phases), ends = done >= exit;
     for (let t = 1; t <= T; t++) {
       const phase = phaseOf(t), runs = t <= last();
       layers.forEach((_, l) => {
+        const what = phase > l ? steps : runs ? "to come" : "never computed";
+        if (shownOf[l][t - 1] === what) return;
+        shownOf[l][t - 1] = what;
         if (phase > l) frames.maps[l][t - 1].show(mapsWords(steps[t - 1].spikes[l], l, t), steps[t - 1].spikes[l], steps[t - 1].potentials[l]);
         else frames.maps[l][t - 1].clear(runs ? `Layer ${l + 1} at timestep ${t} is empty: the clock has not come to it.`
           : `Layer ${l + 1} at timestep ${t} is empty: the network had stopped before.`);
@@ -273,7 +277,7 @@ function render({ model, el }) {
     thumbs.forEach((thumb, m) => thumb.setAttribute("aria-pressed", String(state.digit === String(m))));
     if (state.digit === OWN) pad.show("the digit that you wrote", pad.ink);
     else pad.show(`a ${given.labels[Number(state.digit)]}, test digit ${given.numbers[Number(state.digit)]}`, pixels);
-    sees.show("what the network sees, 28 by 28 pixels", (n) => ink(pixels[n]));
+    sees.show("what the network sees, 28 by 28 pixels", (n) => pixels[n]);
     later.setAttribute("aria-pressed", String(state.further));
     later.setAttribute("aria-disabled", String(said.exit === T));      // `disabled` is a teacher's
     frames.hint.textContent = "Blue: a spike. Pale: a neuron that is charging. Point at a map to name it.";

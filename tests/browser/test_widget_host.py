@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HOST = ROOT / "book" / "assets" / "widget-host.js"
+HOST = ROOT / "book" / "extensions" / "stopwhensure" / "widget-host.js"
 STATE_TYPE = "application/vnd.jupyter.widget-state+json"
 VIEW_TYPE = "application/vnd.jupyter.widget-view+json"
 

@@ -5,8 +5,10 @@ execution     the notebooks that must be run, several at a time
 live_widgets  anywidgets that run on a static page, with a still view for readers without scripts
 stills        that view, drawn by the widget's own script
 offline       icons and scripts without the network
+bundles       a page's sheets and scripts, asked for once
 typeset       equations, set when the book is built
 icons         the theme's icon fonts, cut down to the icons that are shown
+plain_code    highlighted code without elements that change nothing
 printed_tables  what cells print in columns, as tables
 tables        heads with a scope, and room for words on a narrow page
 drawings      the notebooks' drawings as SVG in the page, in its colours
@@ -27,14 +29,14 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from . import (
-    drawings, execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, printed_tables, reference, search, slides,
-    tables, tested, typeset,
+    bundles, drawings, execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, plain_code,
+    printed_tables, reference, search, slides, tables, tested, typeset,
 )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (freshness, execution, live_widgets, offline, icons, printed_tables, tables, drawings, pictures, pages, slides, reference,
-                 mentions, tested, typeset, search):
+    for part in (freshness, execution, live_widgets, offline, icons, printed_tables, plain_code, tables, drawings, pictures, pages, slides,
+                 reference, mentions, tested, typeset, search, bundles):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,7 +20,8 @@
   // What a Bytes trait is in Jupyter as well: a DataView.
   function decodeBase64(text) {
     const characters = atob(text);
-    const bytes = Uint8Array.from(characters, (character) => character.charCodeAt(0));
+    const bytes = new Uint8Array(characters.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
     return new DataView(bytes.buffer);
   }
 

@@ -1,0 +1,98 @@
+"""A page's style sheets and scripts as one file each."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "extensions"))
+
+from stopwhensure import bundles, plain_code  # noqa: E402
+
+PAGE = """<html><head>
+<link href="../_static/styles/theme.css?digest=1" rel="stylesheet" />
+<link rel="preload" as="script" href="../_static/last.js" />
+  <link rel="stylesheet" type="text/css" href="../_static/own.css?v=2" />
+<script defer src="../_static/scripts/fontawesome.js"></script>
+<script src="../_static/documentation_options.js?v=3"></script>
+<script defer="defer" src="../_static/late.js"></script>
+<script>OPTIONS.page = "a";</script>
+<script src="../_static/first.js"></script>
+<link rel="icon" href="../_static/icon.svg"/>
+</head><body><p>text</p>
+<script src="../_static/answers.js"></script>
+<script defer src="../_static/last.js"></script>
+</body></html>"""
+
+
+@pytest.fixture
+def static(tmp_path) -> Path:
+    folder = tmp_path / "_static"
+    (folder / "styles").mkdir(parents=True)
+    (folder / "scripts").mkdir()
+    files = {
+        "styles/theme.css": '/* first */\n@import "../basic.css";\n.a { background: url(../pictures/a.png) }',
+        "basic.css": ".b { x: url('b.png') }", "own.css": ".c { x: url(data:image/png;base64,AA) }",
+        "documentation_options.js": "const OPTIONS = {};", "first.js": '"use strict"; first()', "late.js": "late()",
+        "last.js": "last() // the end", "answers.js": "answers()", "scripts/fontawesome.js": "/* none */"}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def asked(html: str, static: Path, kind: str) -> str:
+    """The text of the one bundle of a kind that a page asks for."""
+    (address,) = re.findall(rf'"\.\./_static/(styles/page-\w+\.{kind})\?v=\w+"', html)
+    return (static / address).read_text()
+
+
+def test_a_page_asks_for_one_sheet_in_their_place_and_order(static):
+    made = bundles.bundled(PAGE, static)
+    assert made.count('rel="stylesheet"') == 1 and made.index('rel="stylesheet"') < made.index("OPTIONS.page")
+    css = asked(made, static, "css")
+    assert css.index(".b {") < css.index(".a {") < css.index(".c {") and "@import" not in css
+
+
+def test_the_addresses_in_a_sheet_lead_where_they_led(static):
+    css = asked(bundles.bundled(PAGE, static), static, "css")
+    for address in re.findall(r"url\('?([^)']+)'?\)", css):
+        assert address.startswith("data:") or ((static / "styles" / address).resolve() in (static / "b.png", static / "pictures" / "a.png"))
+
+
+def test_scripts_run_in_their_order_when_the_page_is_read(static):
+    made = bundles.bundled(PAGE, static)
+    js = asked(made, static, "js")
+    assert js.index("first()") < js.index("late()") < js.index("last()")
+    assert js.lstrip().startswith(";"), 'a first "use strict" would bind all'
+    assert re.search(r"last\(\) // the end\n;", js), "a comment must not swallow what follows"
+    assert made.index("answers.js") < made.index("<script defer") < made.index("</body>")
+
+
+def test_what_the_heads_own_lines_need_stands_in_the_page(static):
+    made = bundles.bundled(PAGE, static)
+    assert made.index("const OPTIONS = {};") < made.index("OPTIONS.page")
+    assert "fontawesome" not in made and "preload" not in made and 'rel="icon"' in made
+
+
+def test_a_page_that_was_left_as_it_is_gets_what_its_parts_are_now(static):
+    made = bundles.bundled(PAGE, static)
+    assert bundles.bundled(made, static) == made
+    (static / "own.css").write_text(".c { color: red }")
+    (static / "late.js").write_text("later()")
+    again = bundles.bundled(made, static)
+    assert again != made and "color: red" in asked(again, static, "css") and "later()" in asked(again, static, "js")
+
+
+def test_a_page_without_sheets_or_scripts_stays_as_it_is(static):
+    page = "<html><head><title>t</title></head><body></body></html>"
+    assert bundles.bundled(page, static) == page
+
+
+def test_code_keeps_its_text_and_the_elements_that_colour_it():
+    code = '<pre><span class="kn">import</span><span class="w"> </span><span class="nn">numpy</span><span class="p">(</span>&lt;</pre>'
+    outside = '<span class="n">n</span>'
+    assert plain_code.plain(code + outside) == f'<pre><span class="kn">import</span> numpy(&lt;</pre>{outside}'
