@@ -609,6 +609,26 @@ def test_a_layer_that_is_used_twice_is_one_set_of_arrays():
     assert net[0] is net[2] and crossbars(net) == [layer] and isinstance(layer, CrossbarLinear)
 
 
+@pytest.mark.parametrize("rows", [64, 256])
+@pytest.mark.parametrize("readout", [HPADC(5), SenseAmp()])
+def test_half_precision_changes_no_tile_of_at_most_256_rows(rows, readout):
+    # Sums of at most 256 ones and minus ones need 8 bits, which is what bfloat16 holds; a longer tile's would be rounded.
+    x, q = data(rows=300)
+    x[0], q[:, 0] = 1.0, 7.0
+    arrays = program(q, replace(adc_less_65nm, rows=rows, readout=readout))
+    scales = torch.full((-(-300 // rows), arrays.planes.shape[1]), 1.25) if readout.a_scale_a_column else torch.ones(-(-300 // rows))
+    whole = read(x, arrays, readout, scales)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert partial_sums(x, arrays).dtype == torch.bfloat16
+        assert torch.equal(read(x, arrays, readout, scales), whole)
+
+
+def test_a_longer_tile_would_be_rounded_in_half_precision():
+    arrays = program(torch.ones(257, 1), replace(adc_less_65nm, rows=512))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert partial_sums(torch.ones(1, 257), arrays).max() == 256
+
+
 @pytest.mark.parametrize("readout", READOUTS, ids=str)
 def test_weights_that_are_all_zero_give_the_bias(readout):
     layer = torch.nn.Linear(9, 3)
