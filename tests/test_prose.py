@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dtsnn_lite.proofs.papers import ADC_LESS, DT_SNN, SEENN
-from tools.prose import loose_numbers, markdown_of, pages
+from tools.prose import loose_numbers, markdown_of, pages, prose
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -75,6 +75,20 @@ def test_a_fault_is_reported_where_it_stands_and_with_the_fact_that_it_may_be():
 def test_no_number_of_the_prose_is_typed_by_hand(path):
     loose = [str(each) for place, text in markdown_of(path) for each in loose_numbers(text, place)]
     assert not loose, "\n".join(loose)
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.stem)
+def test_no_page_says_a_sentence_twice(path):
+    text = prose("\n\n".join(text for _, text in markdown_of(path)))
+    sentences = [" ".join(each.split()) for each in re.split(r"(?<=[.!?])\s+|\n\s*\n|\n(?=[-*\d])", text)]
+    twice = {each for each in sentences if len(each.split()) > 7 and sentences.count(each) > 1}
+    assert not twice, "\n".join(twice)
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.stem)
+def test_a_line_ends_where_it_ends_and_not_with_a_backslash_and_an_n(path):
+    text = re.sub(r"`[^`]*`|\$[^$]*\$", "", prose("\n\n".join(text for _, text in markdown_of(path))))
+    assert not re.findall(r".{30}\\n(?=[-*A-Z ])", text)
 
 
 def quotations() -> list[tuple[str, str, str, str]]:
