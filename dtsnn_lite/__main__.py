@@ -96,12 +96,13 @@ def league(a: argparse.Namespace) -> dict:
 
 
 def flow(a: argparse.Namespace) -> dict:
-    """Train the flow network and write weights, card and recordings; or measure what it is compared with."""
+    """Train the flow network and write weights, card and recordings; or measure what it is compared with, or what it says of N-MNIST."""
     from dtsnn_lite.proofs.recipes_flow import FLOW, make_baselines, make_flow
+    from dtsnn_lite.proofs.saccade_flow import make_saccades
 
-    if a.baselines:
-        _refuse(a, "nothing is trained for the baselines", "max_epochs")
-        return make_baselines(FLOW.test, a.out)
+    if a.baselines or a.saccades:
+        _refuse(a, "nothing is trained for the baselines, or to be asked about saccades", "max_epochs")
+        return make_saccades(a.out) if a.saccades else make_baselines(FLOW.test, a.out)
     return make_flow(FLOW.seeded(a.seed), a.out, not a.quiet, a.max_epochs)
 
 
@@ -375,7 +376,9 @@ def parser() -> argparse.ArgumentParser:
     f.add_argument("--seed", type=int, default=0)
     f.add_argument("--out", type=Path, default=Path("build/assets/flow"))
     f.add_argument("--max-epochs", type=int)
-    f.add_argument("--baselines", action="store_true", help="zero flow, contrast maximisation and, where OpenCV is there, Farneback")
+    other = f.add_mutually_exclusive_group()
+    other.add_argument("--baselines", action="store_true", help="zero flow, contrast maximisation and, where OpenCV is there, Farneback")
+    other.add_argument("--saccades", action="store_true", help="ask the shipped network about real recordings, of your own copy of N-MNIST")
     f.add_argument("--quiet", action="store_true")
     r = command(record)
     r.add_argument("name", help="a shipped network, or a .safetensors file")

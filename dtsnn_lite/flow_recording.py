@@ -98,9 +98,9 @@ class FlowRecording:
 
 def shipped_flow(name: str) -> FlowRecording:
     """A flow recording that comes with the package, for example `flow-test`."""
-    path = FLOWS / f"{name}.npz"
-    if not path.exists() or name == "baselines":
-        names = sorted({p.stem for p in FLOWS.glob("*.npz")} - {"baselines"})
+    path, others = FLOWS / f"{name}.npz", {"baselines", "saccades"}
+    if not path.exists() or name in others:
+        names = sorted({p.stem for p in FLOWS.glob("*.npz")} - others)
         raise FileNotFoundError(f"no shipped flow recording {name!r}; there are {names}")
     return FlowRecording.load(path)
 

@@ -6,6 +6,7 @@ picture of their numbers has the largest variance.
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple, dataclass, replace
 
 import numpy as np
@@ -14,6 +15,8 @@ from dtsnn_lite.events import Events
 from dtsnn_lite.scenes import grid
 
 MARGIN = 8                  # pixels around the camera's picture, into which events may be moved
+TURNED = 0.5                # radians by which the squares are turned in which events are counted
+COS, SIN = math.cos(TURNED), math.sin(TURNED)
 FIRST_STEP = (16.0, 16.0, 0.5, 0.5)      # of the search: pixels a second twice, then 1 / s twice
 
 
@@ -41,33 +44,39 @@ class Affine:
 
 
 def sharpness(events: Events, motion: Affine, jitter: np.ndarray) -> float:
-    """Variance over pixels and sides of how many events fall there when the motion is undone.
+    """Variance over squares and sides of how many events fall there when the motion is undone.
 
-    jitter  (2, E) up to half a pixel either way: without it no motion at all wins, for whose events the pixels' grid is made
+    jitter  (2, E) up to half a pixel either way: where in its pixel an event was
+    The squares are as large as pixels, but turned against them: on the pixels' own grid whatever stands still along an axis would
+    keep to its columns or rows, and look sharper than all that moves.
     """
     height, width = events.size
     x, y = motion.undone(events.x - (width - 1) / 2 + jitter[0], events.y - (height - 1) / 2 + jitter[1], events.t_s)
-    column, row = (np.floor(at + side / 2 + MARGIN).astype(int) for at, side in ((x, width), (y, height)))
-    wide, high = width + 2 * MARGIN, height + 2 * MARGIN
-    inside = (column >= 0) & (column < wide) & (row >= 0) & (row < high)
-    places = (events.on[inside] * high + row[inside]) * wide + column[inside]
-    return float(np.bincount(places, minlength=2 * high * wide).var())
+    side = math.ceil(math.hypot(height, width)) + 2 * MARGIN
+    column, row = (np.floor(at + side / 2).astype(int) for at in (COS * x - SIN * y, SIN * x + COS * y))
+    inside = (column >= 0) & (column < side) & (row >= 0) & (row < side)
+    places = (events.on[inside] * side + row[inside]) * side + column[inside]
+    return float(np.bincount(places, minlength=2 * side * side).var())
 
 
-def sharpest(events: Events, fastest: float = 64.0, turning: bool = True, seed: int = 0) -> Affine:
+def sharpest(*streams: Events, fastest: float = 64.0, turning: bool = True, seed: int = 0) -> Affine:
     """The motion of the sharpest picture: every speed on a grid up to `fastest` pixels a second a side, then ever smaller steps.
 
+    streams  of one motion, each a picture of its own: recordings of many things by a camera that moves alike, or a single one
     turning  whether spin and zoom are looked for too, once the speed is roughly known
     """
-    jitter = np.random.default_rng(seed).uniform(-0.5, 0.5, (2, len(events)))
-    step = np.array(FIRST_STEP)
+    dice, step = np.random.default_rng(seed), np.array(FIRST_STEP)
+    jittered = [(events, dice.uniform(-0.5, 0.5, (2, len(events)))) for events in streams]
+
+    def total(motion: Affine) -> float:
+        return sum(sharpness(events, motion, jitter) for events, jitter in jittered)
+
     speeds = np.arange(-fastest, fastest + step[0] / 2, step[0])
-    best = max((Affine(float(right), float(down)) for right in speeds for down in speeds), key=lambda m: sharpness(events, m, jitter))
+    best = max((Affine(float(right), float(down)) for right in speeds for down in speeds), key=total)
     for _ in range(5):
         step = step / 2
         for axis in range(4 if turning else 2):
-            near = [moved(best, axis, k * step[axis]) for k in (-2, -1, 0, 1, 2)]
-            best = max(near, key=lambda m: sharpness(events, m, jitter))
+            best = max((moved(best, axis, k * step[axis]) for k in (-2, -1, 0, 1, 2)), key=total)
     return best
 
 

@@ -74,8 +74,8 @@ FLOW = (
 # Folders beside the flow, each in an order of its own. Besides the files above it there a file may import the whole flow in `proofs`,
 # and the numpy shore in the two others.
 CLASSROOM = ("typed", "seals", "questions", "checks", "variants", "exam", "desk")
-PROOFS = ("published", "fit_65nm", "papers", "nodal", "cards", "recipes", "recipes_seenn", "recipes_flow", "recipes_twin", "stages",
-          "stages_flow", "comparators", "league", "sweeps", "throughput", "facts")
+PROOFS = ("published", "fit_65nm", "papers", "nodal", "cards", "recipes", "recipes_seenn", "recipes_flow", "recipes_twin",
+          "saccade_flow", "stages", "stages_flow", "comparators", "league", "sweeps", "throughput", "facts")
 WIDGETS = ("quantities", "explorer", "folded", "on_arrays", "named_prices", "exit_explorer", "policy_explorer", "crossbar_explorer",
            "design_explorer", "array_explorer", "lif_explorer", "live_explorer", "hardware_explorer", "stream_explorer", "flow_explorer",
            "event_explorer", "comparator_explorer", "pipeline_explorer")

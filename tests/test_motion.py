@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dtsnn_lite.camera import EventCamera
-from dtsnn_lite.events import Events
+from dtsnn_lite.events import Events, in_order
 from dtsnn_lite.motion import Affine, moved, sharpest, sharpness
 from dtsnn_lite.scenes import grid, waves
 
@@ -34,12 +34,41 @@ def test_a_growth_of_one_a_second_takes_a_point_e_times_as_far_from_the_middle()
 
 
 def test_events_that_fall_together_are_sharper_than_events_apart():
-    """An edge at 100 pixels a second: five events in five columns, or all of them in one."""
-    seen = Events(np.arange(5) / 100, np.arange(5) + 2, np.full(5, 3), np.ones(5, bool), size=(8, 8))
+    """An edge at 200 pixels a second: five events in five squares, or all of them in one."""
+    seen = Events(np.arange(5) / 100, 2 * np.arange(5) + 1, np.full(5, 3), np.ones(5, bool), size=(8, 10))
     none = np.zeros((2, 5))
-    pixels = 2 * 24 * 24                                                                 # with a margin of 8, and two sides
-    assert sharpness(seen, Affine(), none) == pytest.approx(5 / pixels - (5 / pixels) ** 2)
-    assert sharpness(seen, Affine(right=100.0), none) == pytest.approx(25 / pixels - (5 / pixels) ** 2)
+    squares = 2 * (13 + 16) ** 2                                     # the diagonal in whole pixels, a margin of 8, and two sides
+    assert sharpness(seen, Affine(), none) == pytest.approx(5 / squares - (5 / squares) ** 2)
+    assert sharpness(seen, Affine(right=200.0), none) == pytest.approx(25 / squares - (5 / squares) ** 2)
+
+
+def dots(seed: int, right: float, down: float, size: int = 40, seconds: float = 0.05) -> Events:
+    """Dots that move alike, each with an event where it comes into the next row of pixels."""
+    dice = np.random.default_rng(seed)
+    x, y = dice.uniform(3, 36, 150)[:, None], dice.uniform(3, 30, 150)[:, None]
+    rows = np.floor(y) + np.arange(1, 12)
+    t_s = (rows - y) / down
+    columns, seen = np.floor(x + right * t_s), t_s < seconds
+    return in_order(t_s[seen], columns[seen].astype(int), rows[seen].astype(int), np.ones(seen.sum(), bool), (size, size))
+
+
+def test_the_grid_of_the_pixels_draws_no_motion_towards_standing_still():
+    """Dots that fall fast and drift slowly: their drift is sharper than none, though the pixels' columns would keep what does not drift."""
+    sharper = []
+    for seed in range(12):
+        seen = dots(seed, right=16.0, down=100.0)
+        jitter = np.random.default_rng(0).uniform(-0.5, 0.5, (2, len(seen)))
+        sharper.append(sharpness(seen, Affine(16.0, 100.0), jitter) - sharpness(seen, Affine(0.0, 100.0), jitter))
+    assert np.mean(sharper) > 0, sharper
+
+
+def test_recordings_of_one_motion_are_sharpened_together_but_in_pictures_of_their_own():
+    streams = [dots(seed, right=16.0, down=100.0) for seed in range(6)]
+    found = sharpest(*streams, fastest=128.0, turning=False)
+    assert np.hypot(found.right - 16, found.down - 100) < 0.15 * np.hypot(16, 100)
+    laid_over = in_order(*(np.concatenate([getattr(one, name) for one in streams]) for name in ("t_s", "x", "y", "on")), (40, 40))
+    assert found != sharpest(laid_over, fastest=128.0, turning=False)
+    assert sharpest(streams[0], turning=False) == sharpest(*streams[:1], turning=False)
 
 
 def test_the_sharpest_motion_is_near_the_true_one():
