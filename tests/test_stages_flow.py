@@ -47,13 +47,13 @@ def test_one_command_makes_the_stages_goes_on_and_ships(tiny, tmp_path, capsys):
     command = ["stages", "flow", "--seed", "1", "--out", str(tmp_path / "made"), "--quiet", "--json"]
     assert main([*command, "--only", "4-bit"]) == 0 and len(tiny) == 1
     assert list(json.loads(capsys.readouterr().out)) == ["4-bit"]
-    assert main(command) == 0 and len(tiny) == 2, "4-bit stands there already, and two stages are only calibrated"
+    assert main(command) == 0 and len(tiny) == 3, "4-bit stands there already, and two stages are only calibrated"
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == list(stages.EVENT_STAGES)
+    assert list(found) == list(stages.FLOW_STAGES)
     (tmp_path / "out").mkdir()
-    assert main([*command, "--ship", str(tmp_path / "out")]) == 0 and len(tiny) == 2
+    assert main([*command, "--ship", str(tmp_path / "out")]) == 0 and len(tiny) == 3
     shipped = json.loads(capsys.readouterr().out)
-    for name in stages.EVENT_STAGES:
+    for name in stages.FLOW_STAGES:
         stem = f"flow-{name}-seed1"
         seen, card = FlowRecording.load(tmp_path / "out" / f"{stem}-test.npz"), json.loads((tmp_path / "out" / f"{stem}.json").read_text())
         assert shipped[stem] == found[name] == card["aee_px"]["test"]["spoken"] == pytest.approx(seen.error.mean(axis=1), abs=2e-3)
@@ -64,7 +64,7 @@ def test_one_command_makes_the_stages_goes_on_and_ships(tiny, tmp_path, capsys):
 
 
 def test_every_layer_lies_on_its_stages_read_out_and_a_silent_tile_reads_nothing(tiny):
-    read_by = {"4-bit": Ideal, "hp-adc": HPADC, "adc-less": SenseAmp, "naive": SenseAmp}
+    read_by = {"4-bit": Ideal, "hp-adc": HPADC, "adc-less": SenseAmp, "adc-less-long": SenseAmp, "naive": SenseAmp}
     for name, stage in LADDERS["flow"].stages.items():
         net, _ = run_flow_stage(replace(stage, training=None), stages_flow.shipped_flow_net(), TINY, 0)
         layers = crossbars(net)

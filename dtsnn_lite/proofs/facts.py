@@ -463,7 +463,7 @@ def _flow_seeds() -> Iterator[Fact]:
 def _flow_on_chip() -> Iterator[Fact]:
     """What the stages of flow are off, mean of the seeds that ship, beside the network from which they start."""
     test, full = "tests/test_stages_flow.py::test_the_facts_of_flow_are_counted_clip_by_clip", every_flow_seed("flow")[0]
-    for stage in ("4-bit", "hp-adc", "adc-less", "naive"):
+    for stage in ("4-bit", "hp-adc", "adc-less", "adc-less-long", "naive"):
         seeds, name = every_flow_seed(f"flow-{stage}"), f"flow.{stage.replace('-', '_')}"
         how = f"{full.timesteps} bins, seeds {', '.join(str(one.about['seed']) for one in seeds)}, test clips"
         aee = float(np.mean([one.error[-1].mean() for one in seeds]))
