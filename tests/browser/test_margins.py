@@ -121,13 +121,15 @@ def test_the_contents_of_a_page_fold_before_they_lie_on_a_note(window, book, nam
                 assert window.evaluate(IS_SEEN, place), (place, share)
 
 
-def test_contents_that_are_folded_open_for_the_keyboard(window, book):
+def test_contents_that_are_folded_open_for_the_keyboard_and_the_reader_keeps_the_place(window, book):
     show(window, book, "book/why_timesteps", 1280)
     window.evaluate(SCROLL, [0, 0.3])
     until(window, IS_FOLDED)
+    place = window.evaluate("scrollY")
     link = window.locator(".page-toc a").nth(3)
     link.focus()
     until(window, f"!({IS_FOLDED})")
+    assert window.evaluate("scrollY") == place
     assert link.evaluate("it => getComputedStyle(it.closest('nav')).opacity") == "1"
     assert link.evaluate("""it => { const { left, top } = it.getBoundingClientRect();
         return it.contains(document.elementFromPoint(left + 3, top + 3)); }""")
@@ -176,4 +178,4 @@ def test_a_note_is_said_by_the_speaker_and_on_no_slide(window, book):
     window.goto((book / "book/seenn2.html").as_uri() + "?slides")
     until(window, "document.querySelector('.deck .slide')")
     assert window.locator(".deck aside.margin").count() == 0
-    assert any("The letter is the paper's" in (notes.text_content() or "") for notes in window.locator(".deck .slide-notes").all())
+    assert any("the leak of a neuron" in (notes.text_content() or "") for notes in window.locator(".deck .slide-notes").all())
