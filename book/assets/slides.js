@@ -84,6 +84,8 @@
         const entries = block.querySelectorAll(":scope > li, :scope > ul > li, :scope > ol > li");
         for (const entry of entries) say(firstSentence(entry.querySelector(":scope > p") ?? entry));
         slide.notes.push(withoutNames(block.cloneNode(true)));
+      } else if (block.matches("aside.margin")) {
+        slide.notes.push(...[...block.children].map((words) => withoutNames(words.cloneNode(true)))); // said, not shown
       } else if (isShown(block)) {
         if (slide.shown) begin();
         slide.shown = picture(block);

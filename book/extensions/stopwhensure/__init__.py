@@ -13,6 +13,7 @@ printed_tables  what cells print in columns, as tables
 tables        heads with a scope, and room for words on a narrow page
 drawings      the notebooks' drawings as SVG in the page, in its colours
 pictures      those that stay pictures, with a palette
+margins       notes and small figures beside the text
 docstrings    the package's docstrings, made fit for a page
 search        the text of every section, for a search that works from a folder
 reference     its public names, with signatures, read from the source
@@ -29,14 +30,14 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from . import (
-    bundles, drawings, execution, freshness, icons, live_widgets, mentions, offline, pages, pictures, plain_code,
+    bundles, drawings, execution, freshness, icons, live_widgets, margins, mentions, offline, pages, pictures, plain_code,
     printed_tables, reference, search, slides, tables, tested, typeset,
 )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """The extension's entry point."""
-    for part in (freshness, execution, live_widgets, offline, icons, printed_tables, plain_code, tables, drawings, pictures, pages, slides,
-                 reference, mentions, tested, typeset, search, bundles):
+    for part in (freshness, execution, live_widgets, offline, icons, printed_tables, plain_code, tables, drawings, pictures, margins, pages,
+                 slides, reference, mentions, tested, typeset, search, bundles):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
