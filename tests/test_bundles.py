@@ -87,6 +87,18 @@ def test_a_page_that_was_left_as_it_is_gets_what_its_parts_are_now(static):
     assert again != made and "color: red" in asked(again, static, "css") and "later()" in asked(again, static, "js")
 
 
+def test_pages_share_a_bundle_of_sheets_where_their_order_allows_it(static):
+    (static / "more.css").write_text(".d {}")
+    more = PAGE.replace("<script defer", '<link rel="stylesheet" href="../_static/more.css" />\n<script defer', 1)
+    whole = bundles.for_all(map(bundles.sheets_of, (PAGE, more)))
+    assert whole == ["styles/theme.css", "own.css", "more.css"]
+    made = [bundles.bundled(page, static, whole) for page in (PAGE, more)]
+    assert asked(made[0], static, "css") == asked(made[1], static, "css") and ".d {}" in asked(made[0], static, "css")
+    assert [bundles.bundled(page, static, whole) for page in made] == made
+    alone = bundles.bundled(PAGE, static, ["own.css", "styles/theme.css"])
+    assert asked(alone, static, "css") == asked(bundles.bundled(PAGE, static), static, "css")
+
+
 def test_a_page_without_sheets_or_scripts_stays_as_it_is(static):
     page = "<html><head><title>t</title></head><body></body></html>"
     assert bundles.bundled(page, static) == page

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from fontTools.ttLib import TTFont
 from playwright.sync_api import Page
+from stopwhensure.plain_code import PLAIN
 from teaching.numbers import sources, who
 
 from tests.browser.waits import until
@@ -330,7 +331,57 @@ def test_what_narrows_a_table_down_has_its_place_before_its_script_runs(browser,
     page.close()
 
 
+# --- what a page asks for ------------------------------------------------------------------
+
+
+def test_a_page_asks_for_one_sheet_and_no_script_before_its_text(browser, book):
+    asked = {}
+    for name in ("book/dtsnn", "labs/README", "search"):
+        page = browser.new_page()
+        page.goto((book / f"{name}.html").as_uri())
+        asked[name] = page.evaluate("[...document.querySelectorAll('link[rel=stylesheet]')].map((it) => it.href)")
+        assert page.evaluate("document.querySelectorAll('head script[src]:not([defer])').length") == 0
+        assert page.evaluate("getComputedStyle(document.querySelector('.bd-main')).display") == "flex"
+        page.close()
+    assert all(len(each) == 1 for each in asked.values()) and len({each[0] for each in asked.values()}) == 1
+
+
+def test_code_without_an_element_has_the_colour_of_what_would_have_had_one(browser, book):
+    page = browser.new_page()
+    page.goto((book / "book/dtsnn.html").as_uri())
+    for theme in ("light", "dark"):
+        page.evaluate("(it) => { document.documentElement.dataset.theme = it; }", theme)
+        colours = page.evaluate("""(names) => {
+          const code = document.querySelector("article .highlight pre");
+          return names.map((name) => {
+            const token = Object.assign(document.createElement("span"), { className: name, textContent: "x" });
+            code.append(token);
+            const { color, fontStyle, fontWeight } = getComputedStyle(token);
+            return [color, fontStyle, fontWeight].join();
+          }).concat([[getComputedStyle(code).color, getComputedStyle(code).fontStyle, getComputedStyle(code).fontWeight].join()]);
+        }""", [*PLAIN])
+        assert len(set(colours)) == 1, dict(zip([*PLAIN, "code"], colours, strict=True))
+    assert page.locator("article .highlight pre .k, article .highlight pre .kn").count() > 0
+    page.close()
+
+
 # --- links to an explorer ------------------------------------------------------------------
+
+
+def test_a_links_explorer_is_in_view_before_any_script_file_has_come(browser, book):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.route("**/*.js*", lambda route: route.abort())
+    page.add_init_script("Object.defineProperty(URL, 'createObjectURL', { value: () => { throw new Error('no module comes'); } });")
+    page.goto((book / "book/dtsnn.html").as_uri() + "#exit?v=1&theta=0.2")
+    seen = page.evaluate("""() => {
+      const box = [...document.querySelectorAll(".afm")].find((it) => it.querySelector('[aria-label="Exit explorer"]'));
+      const { top, bottom } = (box.querySelector(".board, .watching, .panel") ?? box).getBoundingClientRect();
+      return [box.dataset.view, top, bottom, innerHeight, scrollY];
+    }""")
+    assert seen[0] == "failed" and seen[1] >= 0 and seen[2] <= seen[3] + 1 and seen[4] > 500, seen
+    context.close()
+
 
 
 def test_a_link_of_another_edition_says_so_and_the_way_back_restores_the_page(browser, book):

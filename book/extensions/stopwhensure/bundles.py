@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 from posixpath import normpath, relpath
@@ -75,16 +75,30 @@ def bundle(static: Path, up: str, names: Sequence[str]) -> str:
     return tag(up, f"{file}?v={version}", escape(listed))
 
 
-def bundled(html: str, static: Path) -> str:
+def sheets_of(html: str) -> list[str]:
+    """The sheets of a page, of one that has its bundle already too."""
+    head = html.partition("</head>")[0]
+    made = next((it["names"].split() for it in MADE_OF.finditer(head) if it[0].startswith("<link")), None)
+    return made or [it["path"].removeprefix(_up(head)) for it in SHEET.finditer(head)]
+
+
+def for_all(lists: Iterable[Sequence[str]]) -> list[str]:
+    """The longest list of sheets: who has its parts only, in this order, may have all, and the next page finds them in the cache."""
+    return list(max(lists, key=len, default=()))
+
+
+def bundled(html: str, static: Path, whole: Sequence[str] = ()) -> str:
     """A page with its sheets in one bundle and its scripts in another, but for those at the end of its text, which answer first.
 
+    whole  sheets that it may have instead of its own, if those are among them in their order
     A page that has its bundles already gets them anew.
     """
+    sheets = sheets_of(html)
+    sheets = list(whole) if [name for name in whole if name in sheets] == sheets else sheets
     if MADE_OF.search(html):
-        return MADE_OF.sub(lambda it: bundle(static, _up(it[0]), it["names"].split()), html)
+        return MADE_OF.sub(lambda it: bundle(static, _up(it[0]), sheets if it[0].startswith("<link") else it["names"].split()), html)
     head, end, body = html.partition("</head>")
     up, first, deferred = _up(head), SHEET.search(head), []
-    sheets = [it["path"].removeprefix(up) for it in SHEET.finditer(head)]
     scripts: list[str] = []
 
     def take(it: re.Match[str]) -> str:
@@ -118,13 +132,13 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
         return
     out = Path(app.outdir)
     static, asked = out / "_static", set()
-    for page in out.rglob("*.html"):
-        if static not in page.parents:
-            html = page.read_text("utf8")
-            made = bundled(html, static)
-            asked.update(ASKED.findall(made))
-            if made != html:
-                page.write_text(made, "utf8")
+    pages = {page: page.read_text("utf8") for page in out.rglob("*.html") if static not in page.parents}
+    whole = for_all(sheets_of(html) for html in pages.values())
+    for page, html in pages.items():
+        made = bundled(html, static, whole)
+        asked.update(ASKED.findall(made))
+        if made != html:
+            page.write_text(made, "utf8")
     for path in (static / HOME).glob("page-*"):
         if path.name not in asked:
             path.unlink()
