@@ -14,7 +14,7 @@ from dtsnn_lite.events import Events
 from dtsnn_lite.flow import endpoint_error, flows, shipped_flow_net
 from dtsnn_lite.flow_recording import FlowRecording
 from dtsnn_lite.proofs import saccade_flow
-from dtsnn_lite.proofs.saccade_flow import (WINDOWS_S, alone, mean_arrows, saccade_clips, saccades, shared_motion, simulated_saccades,
+from dtsnn_lite.proofs.saccade_flow import (WINDOWS_S, _clips, alone, mean_arrows, saccades, shared_motion, simulated_saccades,
                                             true_motion)
 
 
@@ -53,7 +53,7 @@ def test_the_middle_of_a_jump_is_most_of_it():
 
 
 def test_a_clip_is_the_windows_events_in_equal_bins_without_the_rim(streams):
-    clips = saccade_clips(streams, WINDOWS_S[1], (2.0, -5.0))
+    clips = _clips(streams, WINDOWS_S[1], (2.0, -5.0))
     assert clips.frames.shape == (8, 5, 2, 32, 32) and (clips.flow[:, 0] == 2).all() and (clips.flow[:, 1] == -5).all()
     begin, end = WINDOWS_S[1]
     by_hand = np.zeros((5, 2, 34, 34), np.uint8)
@@ -64,10 +64,10 @@ def test_a_clip_is_the_windows_events_in_equal_bins_without_the_rim(streams):
 
 
 def test_a_mean_arrow_is_that_of_the_pixels_that_spoke(streams):
-    net, clips = shipped_flow_net(), saccade_clips(streams[:2], WINDOWS_S[0], (2.6, 5.2))
+    net, clips = shipped_flow_net(), _clips(streams[:2], WINDOWS_S[0], (2.6, 5.2))
     f = flows(net, clips.frames, 5)
     by_hand = [[f[t, n][:, clips.spoken[n]].mean(dim=1).tolist() for n in range(2)] for t in range(5)]
-    assert mean_arrows(net, clips) == pytest.approx(np.array(by_hand), abs=1e-4)
+    assert mean_arrows(net, clips.frames, clips.spoken) == pytest.approx(np.array(by_hand), abs=1e-4)
 
 
 def test_who_sees_one_recording_is_as_far_off_as_his_own_motion(streams):
@@ -86,7 +86,7 @@ def test_one_command_asks_about_a_users_recordings(home, tmp_path, monkeypatch, 
     net, asked = shipped_flow_net(), saccade_flow.first_recordings(home / "N-MNIST" / "Train", 4)
     for n, window in enumerate(WINDOWS_S):
         seen = FlowRecording.load(tmp_path / f"flow-saccade-{n + 1}-test.npz")
-        clips = saccade_clips(asked, window, tuple(made["windows"][n]["measured"]))
+        clips = _clips(asked, window, tuple(made["windows"][n]["measured"]))
         error = endpoint_error(flows(net, clips.frames, 5), clips.flow, clips.spoken)
         assert np.allclose(seen.error, error.numpy(), atol=0.01) and seen.fields.shape[1] == 0
         assert seen.zero == pytest.approx(np.hypot(*made["windows"][n]["measured"]), abs=0.01)
@@ -109,5 +109,5 @@ def test_what_ships_is_whole():
 
 
 def test_pixels_that_did_not_speak_do_not_count(streams):
-    clips = saccade_clips(streams[:2], WINDOWS_S[0], (1.0, 1.0))
+    clips = _clips(streams[:2], WINDOWS_S[0], (1.0, 1.0))
     assert torch.equal(clips.spoken, clips.frames.amax(dim=(1, 2)) > 0) and 0 < clips.spoken.float().mean() < 0.7

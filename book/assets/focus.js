@@ -15,14 +15,13 @@
 
   const WIDE = [[".cell_output:has(> .wide-drawing)", "Drawing that scrolls sideways"], ["article div.math", "Equation that scrolls sideways"]];
 
+  // All boxes are measured before any is changed: a change between two measures would lay the page out anew each time.
   function reachWide() {
-    for (const [selector, label] of WIDE) {
-      for (const box of document.querySelectorAll(selector)) {
-        const scrolls = box.scrollWidth > box.clientWidth;
-        for (const [name, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": label })) {
-          if (scrolls) box.setAttribute(name, value);
-          else box.removeAttribute(name);
-        }
+    const boxes = WIDE.flatMap(([selector, label]) => [...document.querySelectorAll(selector)].map((box) => [box, label, box.scrollWidth > box.clientWidth]));
+    for (const [box, label, scrolls] of boxes) {
+      for (const [name, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": label })) {
+        if (scrolls) box.setAttribute(name, value);
+        else if (box.hasAttribute(name)) box.removeAttribute(name);
       }
     }
   }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dtsnn_lite.data import data_home, digits
 from dtsnn_lite.event_files import nmnist_files, read_nmnist
@@ -58,7 +59,7 @@ def shared_motion(streams: Sequence[Events], window: tuple[float, float]) -> tup
     return found.right * seconds, found.down * seconds
 
 
-def saccade_clips(streams: Sequence[Events], window: tuple[float, float], motion: tuple[float, float]) -> Clips:
+def _clips(streams: Sequence[Events], window: tuple[float, float], motion: tuple[float, float]) -> Clips:
     """What the network sees of each recording in a window, FLOW_BINS bits a pixel and side, and a flow that is everywhere the same."""
     seen = np.stack([to_frames(part, FLOW_BINS, window[1] - window[0]) for part in _within(streams, window)])
     frames = torch.from_numpy(seen[..., EDGE:-EDGE, EDGE:-EDGE].copy())
@@ -66,10 +67,10 @@ def saccade_clips(streams: Sequence[Events], window: tuple[float, float], motion
     return Clips(frames, flow)
 
 
-def mean_arrows(net: FlowNet, clips: Clips) -> np.ndarray:
-    """The one motion that the network says: f_t averaged over the pixels that spoke, (T, N, 2)."""
-    f, spoken = flows(net, clips.frames, FLOW_BINS), clips.spoken[None, :, None]
-    return ((f * spoken).sum(dim=(-1, -2)) / spoken.sum(dim=(-1, -2)).clamp(min=1)).numpy()
+def mean_arrows(net: FlowNet, frames: Tensor, spoken: Tensor) -> np.ndarray:
+    """The one motion that the network says: f_t averaged over the pixels that spoke (N, H, W), (T, N, 2)."""
+    f, where = flows(net, frames, FLOW_BINS), spoken[None, :, None]
+    return ((f * where).sum(dim=(-1, -2)) / where.sum(dim=(-1, -2)).clamp(min=1)).numpy()
 
 
 def alone(streams: Sequence[Events], window: tuple[float, float], motion: tuple[float, float]) -> np.ndarray:
@@ -107,9 +108,9 @@ def ask(net: FlowNet, measured_on: Sequence[Events], asked: Sequence[Events], si
         motion = shared_motion(measured_on, window)
         windows.append(Window(*window, motion, SACCADES[n], shared_motion(simulated, window), true_motion(window)))
         about = {"network": "flow", "dataset": "N-MNIST", "seed": 0, "split": "test", "window_s": window}
-        clips = saccade_clips(asked, window, motion)
+        clips = _clips(asked, window, motion)
         record_flow(net, clips, FLOW_BINS, keep_fields=0, about=about).save(folder / f"flow-saccade-{n + 1}-test.npz")
-        said.append(mean_arrows(net, clips))
+        said.append(mean_arrows(net, clips.frames, clips.spoken))
         rival.append(alone(asked, window, motion))
     save_arrays(folder / "saccades.npz", said=np.stack(said).astype(np.float16), alone=np.stack(rival).astype(np.float16))
     made = {"command": "python -m dtsnn_lite flow --saccades", "dataset": "N-MNIST", "versions": made_with,
