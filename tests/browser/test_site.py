@@ -445,6 +445,24 @@ def test_an_equation_is_as_high_as_its_line(browser, book):
     page.close()
 
 
+def test_an_equation_in_a_sentence_stands_on_its_line(browser, book):
+    """Its drawing begins below the line by the depth that its style says, so that letters in it stand where letters around it do."""
+    page = browser.new_page()
+    page.goto((book / "book/lif.html").as_uri())
+    apart = page.locator("article p > span.math").evaluate_all("""all => all.map((it) => {
+      const line = document.createElement("span");
+      line.style.cssText = "display: inline-block; width: 0; height: 0";
+      it.prepend(line);
+      const svg = it.querySelector("svg"), depth = -parseFloat(getComputedStyle(svg).verticalAlign || 0);
+      const found = svg.getBoundingClientRect().bottom - line.getBoundingClientRect().bottom - depth;
+      line.remove();
+      return [found, depth];
+    })""")
+    assert len(apart) > 20 and max(depth for _, depth in apart) > 3
+    assert all(abs(found) < 1.5 for found, _ in apart), apart
+    page.close()
+
+
 # --- what a page says of itself elsewhere ----------------------------------------------------
 
 
