@@ -19,13 +19,13 @@ from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, best_possible, calibr
                               trade_off)
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, build, layer_shapes
-from dtsnn_lite.policy import choose_steps, experience
+from dtsnn_lite.policy import Experience, choose_steps, experience
 from dtsnn_lite.proofs import recipes_seenn
-from dtsnn_lite.proofs.recipes_seenn import (CIFAR10_ANN, CIFAR10_POLICY, DIGITS_POLICY, VGG16_POLICY, ConversionRecipe, make_ann,
-                                             make_policies, sweep_of, train_policies)
+from dtsnn_lite.proofs.recipes_seenn import (CIFAR10_ANN, CIFAR10_POLICY, DIGITS_POLICY, RESNET19_HELD_OUT, VGG16_HELD_OUT, VGG16_POLICY,
+                                             ConversionRecipe, make_ann, make_policies, sweep_of, train_policies)
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import PolicySweep, fastest_row, load_sweeps, save_sweeps, shipped_sweeps
-from dtsnn_lite.training import TrainConfig, one_epoch
+from dtsnn_lite.training import TrainConfig, dice_of, one_epoch
 
 OTHERS = {"digits-hard-seed1": 1, "digits-hard-seed2": 2}         # the same recipe from other seeds; recordings ship, weights do not
 TRAININGS = ["exact", "exact, seed 1", "exact, seed 2", "reinforce"]
@@ -95,7 +95,7 @@ def test_a_sweep_is_remade_to_the_bit():
     for _ in range(2):
         seen = list(experience(net, few, 4, epochs=2, drift=HARD))
         answers = record(net, test.images, test.labels, 4)
-        sweeps.append(sweep_of(train_policies(net, seen, (5.0, 20.0)), (5.0, 20.0), answers, test))
+        sweeps.append(sweep_of(train_policies(net.in_shape, seen, (5.0, 20.0)), (5.0, 20.0), answers, test))
     assert (sweeps[0].t_hat == sweeps[1].t_hat).all() and sweeps[0].t_hat.shape == (2, 100)
 
 
@@ -283,6 +283,44 @@ def test_policies_of_a_network_whose_weights_do_not_ship_are_made_in_the_folder_
     assert all((sweep.correct[0] == right[sweep.t_hat[0] - 1, np.arange(len(test))]).all() for sweep in sweeps.values())
 
 
+HELD_OUT = replace(RESNET19_HELD_OUT, epochs=2, folds=2, prices=(RESNET19_HELD_OUT.shipped_price, 40.0))
+
+
+@pytest.fixture
+def recorded(home, monkeypatch) -> dict[str, Recording]:
+    """Answers of a fresh network to photographs of noise, in place of the shipped recordings."""
+    torch.manual_seed(0)
+    net, splits = build(CIFAR_SMALL).eval(), cifar10(home)
+    seen = {name: record(net, as_input(split.images), split.labels, 4)
+            for name, split in {"calibration": splits.calibration, "test": splits.test}.items()}
+    monkeypatch.setattr(recipes_seenn, "shipped", lambda name: seen[name.removeprefix("cifar10-resnet19-")])
+    return seen
+
+
+def test_policies_that_learn_from_recordings_are_judged_by_images_that_they_have_not_seen(home, tmp_path, recorded):
+    recipe, images = replace(HELD_OUT, data=lambda: cifar10(home)), cifar10(home).calibration.images
+    card = make_policies(tmp_path, progress=False, recipe=recipe)
+    assert card["command"] == "python -m dtsnn_lite train cifar10-resnet19-held-out-policy --seed 0"
+    held_out, test = (load_sweeps(tmp_path / f"policies/cifar10-resnet19-held-out-{name}.npz") for name in ("calibration", "test"))
+    assert set(held_out) == set(test) == {"exact", "reweighted"}
+    even = np.arange(len(images)) % 2 == 0
+    for there, here in ((even, ~even), (~even, even)):
+        right = torch.from_numpy(recorded["calibration"].correct[:, here])
+        told = [Experience(recipe.augment(as_input(images[here]), dice_of(0, epoch)), right) for epoch in range(2)]
+        learned = train_policies((3, 32, 32), told, recipe.prices, channels=recipe.channels)
+        assert all((held_out["exact"].t_hat[k, there] == choose_steps(policy, images[there], 4)).all() for k, policy in enumerate(learned))
+    policy = load_policy(tmp_path / "policies/cifar10-resnet19-held-out.safetensors")
+    assert (test["exact"].t_hat[0] == choose_steps(policy, cifar10(home).test.images, 4)).all()
+    assert (test["exact"].correct == recorded["test"].correct[test["exact"].t_hat - 1, np.arange(len(cifar10(home).test))]).all()
+
+
+def test_recordings_of_other_images_teach_no_policy(home, tmp_path, recorded):
+    recorded["test"] = replace(recorded["test"], labels=np.roll(recorded["test"].labels, 1))
+    with pytest.raises(ValueError, match="the recordings of cifar10-resnet19 are of other images than these, or in another order"):
+        make_policies(tmp_path, progress=False, recipe=replace(HELD_OUT, data=lambda: cifar10(home)))
+    assert recipes_seenn.MAKERS[VGG16_HELD_OUT.command].keywords["recipe"] is VGG16_HELD_OUT
+
+
 def test_the_policies_of_cifar10_look_at_photographs(home, tmp_path, monkeypatch):
     net = build(CIFAR_SMALL).eval()
     monkeypatch.setattr(recipes_seenn, "load_net", lambda path: net)
@@ -294,5 +332,5 @@ def test_the_policies_of_cifar10_look_at_photographs(home, tmp_path, monkeypatch
     assert card["dataset"] == "CIFAR-10 (noise)"
     assert card["command"] == "python -m dtsnn_lite train cifar10-policy --seed 0"
     told = 2 * list(experience(net, cifar10(home).train, 4, 1, CIFAR10_POLICY.augment))
-    (alone,) = train_policies(net, told, (CIFAR10_POLICY.shipped_price,), channels=CIFAR10_POLICY.channels)
+    (alone,) = train_policies(net.in_shape, told, (CIFAR10_POLICY.shipped_price,), channels=CIFAR10_POLICY.channels)
     assert all(torch.equal(a, b) for a, b in zip(alone.state_dict().values(), policy.state_dict().values(), strict=True))
