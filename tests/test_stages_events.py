@@ -14,11 +14,11 @@ from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import HPADC, Ideal, SenseAmp, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.circuits import layer_times_ns
 from dtsnn_lite.crossbar_layers import crossbars
-from dtsnn_lite.data import Split, Splits, as_input
+from dtsnn_lite.data import Split, Splits, as_input, cifar10
 from dtsnn_lite.encoding import direct, events
 from dtsnn_lite.event_sets import gesture_split
 from dtsnn_lite.inference import record
-from dtsnn_lite.models import ConvConfig, layer_shapes
+from dtsnn_lite.models import CIFAR_SMALL, ConvConfig, layer_shapes
 from dtsnn_lite.proofs import stages
 from dtsnn_lite.proofs.facts import fact
 from dtsnn_lite.proofs.recipes import RECIPES, Recipe
@@ -100,6 +100,29 @@ def test_every_layer_of_the_events_stages_lies_on_one_kind_of_read_out(tiny, tmp
     assert torch.equal(silent, torch.zeros_like(silent)), "a tile without a spike reads 0"
 
 
+def test_the_stages_of_photographs_are_made_of_a_readers_own_copy_and_ship(home, tmp_path, monkeypatch, capsys):
+    short, ladder = TrainConfig(phases=((1, 1), (2, 1)), batch=60, lr=0.05), stages.LADDERS["cifar10-small"]
+    monkeypatch.setenv("DTSNN_DATA", str(home))
+    monkeypatch.setitem(RECIPES, "cifar10-small", replace(RECIPES["cifar10-small"], net=replace(CIFAR_SMALL, stages=((4,), (6,)))))
+    small = {name: replace(stage, training=stage.training and short) for name, stage in ladder.stages.items()}
+    monkeypatch.setitem(stages.LADDERS, "cifar10-small", replace(ladder, stages=small))
+    torch.manual_seed(0)
+    whole = stages.build(ladder.recipe.net).eval()
+    monkeypatch.setattr(stages, "load_shipped", lambda name: whole)
+    (tmp_path / "out").mkdir()
+    command = ["stages", "cifar10-small", "--out", str(tmp_path / "made"), "--ship", str(tmp_path / "out"), "--quiet", "--json"]
+    assert main(command) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {f"cifar10-small-{name}-seed0" for name in stages.PHOTO_STAGES}
+    for name in ladder.whole:
+        net, test = load_net(tmp_path / "out" / f"cifar10-small-{name}.safetensors"), cifar10(home).test
+        seen = Recording.load(tmp_path / "out" / f"cifar10-small-{name}-test.npz")
+        again = record(net, as_input(test.images), test.labels, 4)
+        assert np.allclose(again.f, seen.f, atol=2e-3) and np.array_equal(again.densities, seen.densities)
+    one_bit = crossbars(load_net(tmp_path / "out" / "cifar10-small-adc-less.safetensors"))
+    assert [type(layer.chip.readout) for layer in one_bit] == [HPADC, *[SenseAmp] * (len(one_bit) - 1)]
+    assert all(layer.chip.readout.reference == 0.5 for layer in one_bit[1:]) and not any(layer.chip.gated for layer in one_bit)
+
+
 def test_scales_are_fitted_on_what_the_coding_makes_of_the_items():
     part = lines_that_move().train
     net = stages.build(ConvConfig((2, 8, 8), ((4,), (6,)), classes=2)).eval()
@@ -110,7 +133,7 @@ def test_scales_are_fitted_on_what_the_coding_makes_of_the_items():
 
 
 @pytest.mark.parametrize("words, said", [
-    (("stages", "cifar10-small"), "there are no stages of 'cifar10-small'; there are those of ['digits', 'flow', 'gestures']"),
+    (("stages", "nmnist"), "there are no stages of 'nmnist'; there are those of ['cifar10-small', 'digits', 'flow', 'gestures']"),
     (("stages", "gestures", "--only", "adc-les"), "gestures has no stage 'adc-les' to make; there are ['4-bit', 'hp-adc'")])
 def test_a_ladder_or_a_stage_that_is_not_there_is_refused_by_name(words, said, tmp_path, capsys):
     assert main([*words, "--out", str(tmp_path / "made")]) == 2

@@ -23,7 +23,7 @@ from dtsnn_lite.guards import check_whole
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import SpikingNet, build, layer_shapes
 from dtsnn_lite.proofs.cards import accuracies, card, device_of, four_places, keep_recordings, rounded, versions
-from dtsnn_lite.proofs.recipes import RECIPES, Recipe, make
+from dtsnn_lite.proofs.recipes import CROP_AND_FLIP, RECIPES, Recipe, make
 from dtsnn_lite.recording import Recording
 from dtsnn_lite.scenes import FLOW_BINS
 from dtsnn_lite.training import Augment, TrainConfig, fit
@@ -49,6 +49,10 @@ class Stage:
 
 def schedule(lr: float, *phases: tuple[int, int], batch: int = 64) -> TrainConfig:
     return TrainConfig(phases=phases, batch=batch, lr=lr, warmup=0.5, augment=Augment(shift=2, flip=False))
+
+
+def photographs(lr: float, *phases: tuple[int, int]) -> TrainConfig:
+    return replace(schedule(lr, *phases), augment=CROP_AND_FLIP)
 
 
 ONE_BIT_TRAINING, NOISE_TRAINING = schedule(0.1, (1, 8), (4, 12)), schedule(0.05, (1, 2), (4, 1))
@@ -78,6 +82,16 @@ FLOW_STAGES = {name: replace(stage, chip=replace(stage.chip, timesteps=FLOW_BINS
                for name, stage in EVENT_STAGES.items()}
 # One bit a column for as many clips as full precision had: 16 times a quarter of its clips, an hour of a core.
 FLOW_STAGES["adc-less-long"] = replace(FLOW_STAGES["adc-less"], training=replace(FLOW_TRAININGS["adc-less"], phases=((FLOW_BINS, 16),)))
+
+# Photographs: every tile is read, as on the papers' chip, but against half a cell. An epoch at T = 1 takes a GPU half a minute and a
+# core half an hour, so nothing of it ships yet.
+PHOTO_CHIP = replace(COMPARATOR, gated=False)
+PHOTO_STAGES = {
+    "4-bit": Stage(FOUR_BITS, "full", photographs(0.02, (4, 2))),
+    "hp-adc": Stage(HP_ADC, "4-bit"),
+    "adc-less": Stage(PHOTO_CHIP, "4-bit", photographs(0.1, (1, 6), (4, 6))),
+    "naive": Stage(PHOTO_CHIP, "4-bit"),
+}
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,7 @@ def _longer(training: TrainConfig, times: int) -> TrainConfig:
 SHIPPED = ("4-bit", "hp-adc", "adc-less")
 LADDERS = {"digits": Ladder("digits", STAGES, SHIPPED),
            "gestures": Ladder("gestures", EVENT_STAGES, ("adc-less",), shared=True, halved=True),
+           "cifar10-small": Ladder("cifar10-small", PHOTO_STAGES, ("hp-adc", "adc-less"), shared=True, halved=True),
            "flow": Ladder("flow", FLOW_STAGES, (), shared=True)}
 
 
