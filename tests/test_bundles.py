@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "extensions"))
 
-from stopwhensure import bundles, plain_code  # noqa: E402
+import pydata_sphinx_theme  # noqa: E402
+from stopwhensure import bundles, offline, plain_code  # noqa: E402
+from stopwhensure.used_rules import words_of  # noqa: E402
 
 PAGE = """<html><head>
 <link href="../_static/styles/theme.css?digest=1" rel="stylesheet" />
@@ -108,3 +110,21 @@ def test_code_keeps_its_text_and_the_elements_that_colour_it():
     code = '<pre><span class="kn">import</span><span class="w"> </span><span class="nn">numpy</span><span class="p">(</span>&lt;</pre>'
     outside = '<span class="n">n</span>'
     assert plain_code.plain(code + outside) == f'<pre><span class="kn">import</span> numpy(&lt;</pre>{outside}'
+
+
+def test_a_sheet_is_of_rules_that_the_book_can_use(static):
+    made = bundles.bundled(PAGE, static, words=words_of(["a c"]))
+    css = asked(made, static, "css")
+    assert ".a{" in css and ".c{" in css and ".b{" not in css and ".b {" not in css
+    assert bundles.bundled(made, static, words=words_of(["a c"])) == made
+    assert ".b{" in asked(bundles.bundled(made, static, words=words_of(["a b"])), static, "css")
+
+
+def test_the_theme_does_not_measure_every_box_of_a_page_after_each_change():
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/scripts/pydata-sphinx-theme.js"
+    script = theme.read_text("utf8")
+    assert ".scrollWidth" in script
+    made = offline.without_measures(script)
+    assert ".scrollWidth" not in made and 300 < len(script) - len(made) < 600 and offline.without_measures(made) == made
+    with pytest.raises(ValueError, match="the theme looks for boxes that scroll in another way"):
+        offline.without_measures("boxes.filter((it) => it.scrollWidth > it.clientWidth)")

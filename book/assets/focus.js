@@ -1,6 +1,6 @@
 /*
  * Focus that is never lost: the theme takes it from its own buttons, and forgets who opened a panel.
- * And focus where one is needed: a drawing or an equation that is wider than a phone scrolls in its box, by keyboard too.
+ * And focus where one is needed: what is wider than a phone, a drawing, an equation, code, scrolls in its box, by keyboard too.
  */
 (() => {
   "use strict";
@@ -13,17 +13,63 @@
     if (isLost() && opener?.isConnected) opener.focus({ preventScroll: true });
   }
 
-  const WIDE = [[".cell_output:has(> .wide-drawing)", "Drawing that scrolls sideways"], ["article div.math", "Equation that scrolls sideways"]];
+  // Boxes that scroll where what is in them is wider or higher, and what they are then called; code and tables say themselves what they are.
+  const BOXES = [
+    [".cell_output:has(> .wide-drawing)", "Drawing that scrolls sideways"],
+    ["article div.math", "Equation that scrolls sideways"],
+    ["pre, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container", ""],
+  ];
+  const AT_ONCE = 8; // boxes: so many are measured before any of them is changed, since each change has the page laid out anew
+  const waiting = new Map(); // box -> its name
+  const whenIdle = globalThis.requestIdleCallback ? (work) => requestIdleCallback(work, { timeout: 1000 }) : (work) => setTimeout(work, 50);
 
-  // All boxes are measured before any is changed: a change between two measures would lay the page out anew each time.
-  function reachWide() {
-    const boxes = WIDE.flatMap(([selector, label]) => [...document.querySelectorAll(selector)].map((box) => [box, label, box.scrollWidth > box.clientWidth]));
-    for (const [box, label, scrolls] of boxes) {
-      for (const [name, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": label })) {
-        if (scrolls) box.setAttribute(name, value);
-        else if (box.hasAttribute(name)) box.removeAttribute(name);
+  function scrolls(box) {
+    return box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+  }
+
+  function reach(box, name, isScrolling) {
+    if (isScrolling === ("reached" in box.dataset)) return;
+    box.toggleAttribute("data-reached", isScrolling);
+    for (const [attribute, value] of Object.entries({ tabindex: "0", ...(name && { role: "group", "aria-label": name }) })) {
+      if (isScrolling) box.setAttribute(attribute, value);
+      else box.removeAttribute(attribute);
+    }
+  }
+
+  // What is far from the window is not laid out yet (book.css): a long page is measured while nothing else is to be done. What is in
+  // a box that waits is laid out for being measured, but the box itself would say what it is without its contents.
+  function measureSome() {
+    const some = [...waiting].slice(0, AT_ONCE);
+    for (const [box] of some) {
+      waiting.delete(box);
+      box.style.contentVisibility = "visible";
+    }
+    const found = some.map(([box, name]) => [box, name, box.isConnected && scrolls(box)]);
+    for (const [box, name, isScrolling] of found) {
+      box.style.removeProperty("content-visibility");
+      if (!box.getAttribute("style")) box.removeAttribute("style");
+      reach(box, name, isScrolling);
+    }
+    if (waiting.size) whenIdle(measureSome);
+    else document.documentElement.dataset.measured = "";
+  }
+
+  function measureIn(places) {
+    const wasIdle = !waiting.size;
+    for (const place of places) {
+      for (const [selector, name] of BOXES) {
+        if (place.matches(selector)) waiting.set(place, name);
+        for (const box of place.querySelectorAll(selector)) waiting.set(box, name);
       }
     }
+    for (const box of waiting.keys()) if (box.hasAttribute("tabindex") && !("reached" in box.dataset)) waiting.delete(box); // it scrolls always
+    if (wasIdle) whenIdle(measureSome);
+  }
+
+  // Outputs that came later; explorers look after their own.
+  function measureNew(changes) {
+    const places = changes.flatMap((change) => (change.target.closest(".afm") ? [] : [...change.addedNodes]));
+    measureIn(places.filter((it) => it instanceof Element));
   }
 
   addEventListener("click", (event) => {
@@ -34,7 +80,8 @@
   }, true);
   addEventListener("DOMContentLoaded", () => {
     for (const panel of document.querySelectorAll("dialog")) panel.addEventListener("close", () => setTimeout(giveBack));
-    reachWide();
+    measureIn([document.body]);
+    new MutationObserver(measureNew).observe(document.body, { subtree: true, childList: true });
   });
-  addEventListener("resize", reachWide);
+  addEventListener("resize", () => measureIn([document.body]));
 })();

@@ -42,13 +42,20 @@
     return copy.textContent.replace(/\s+/g, " ").trim();
   }
 
-  function textOf(form) {
-    const parts = all(form, "fieldset > p:not(.question-verdict), fieldset > :is(ol, ul):not(.question-options), fieldset > .math");
-    return parts.map(wordsIn).join(" ");
+  // Made when they are asked for: a page has many questions, and its reader has not answered one yet.
+  function once(make) {
+    const made = new Map();
+    return (place) => {
+      if (!made.has(place)) made.set(place, make(place));
+      return made.get(place);
+    };
   }
 
-  const texts = new Map(all(document, "form.question").map((form) => [form, textOf(form)]));
-  const words = new Map(all(document, ".question-options > li").map((item) => [item, wordsIn(item.querySelector(".question-words"))]));
+  const textOf = once((form) => {
+    const parts = all(form, "fieldset > p:not(.question-verdict), fieldset > :is(ol, ul):not(.question-options), fieldset > .math");
+    return parts.map(wordsIn).join(" ");
+  });
+  const wordsOf = once((item) => wordsIn(item.querySelector(".question-words")));
   const fieldsOf = (form) => all(form, ".question-controls > label").map((label) => label.firstChild.textContent.trim());
 
   // What is shown and saved: words, not letters.
@@ -57,7 +64,7 @@
       const names = fieldsOf(form);
       return raw.length > 1 ? raw.map((part, i) => `${names[i]}: ${part}`).join("; ") : raw[0];
     }
-    return raw.map((letter) => words.get(optionsIn(form).find((item) => item.dataset.letter === letter))).join(kind === "order" ? " > " : "; ");
+    return raw.map((letter) => wordsOf(optionsIn(form).find((item) => item.dataset.letter === letter))).join(kind === "order" ? " > " : "; ");
   }
 
   function say(form, mood, text) {
@@ -79,7 +86,7 @@
     const said = verdict.reply || (!verdict.right && hint && !hint.open ? "There is a hint below." : "");
     const given = inWords(form, question.kind, raw);
     const before = Answers.get(question.salt);
-    Answers.keep(question.salt, { role: "check", question: texts.get(form), given, raw, right: verdict.right, said });
+    Answers.keep(question.salt, { role: "check", question: textOf(form), given, raw, right: verdict.right, said });
     const keeps = before?.right && !verdict.right ? ` (Your right answer, ${before.given}, is kept.)` : "";
     say(form, verdict.right ? "right" : "wrong", verdictOf(verdict.right, said) + keeps);
   }
@@ -96,12 +103,12 @@
   function move(form, button) {
     const item = button.closest("li"), step = Number(button.dataset.move);
     const other = step < 0 ? item.previousElementSibling : item.nextElementSibling;
-    if (!other) return say(form, "", `${words.get(item)} is ${step < 0 ? "first" : "last"} already.`);
+    if (!other) return say(form, "", `${wordsOf(item)} is ${step < 0 ? "first" : "last"} already.`);
     if (step < 0) other.before(item);
     else other.after(item);
     button.focus(); // moving an element takes the focus from it
     const place = [...item.parentElement.children].indexOf(item) + 1;
-    say(form, "", `${words.get(item)}: now number ${place} of ${item.parentElement.children.length}.`);
+    say(form, "", `${wordsOf(item)}: now number ${place} of ${item.parentElement.children.length}.`);
   }
 
   // --- predictions -----------------------------------------------------------------------------
@@ -146,7 +153,7 @@
   function lock(form, question, raw) {
     const given = raw.length ? inWords(form, question.kind, raw) : "";
     const result = question.results?.length ? inWords(form, question.kind, question.results) : undefined;
-    const done = Answers.keep(question.salt, { role: "predict", question: texts.get(form), given, raw, right: null, result });
+    const done = Answers.keep(question.salt, { role: "predict", question: textOf(form), given, raw, right: null, result });
     show(form, question);
     const reveal = revealOf(form);
     if (reveal) reveal.open = true;

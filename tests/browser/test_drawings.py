@@ -12,7 +12,7 @@ import yaml
 from playwright.sync_api import Browser, Page
 
 from dtsnn_lite.figures import FAINT
-from tests.browser.waits import until
+from tests.browser.waits import MEASURED, laid_out, until
 from tools.build_book import toc_entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,7 @@ PAINT = f"""() => {{
 
 @pytest.fixture(scope="module", params=WIDTHS_PX)
 def window(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": request.param, "height": 844})
+    page = laid_out(browser.new_page(viewport={"width": request.param, "height": 844}))
     yield page
     page.close()
 
@@ -156,6 +156,7 @@ def test_a_wide_drawing_keeps_its_size_on_a_phone_and_scrolls_by_keyboard(browse
     box = page.locator(".cell_output:has(> .wide-drawing)").first
     assert box.locator("svg").bounding_box()["width"] > 500
     assert box.evaluate("(it) => it.scrollWidth - it.clientWidth") > 150
+    until(page, MEASURED)
     box.focus()
     page.keyboard.press("ArrowRight")
     until(page, "() => document.querySelector('.cell_output:has(> .wide-drawing)').scrollLeft > 0")

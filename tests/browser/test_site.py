@@ -13,13 +13,16 @@ from xml.etree.ElementTree import Element
 
 import html5lib
 import pytest
+import tinycss2
 import yaml
 from fontTools.ttLib import TTFont
 from playwright.sync_api import Page
+from stopwhensure.bundles import joined_sheets
 from stopwhensure.plain_code import PLAIN
+from stopwhensure.used_rules import NESTED, selectors
 from teaching.numbers import sources, who
 
-from tests.browser.waits import until
+from tests.browser.waits import MEASURED, TWO_FRAMES, laid_out, until
 from tools.build_book import toc_entries
 from tools.zip_book import NAME as ZIP_NAME
 from tools.zip_book import zip_book
@@ -292,6 +295,7 @@ PRINTED = """tables => tables.map((table) => {
 def test_what_a_cell_prints_in_columns_is_a_table_with_heads_that_scrolls_by_keyboard(browser, book):
     page = browser.new_page(viewport={"width": 360, "height": 740})
     page.goto((book / "book" / "dtsnn.html").as_uri())
+    until(page, MEASURED)
     tables = page.locator("table.printed").evaluate_all(PRINTED)
     assert len(tables) >= 8
     for table in tables:
@@ -344,6 +348,89 @@ def test_a_page_asks_for_one_sheet_and_no_script_before_its_text(browser, book):
         assert page.evaluate("getComputedStyle(document.querySelector('.bd-main')).display") == "flex"
         page.close()
     assert all(len(each) == 1 for each in asked.values()) and len({each[0] for each in asked.values()}) == 1
+
+
+MISSED = """(selectors) => selectors.filter((it) => {
+    const bare = it.replace(/:(hover|focus|active|visited|focus-visible|focus-within|checked|disabled)\\b|::[a-z-]+/g, "");
+    try { return document.querySelector(bare); } catch { return false; }
+})"""
+
+
+def selectors_of(sheet: str) -> list[str]:
+    """Every selector of a sheet, those within `@media` and the like too."""
+    rules = tinycss2.parse_stylesheet(sheet, skip_comments=True, skip_whitespace=True)
+    found = []
+    while rules:
+        rule = rules.pop()
+        if rule.type == "qualified-rule":
+            found += [tinycss2.serialize(selector).strip() for selector in selectors(rule.prelude)]
+        elif rule.type == "at-rule" and rule.content is not None and rule.lower_at_keyword in NESTED:
+            rules += tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
+    return found
+
+
+@pytest.mark.parametrize("name", ["book/intro", "book/dtsnn", "book/reproduced", "labs/README", "search"])
+def test_no_rule_that_a_page_needs_was_left_out(browser, book, name):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((book / f"{name}.html").as_uri())
+    link = page.locator("link[rel=stylesheet]")
+    kept = (book / f"{name}.html").parent.joinpath(link.get_attribute("href").partition("?")[0]).read_text("utf8")
+    whole = joined_sheets(book / "_static", link.get_attribute("data-made-of").split())
+    left_out = sorted({*selectors_of(whole)} - {*selectors_of(kept)})
+    assert len(left_out) > 1000 and len(kept) < 220_000
+    until(page, MEASURED)
+    assert page.evaluate(MISSED, left_out) == []
+    page.locator(".primary-toggle:visible").first.click()                        # its contents, in a dialog
+    assert page.evaluate(MISSED, left_out) == []
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.locator(".theme-switch-button:visible").first.hover()
+    until(page, "document.querySelector('.tooltip')")
+    assert page.evaluate(MISSED, left_out) == []
+    page.keyboard.press("Control+k")
+    assert page.evaluate(MISSED, left_out) == []
+    page.close()
+
+
+# --- what is far from the window -------------------------------------------------------------
+
+FAR = "article section section:not(:first-of-type) > .cell:not(:has(.afm))"
+
+
+def test_what_is_far_from_the_window_is_laid_out_when_it_comes_near(browser, book):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((book / "book/dtsnn.html").as_uri())
+    is_laid_out = f"(n) => document.querySelectorAll('{FAR}')[n].firstElementChild.checkVisibility({{ contentVisibilityAuto: true }})"
+    many = page.locator(FAR).count()
+    assert many > 10
+    until(page, f"(n) => !({is_laid_out})(n)", arg=many - 1)
+    until(page, MEASURED)
+    assert not page.evaluate(is_laid_out, many - 1), "to be measured is not to be laid out for good"
+    page.locator(FAR).last.evaluate("it => it.scrollIntoView()")
+    until(page, is_laid_out, arg=many - 1)
+    page.emulate_media(media="print")
+    assert page.locator(FAR).first.evaluate("it => getComputedStyle(it).contentVisibility") == "visible"
+    page.close()
+
+
+@pytest.mark.parametrize("width_px", [390, 1280])
+def test_a_link_into_a_long_page_leads_to_its_place_and_stays_there(browser, book, width_px):
+    page = browser.new_page(viewport={"width": width_px, "height": 800})
+    page.goto((book / "book/adc_less.html").as_uri() + "#one-bit-at-zero")
+    top = "document.querySelector('#one-bit-at-zero').getBoundingClientRect().top"
+    until(page, MEASURED)
+    page.evaluate(TWO_FRAMES)
+    there = page.evaluate(top)
+    assert 0 <= there < 150
+    page.mouse.move(200, 400)
+    for _ in range(6):
+        page.mouse.wheel(0, -600)
+        page.evaluate(TWO_FRAMES)
+    tops = [page.evaluate(top)]
+    page.wait_for_timeout(300)
+    tops.append(page.evaluate(top))
+    assert tops[0] > there + 2000 and abs(tops[1] - tops[0]) < 40, "what comes near above takes its height without moving what is read"
+    page.close()
 
 
 def test_code_without_an_element_has_the_colour_of_what_would_have_had_one(browser, book):
@@ -419,7 +506,7 @@ def test_a_shared_link_shows_its_explorer_before_anything_is_typeset(browser, bo
 
 
 def test_a_long_equation_shows_its_beginning_first(browser, book):
-    page = browser.new_page(viewport={"width": 360, "height": 800})
+    page = laid_out(browser.new_page(viewport={"width": 360, "height": 800}))
     page.goto((book / "book/crossbars.html").as_uri())
     found = page.locator("article div.math").evaluate_all("""boxes => boxes.map((box) =>
         [box.scrollWidth > box.clientWidth, box.querySelector("svg").getBoundingClientRect().left - box.getBoundingClientRect().left])""")

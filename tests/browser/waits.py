@@ -13,8 +13,20 @@ from playwright.sync_api import Page
 LOOK_EVERY_MS = 100
 # For page.evaluate: two frames, after which all that was changed is painted; where none is drawn for a second, the test goes on.
 TWO_FRAMES = "new Promise((next) => { requestAnimationFrame(() => requestAnimationFrame(next)); setTimeout(next, 1000); })"
+# Boxes that scroll are found while the page has nothing else to do (focus.js).
+MEASURED = "'measured' in document.documentElement.dataset"
 # What the theme's own button sets; the button itself would be focused, and show a hint half a second later.
 WEAR = "scheme => { Object.assign(document.documentElement.dataset, { mode: scheme, theme: scheme }); }"
+
+# What is far from the window is laid out when it comes near (book.css); a test may want a page as if all of it had been read.
+LAY_OUT = """addEventListener("DOMContentLoaded", () => document.head.insertAdjacentHTML("beforeend",
+  "<style>article * { content-visibility: visible !important }</style>"))"""
+
+
+def laid_out(page: Page) -> Page:
+    """The same page, all of whose text will be laid out at once."""
+    page.add_init_script(LAY_OUT)
+    return page
 
 
 def until(page: Page, truth: str, arg: Any = None, timeout_ms: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A page's style sheets as one file, and its scripts as another, which is asked for when the page has come.
+"""A page's style sheets as one file, of rules that a page can use, and its scripts as another, asked for when the page has come.
 
 Over a phone's slow network a request takes half a second, however short its file: with a dozen sheets and a dozen scripts before
 its first word a page was white for more than four. What a bundle is made of is written into the tag that asks for it, so that a
@@ -16,6 +16,8 @@ from posixpath import normpath, relpath
 from posixpath import split as split_path
 
 from sphinx.application import Sphinx
+
+from stopwhensure.used_rules import Words, used, words_of
 
 SHEET = re.compile(r'[ \t]*<link\b(?=[^>]* rel="stylesheet")[^>]* href="(?P<path>[^"?]+)[^>]*>\n?')
 SCRIPT = re.compile(r'[ \t]*<script\b[^>]* src="(?P<path>[^"?]+)[^>]*></script>\n?')
@@ -62,11 +64,16 @@ KINDS: dict[str, tuple[Callable[[Path, Sequence[str]], str], Callable[[str, str,
     "css": (joined_sheets, sheet_tag), "js": (joined_scripts, script_tag)}
 
 
-def bundle(static: Path, up: str, names: Sequence[str]) -> str:
-    """The tag of a bundle; its file is written where it is not yet, or no longer, what its parts are."""
+def bundle(static: Path, up: str, names: Sequence[str], words: Words | None = None) -> str:
+    """The tag of a bundle; its file is written where it is not yet, or no longer, what its parts are.
+
+    words  what the rules of a sheet are chosen by; None: all of them
+    """
     kind = names[0].rpartition(".")[2]
     join, tag = KINDS[kind]
     text, listed = join(static, names), " ".join(names)
+    if kind == "css" and words is not None:
+        text = used(text, words)
     file = f"{HOME}/page-{hashlib.sha256(listed.encode()).hexdigest()[:12]}.{kind}"
     path = static / file
     if not path.is_file() or path.read_text("utf8") != text:
@@ -87,16 +94,17 @@ def for_all(lists: Iterable[Sequence[str]]) -> list[str]:
     return list(max(lists, key=len, default=()))
 
 
-def bundled(html: str, static: Path, whole: Sequence[str] = ()) -> str:
+def bundled(html: str, static: Path, whole: Sequence[str] = (), words: Words | None = None) -> str:
     """A page with its sheets in one bundle and its scripts in another, but for those at the end of its text, which answer first.
 
     whole  sheets that it may have instead of its own, if those are among them in their order
+    words  of the book, by which the rules of its sheets are chosen; None: all of them
     A page that has its bundles already gets them anew.
     """
     sheets = sheets_of(html)
     sheets = list(whole) if [name for name in whole if name in sheets] == sheets else sheets
     if MADE_OF.search(html):
-        return MADE_OF.sub(lambda it: bundle(static, _up(it[0]), sheets if it[0].startswith("<link") else it["names"].split()), html)
+        return MADE_OF.sub(lambda it: bundle(static, _up(it[0]), sheets if it[0].startswith("<link") else it["names"].split(), words), html)
     head, end, body = html.partition("</head>")
     up, first, deferred = _up(head), SHEET.search(head), []
     scripts: list[str] = []
@@ -114,7 +122,7 @@ def bundled(html: str, static: Path, whole: Sequence[str] = ()) -> str:
 
     head, body = SCRIPT.sub(take, HINT.sub("", head)), SCRIPT.sub(take, body)
     if first:
-        head = head[:first.start()] + bundle(static, up, sheets) + "\n" + SHEET.sub("", head[first.start():])
+        head = head[:first.start()] + bundle(static, up, sheets, words) + "\n" + SHEET.sub("", head[first.start():])
     if scripts or deferred:
         body = body.replace("</body>", bundle(static, up, [*scripts, *deferred]) + "</body>")
     return head + end + body
@@ -134,8 +142,10 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
     static, asked = out / "_static", set()
     pages = {page: page.read_text("utf8") for page in out.rglob("*.html") if static not in page.parents}
     whole = for_all(sheets_of(html) for html in pages.values())
+    scripts = (path.read_text("utf8") for folder in (static, static / "scripts") for path in folder.glob("*.js") if path.name not in APART)
+    words = words_of([*pages.values(), *scripts])
     for page, html in pages.items():
-        made = bundled(html, static, whole)
+        made = bundled(html, static, whole, words)
         asked.update(ASKED.findall(made))
         if made != html:
             page.write_text(made, "utf8")
