@@ -11,7 +11,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page
 
-from tests.browser.waits import TWO_FRAMES, until
+from tests.browser.waits import TWO_FRAMES, laid_out, until
 from tools.build_book import toc_entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ IS_FOLDED = "document.querySelector('.bd-sidebar-secondary').getBoundingClientRe
 
 @pytest.fixture(scope="module")
 def window(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(reduced_motion="reduce")
+    page = laid_out(browser.new_page(reduced_motion="reduce"))
     yield page
     page.close()
 

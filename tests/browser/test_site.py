@@ -269,7 +269,7 @@ def test_a_page_saves_its_notebook(browser, book, serve, from_folder):
 
 
 def test_the_comparisons_can_be_narrowed_down_to_a_verdict(browser, book):
-    page = browser.new_page()
+    page = laid_out(browser.new_page())
     page.goto((book / "book/reproduced.html").as_uri())
     heads = page.locator("article table").first.locator("th").all_inner_texts()
     assert heads[:2] == ["what", "verdict"]
