@@ -167,6 +167,12 @@ def test_half_of_a_weights_bits_change_few_answers(in_node):
 
 
 @needs_node
+def test_the_first_run_leaves_the_page_its_turn_between_two_layers_and_comes_to_the_same(in_node):
+    calm = in_node[3]["calm"]
+    assert calm["isSame"] and calm["turns"] >= 3 * T, "three layers a timestep"
+
+
+@needs_node
 def test_a_timestep_is_quick(in_node):
     assert in_node[3]["milliseconds"] < 50 / 4, "a fourth of what a reader with a slow phone may wait"
 

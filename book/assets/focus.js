@@ -19,9 +19,11 @@
     ["article div.math", "Equation that scrolls sideways"],
     ["pre, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container", ""],
   ];
-  const AT_ONCE = 8; // boxes: so many are measured before any of them is changed, since each change has the page laid out anew
   const waiting = new Map(); // box -> its name
-  const whenIdle = globalThis.requestIdleCallback ? (work) => requestIdleCallback(work, { timeout: 1000 }) : (work) => setTimeout(work, 50);
+  const ENOUGH_MS = 30; // of an idle time, for another box on a phone
+  const whenIdle = globalThis.requestIdleCallback
+    ? (work) => requestIdleCallback(work, { timeout: 1000 })
+    : (work) => setTimeout(() => work({ timeRemaining: () => 0 }), 20);
 
   function scrolls(box) {
     return box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
@@ -36,20 +38,23 @@
     }
   }
 
-  // What is far from the window is not laid out yet (book.css): a long page is measured while nothing else is to be done. What is in
-  // a box that waits is laid out for being measured, but the box itself would say what it is without its contents.
-  function measureSome() {
-    const some = [...waiting].slice(0, AT_ONCE);
-    for (const [box] of some) {
-      waiting.delete(box);
-      box.style.contentVisibility = "visible";
-    }
-    const found = some.map(([box, name]) => [box, name, box.isConnected && scrolls(box)]);
-    for (const [box, name, isScrolling] of found) {
-      box.style.removeProperty("content-visibility");
-      if (!box.getAttribute("style")) box.removeAttribute("style");
-      reach(box, name, isScrolling);
-    }
+  // What is far from the window is not laid out yet (book.css). What is in a box that waits is laid out for being measured, but the
+  // box itself would say what it is without its contents.
+  function measure(box, name) {
+    waiting.delete(box);
+    box.style.contentVisibility = "visible";
+    const isScrolling = box.isConnected && scrolls(box);
+    box.style.removeProperty("content-visibility");
+    if (!box.getAttribute("style")) box.removeAttribute("style");
+    reach(box, name, isScrolling);
+  }
+
+  // A long page is measured while nothing else is to be done, a box or two at a time.
+  function measureSome(idle) {
+    do {
+      const [first] = waiting;
+      if (first) measure(...first);
+    } while (waiting.size && idle.timeRemaining() > ENOUGH_MS);
     if (waiting.size) whenIdle(measureSome);
     else document.documentElement.dataset.measured = "";
   }
@@ -68,8 +73,9 @@
 
   // Outputs that came later; explorers look after their own.
   function measureNew(changes) {
-    const places = changes.flatMap((change) => (change.target.closest(".afm") ? [] : [...change.addedNodes]));
-    measureIn(places.filter((it) => it instanceof Element));
+    const added = changes.flatMap((change) => (change.target.closest(".afm") ? [] : [...change.addedNodes]));
+    const places = added.filter((it) => it instanceof Element);
+    if (places.length) measureIn(places);
   }
 
   addEventListener("click", (event) => {

@@ -263,7 +263,7 @@ function frontPicture(points, at, then, { decades, marks }, before) {
   const picture = plot({ title: "All converters and sizes, this threshold",
     label: `Accuracy against EDP of ${points.length} designs: this chip at ${fixed(100 * own.accuracy, 1)} % and ${quantity(own.edp, "pJ ns", then.edp)}; ${front.length} are on the Pareto front${untrained ? `, from which ${untrained} are left out that were not trained for their arrays` : ""}.`,
     x: { low: decades[0], high: decades.at(-1), ticks: decades.filter((_, k) => k % 2 === 0), label: `EDP (${unit})`, log: true, format: (value) => String(value / size) },
-    y: { low: floor, high: marks.at(-1), ticks: marks, label: `images right (%); dashed: Pareto front${untrained ? "; grey: not trained for its array" : ""}` } });
+    y: { low: floor, high: marks.at(-1), ticks: marks, label: `right (%); dashed: Pareto front${untrained ? "; grey: untrained" : ""}` } });
   const place = ({ edp, accuracy }) => [edp, Math.max(floor, 100 * accuracy)];
   if (front.length > 1) picture.under.append(line(picture, front.map((k) => place(points[k])), { class: "line other" }));
   points.forEach((each, k) => {

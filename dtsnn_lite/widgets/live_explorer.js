@@ -5,7 +5,7 @@
 
 import { bytesOf, change, explorer, fixed, furnish, html, imports, numberTable, quantity, ratio, svg } from "./core.js";
 import { GRID, SHEET, mapsPicture, opinions, picture, sheet } from "./drawing.js";
-import { centred, moved, networkOf, run, stroke, verdict } from "./network.js";
+import { centred, moved, networkOf, run, runCalmly, stroke, verdict } from "./network.js";
 
 const OWN = "own", TICK_MS = 260;
 
@@ -151,10 +151,25 @@ function still() {
   return globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? true;
 }
 
+const prepared = new WeakMap(); // a model's bytes -> what it computes with, and { key, steps } of the digit that it begins with
+
+function partsOf(model) {
+  const data = model.get("data"), bytes = bytesOf(model.get("bytes")), size = GRID * GRID, { labels, pixels: [from] } = data.given;
+  const digits = labels.map((_, m) => bytes.subarray(from + m * size, from + (m + 1) * size));
+  return { network: networkOf(data.network, bytes), digits };
+}
+
+// The first run, before anything is drawn: render() finds what it needs, or where a link says another digit, computes it.
+async function initialize({ model }) {
+  const parts = partsOf(model), state = Object.fromEntries(["digit", "turn", "dim", "right", "down"].map((name) => [name, model.get(name)]));
+  if (state.digit === OWN) return;
+  const pixels = inputOf(state, parts.digits, null);
+  prepared.set(model.get("bytes"), { ...parts, first: { key: pixels.join(), steps: await runCalmly(parts.network, pixels) } });
+}
+
 function render({ model, el }) {
-  const data = model.get("data"), bytes = bytesOf(model.get("bytes")), { given, chips } = data;
-  const network = networkOf(data.network, bytes), { layers, timesteps: T } = network, phases = layers.length + 2;
-  const size = GRID * GRID, digits = given.labels.map((_, m) => bytes.subarray(given.pixels[0] + m * size, given.pixels[0] + (m + 1) * size));
+  const data = model.get("data"), { given, chips } = data, { network, digits, first } = prepared.get(model.get("bytes")) ?? partsOf(model);
+  const { layers, timesteps: T } = network, phases = layers.length + 2;
 
   // What is shown: everything up to `clock`, counted in phases of a timestep: each layer, the opinions, the score.
   let now = null, clock = 0, timer = 0, seenPixels = "", table, waiting = 0;
@@ -267,7 +282,7 @@ function render({ model, el }) {
 
   function draw(state) {
     const pixels = inputOf(state, digits, pad.ink), key = pixels.join();
-    const steps = key === seenPixels ? now.steps : run(network, pixels);
+    const steps = key === seenPixels ? now.steps : key === first?.key ? first.steps : run(network, pixels);
     const said = verdict(steps.map(({ f }) => f), state.theta, Number(state.gamma)), chip = chips.find(({ name }) => name === state.chip) ?? chips[0];
     const end = (state.further ? T : said.exit) * phases;
     if (key !== seenPixels || now.state.further !== state.further || clock > end) pause();
@@ -319,5 +334,5 @@ function render({ model, el }) {
   return () => { clearTimeout(opening); cancelAnimationFrame(waiting); pause(); shell.close(); };
 }
 
-export { centred, inputOf, liveRows, networkOf, run, stroke, verdict };
-export default { render };
+export { centred, inputOf, liveRows, networkOf, run, runCalmly, stroke, verdict };
+export default { initialize, render };

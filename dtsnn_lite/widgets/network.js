@@ -96,19 +96,40 @@ function networkOf({ layers, head, beta, v_th, timesteps }, bytes) {
 
 // All timesteps of one image (28 x 28 bytes): [{ spikes, potentials (of each layer), f (running mean of the logits, float32 as in a Recording) }, ...]
 function run(network, pixels) {
+  const slices = inSlices(network, pixels);
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done) return value;
+  }
+}
+
+// The same, and the page may do something else between two layers: a phone's first run takes half a second.
+async function runCalmly(network, pixels) {
+  const slices = inSlices(network, pixels);
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done) return value;
+    await new Promise((next) => { setTimeout(next); });
+  }
+}
+
+function* inSlices(network, pixels) {
   const { layers, head, timesteps } = network, image = Float64Array.from(pixels, (pixel) => Math.fround(pixel / 255));
   const first = currentOf(layers[0], image);                // direct coding: the image is the same at every timestep
   const u = layers.map(({ outputs, side }) => new Float64Array(side * side * outputs)), total = new Float64Array(head.bias.length);
-  return Array.from({ length: timesteps }, (_, t) => {
+  const steps = [];
+  for (let t = 0; t < timesteps; t++) {
     const spikes = [];
     let input = null;
-    layers.forEach((layer, l) => {
+    for (const [l, layer] of layers.entries()) {
+      yield;
       spikes.push(fire(u[l], l ? currentOf(layer, input) : first, network));
       input = pooled(spikes[l], layer.side, layer.outputs);
-    });
+    }
     readOut(head, input).forEach((logit, k) => { total[k] += logit; });
-    return { spikes, potentials: u.map((each) => each.slice()), f: Float32Array.from(total, (sum) => sum / (t + 1)) };
-  });
+    steps.push({ spikes, potentials: u.map((each) => each.slice()), f: Float32Array.from(total, (sum) => sum / (t + 1)) });
+  }
+  return steps;
 }
 
 // --- when to stop -----------------------------------------------------------------------
@@ -215,4 +236,4 @@ function moved(pixels, { turn, right, down, dim }) {
   });
 }
 
-export { centred, fire, halves, moved, networkOf, pooled, run, stroke, verdict };
+export { centred, fire, halves, moved, networkOf, pooled, run, runCalmly, stroke, verdict };

@@ -24,6 +24,7 @@ const MODELS = [], MODULE = [], CLEANUPS = [];
     const made = await import(URL.createObjectURL(new Blob([MODULES[i]], { type: "text/javascript" })));
     MODELS.push(model);
     MODULE.push(made);
+    await made.default.initialize?.({ model });
     CLEANUPS.push(await made.default.render({ model, el: document.getElementById(`live${i}`) }));
   }
 })().catch((error) => console.error(error)).finally(() => { window.ready = true; });

@@ -1,4 +1,4 @@
-"""Who moves a control sees what it does: each explorer's controls, sentence and main picture stand in one window."""
+"""Who moves a control sees what it does: its explorer's controls, sentence and main picture stand in one window, words in their picture."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ OUT_OF_SIGHT = """(box) => {
   }));
 }"""
 
+# Words of a picture that reach out of it to the left or to the right, by more than half of a last tick's number.
+OUT_OF_ITS_PICTURE = """(box) => [...box.querySelectorAll("svg[role=img]")].flatMap((picture) => {
+  const { left, right } = picture.getBoundingClientRect();
+  return [...picture.querySelectorAll("text")].filter((words) => {
+    const its = words.getBoundingClientRect();
+    return its.width > 0 && (its.left < left - 4 || its.right > right + 4);
+  }).map((words) => words.textContent);
+})"""
+
 
 def draws(path: Path) -> bool:
     """Whether a notebook shows an explorer."""
@@ -50,4 +59,5 @@ def test_a_control_its_sentence_and_its_picture_stand_in_one_window(browser: Bro
             until(page, "box => box.dataset.view", arg=box.element_handle())
             found, title = box.evaluate(OUT_OF_SIGHT), box.locator(".dtsnn").first.get_attribute("aria-label")
             assert {"picture", "controls", "sentence"} <= set(found) and set(found.values()) == {0}, (window, title, found)
+            assert box.evaluate(OUT_OF_ITS_PICTURE) == [], (window, title)
     context.close()

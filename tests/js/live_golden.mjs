@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const folder = process.argv[2];
-const { centred, networkOf, run, verdict } = await import(pathToFileURL(join(folder, "module.mjs")));
+const { centred, networkOf, run, runCalmly, verdict } = await import(pathToFileURL(join(folder, "module.mjs")));
 const network = networkOf(JSON.parse(readFileSync(join(folder, "data.json"), "utf8")).network, new Uint8Array(readFileSync(join(folder, "weights.bin"))));
 const images = new Uint8Array(readFileSync(join(folder, "images.bin"))), SIZE = 28 * 28, N = images.length / SIZE;
 const { timesteps: T, layers, head } = network, K = head.bias.length, ZOOM = 4;
@@ -32,4 +32,10 @@ const said = JSON.parse(readFileSync(join(folder, "rules.json"), "utf8")).map(({
   return [exit, steps[exit - 1].answer];
 }));
 for (const [name, values] of Object.entries({ f, spikes, again })) writeFileSync(join(folder, `${name}.bin`), Buffer.from(values.buffer));
-console.log(JSON.stringify({ said, milliseconds }));
+// How often something else had its turn while one image ran calmly, and whether it came to the same.
+let turns = 0, isRunning = true;
+(function anotherTurn() { if (isRunning) { turns += 1; setTimeout(anotherTurn); } })();
+const image = images.subarray(0, SIZE), calm = await runCalmly(network, image);
+isRunning = false;
+const isSame = JSON.stringify(calm.map((step) => [...step.f, ...step.spikes[0]])) === JSON.stringify(run(network, image).map((step) => [...step.f, ...step.spikes[0]]));
+console.log(JSON.stringify({ said, milliseconds, calm: { turns, isSame } }));
