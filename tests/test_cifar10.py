@@ -13,10 +13,11 @@ from safetensors.torch import load_file
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import LayerShape, dtsnn_2023
+from dtsnn_lite.comparison import compared
 from dtsnn_lite.cost import exit_check_cost, timestep_cost
 from dtsnn_lite.data import Splits, as_input, cifar10
 from dtsnn_lite.evidence import calibrate_pair
-from dtsnn_lite.exits import EntropyExit, calibrate, replay, run_of
+from dtsnn_lite.exits import ConfidenceExit, EntropyExit, calibrate, replay, run_of
 from dtsnn_lite.files import ASSETS
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import ConvConfig, ResNetConfig, build, layer_shapes
@@ -340,3 +341,20 @@ def test_on_a_copy_of_the_photographs_the_shipped_weights_say_what_was_recorded(
     again = record(load_shipped(name), as_input(test.images[at]), test.labels[at], 4)
     # 200 images of the reader's copy, which need not be the re-encoded ones: their own scatter is 2.7 points
     assert again.accuracy == pytest.approx(seen.subset(at).accuracy, abs=0.06)
+
+
+def test_what_the_chapter_says_of_policies_that_learned_from_held_out_photographs():
+    """Dice are as good at choosing whom to send where; the exit is faster than who waits, and beyond luck ahead five times of twelve."""
+    test, calibration = (shipped(f"cifar10-resnet19-{split}") for split in ("test", "calibration"))
+    learned, judged = (shipped_sweeps("cifar10-resnet19-held-out", split) for split in ("test", "calibration"))
+    p = []
+    for way, sweep in learned.items():
+        for k, sent in enumerate(sweep.t_hat):
+            dice = np.mean(test.accuracy[sent - 1])
+            assert abs(sweep.accuracy[k] - dice) < 0.002
+            budget = max(1.0, judged[way].mean_timesteps[k])
+            left = replay(test, calibrate(calibration, ConfidenceExit, gamma=1, mean_timesteps=budget))
+            if (sent > 1).any():
+                assert left.mean_timesteps < sent.mean() and left.accuracy > sweep.accuracy[k]
+            p.append(compared(left, run_of(sent, test)).p)
+    assert len(p) == 12 and sum(12 * each < 0.05 for each in p) == 5
