@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from base64 import b64decode, b64encode
 from io import BytesIO
 from pathlib import Path
@@ -40,10 +42,35 @@ def page(models: dict[str, dict], body: str) -> dict:
     return {"script_files": [other, block], "body": body, "pathto": lambda target, _: f"../{target}"}
 
 
-def placed(models: dict[str, dict], body: str) -> dict:
-    context = page(models, body)
-    live_widgets.place_widgets(None, "book/page", "page.html", context, None)
-    return context
+@pytest.fixture
+def out(tmp_path) -> Path:
+    """The folder of the built book."""
+    return tmp_path
+
+
+@pytest.fixture
+def placed(out):
+    """What the extension makes of a page's context."""
+    def place(models: dict[str, dict], body: str) -> dict:
+        context = page(models, body)
+        live_widgets.place_widgets(SimpleNamespace(outdir=str(out)), "book/page", "page.html", context, None)
+        return context
+    return place
+
+
+def beside(out: Path) -> str:
+    """The script beside the page."""
+    return (out / "_static/widgets/book/page.js").read_text("utf8")
+
+
+def models_beside(out: Path) -> dict:
+    """What a browser makes of the state in it."""
+    state, _ = beside(out).split("\n", 1)
+    return json.loads(run_js(f"const window = {{}}; {state} console.log(JSON.stringify(window.widgetModels))"))
+
+
+def run_js(code: str) -> str:
+    return subprocess.run([stills.node(), "-e", code], capture_output=True, text=True, check=True, encoding="utf8").stdout
 
 
 @pytest.fixture
@@ -54,71 +81,87 @@ def warnings(monkeypatch) -> list[str]:
     return told
 
 
-def test_a_widget_stands_in_a_box_around_the_view_that_its_own_script_draws():
+def test_a_widget_stands_in_a_box_around_the_view_that_its_own_script_draws(placed):
     body = placed({"one": anywidget()}, f"<p>text</p>{view('one')}")["body"]
     still = f'<div class="afm-still">{STILL}{live_widgets.WITHOUT_SCRIPTS}</div>'
     assert f'<div class="afm">{still}{view("one")}</div>' in body
 
 
-def test_a_still_view_shows_the_state_that_the_cell_left():
+def test_a_still_view_shows_the_state_that_the_cell_left(placed):
     assert "<td>2.5 timesteps</td>" in placed({"one": anywidget(mean=2.5)}, view("one"))["body"]
 
 
-def test_two_views_of_one_model_are_two_boxes_with_the_same_still_view():
+def test_two_views_of_one_model_are_two_boxes_with_the_same_still_view(placed):
     body = placed({"one": anywidget()}, view("one") * 2)["body"]
     assert body.count('class="afm"') == body.count(STILL) == 2
 
 
-def test_the_style_sheet_of_all_views_stands_once_before_them():
+def test_the_style_sheet_of_all_views_stands_once_before_them(placed):
     body = placed({"one": anywidget(), "two": anywidget()}, view("one") + view("two"))["body"]
     assert body.count("td { color: red }") == 1
     assert body.index("<style>td { color: red }</style>") < body.index(STILL)
 
 
-def test_the_state_comes_after_the_text_and_the_host_after_the_state():
-    context = placed({"one": anywidget()}, f"{view('one')}<p>last words</p>")
-    body = context["body"]
-    assert body.index("last words") < body.index(live_widgets.STATE_TYPE) < body.index(live_widgets.host())
+def test_the_state_lies_beside_the_page_before_the_host_and_a_few_lines_ask_for_both(placed, out):
+    context = placed({"one": anywidget(mean=2.5)}, f"{view('one')}<p>last words</p>")
+    assert models_beside(out) == {"one": {"model_module": "anywidget", "state": {"_esm": SCRIPT, "mean": 2.5}}}
+    assert beside(out).split("\n", 1)[1] == live_widgets.script(live_widgets.HOST)
+    (asked,) = re.findall(r'<script data-address="\.\./_static/widgets/book/page\.js\?v=(\w{8})">', context["body"])
+    assert context["body"].index("data-address") < context["body"].index("afm-still") and "JSON.parse" not in context["body"]
     assert [script.attributes for script in context["script_files"]] == [{}]
+    assert f"?v={asked}" not in placed({"one": anywidget(mean=2.6)}, view("one"))["body"], "another state, another address"
 
 
-def test_no_text_in_the_state_can_end_its_block():
-    body = placed({"one": anywidget(note="</script><img src=x onerror=alert(1)>")}, view("one"))["body"]
-    block = body.split(f'<script type="{live_widgets.STATE_TYPE}">')[1].split("</script>")[0]
-    assert json.loads(block)["state"]["one"]["state"]["note"].startswith("</script>")
+@pytest.mark.parametrize("text", ["</script><img src=x onerror=alert(1)>", "it's", "a\\'b\nc\u2028", "µs, 2×3, '\"`${x}"])
+def test_every_text_in_the_state_arrives_as_it_is(placed, out, text):
+    placed({"one": anywidget(note=text)}, view("one"))
+    assert models_beside(out)["one"]["state"]["note"] == text
 
 
-def test_no_text_in_the_state_becomes_an_element_of_the_still_view(warnings):
+@pytest.mark.parametrize("page_now", [None, "<p>no widget any more</p>"])
+def test_a_script_beside_a_page_goes_with_its_widgets(placed, out, page_now):
+    html = placed({"one": anywidget()}, view("one"))["body"]
+    app = SimpleNamespace(outdir=str(out), builder=SimpleNamespace(format="html"))
+    (out / "book").mkdir()
+    (out / "book/page.html").write_text(html)
+    live_widgets.clear(app, None)
+    assert beside(out)
+    (out / "book/page.html").unlink() if page_now is None else (out / "book/page.html").write_text(page_now)
+    live_widgets.clear(app, None)
+    assert not (out / "_static/widgets/book/page.js").exists()
+
+
+def test_no_text_in_the_state_becomes_an_element_of_the_still_view(warnings, placed):
     body = placed({"one": anywidget(mean='</td><img src=x onerror="alert(1)">')}, view("one"))["body"]
     assert "<td>&lt;/td&gt;&lt;img src=x onerror=&quot;alert(1)&quot;&gt; timesteps</td>" in body
 
 
-def test_models_that_only_jupyter_needs_stay_out_of_the_page():
+def test_models_that_only_jupyter_needs_stay_out_of_the_page(placed, out):
     layout = {"model_module": "@jupyter-widgets/base", "state": {"width": "wide layout"}}
-    assert "wide layout" not in placed({"one": anywidget(), "two": layout}, view("one"))["body"]
+    assert "wide layout" not in placed({"one": anywidget(), "two": layout}, view("one"))["body"] + beside(out)
 
 
-def test_a_page_without_widgets_gets_no_host():
+def test_a_page_without_widgets_gets_no_host(placed):
     assert placed({}, "<p>text</p>")["body"] == "<p>text</p>"
 
 
-def test_a_widget_that_cannot_be_drawn_fails_the_build_and_says_why(warnings):
+def test_a_widget_that_cannot_be_drawn_fails_the_build_and_says_why(warnings, placed):
     placed({"one": anywidget('export default { render() { throw new Error("the recording is damaged"); } };')}, view("one"))
     assert warnings == ["a widget cannot be drawn without a browser: the recording is damaged"]
 
 
 @pytest.mark.parametrize("name, value", [("src", "https://a.b/c.png"), ("onclick", "x()"), ("href", "javascript:x()")])
-def test_a_still_view_that_loads_or_runs_something_fails_the_build(warnings, name, value):
+def test_a_still_view_that_loads_or_runs_something_fails_the_build(warnings, name, value, placed):
     placed({"one": anywidget(SCRIPT.replace("el.append", f'cell.setAttribute("{name}", "{value}"); el.append'))}, view("one"))
     assert "loads or runs" in warnings[0]
 
 
-def test_words_about_an_address_load_nothing(warnings):
+def test_words_about_an_address_load_nothing(warnings, placed):
     placed({"one": anywidget(mean="one = 1, see https://a.b, 2 > 1, onset=3,")}, view("one"))
     assert warnings == []
 
 
-def test_a_widget_that_needs_a_kernel_fails_the_build(warnings):
+def test_a_widget_that_needs_a_kernel_fails_the_build(warnings, placed):
     slider = {"model_module": "@jupyter-widgets/controls", "state": {}}
     placed({"one": slider}, view("one"))
     assert "only anywidgets live on a static page" in warnings[0]

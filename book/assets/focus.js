@@ -19,11 +19,9 @@
     ["article div.math", "Equation that scrolls sideways"],
     ["pre, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container", ""],
   ];
-  const waiting = new Map(); // box -> its name
-  const ENOUGH_MS = 30; // of an idle time, for another box on a phone
-  const whenIdle = globalThis.requestIdleCallback
-    ? (work) => requestIdleCallback(work, { timeout: 1000 })
-    : (work) => setTimeout(() => work({ timeRemaining: () => 0 }), 20);
+  const waiting = new Map(); // box -> its name: to be measured when it comes near the window, or before the focus goes on to it
+  const near = new IntersectionObserver(
+    (entries) => measure(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target)), { rootMargin: "50% 0px" });
 
   function scrolls(box) {
     return box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
@@ -39,36 +37,32 @@
   }
 
   // What is far from the window is not laid out yet (book.css). What is in a box that waits is laid out for being measured, but the
-  // box itself would say what it is without its contents.
-  function measure(box, name) {
-    waiting.delete(box);
-    box.style.contentVisibility = "visible";
-    const isScrolling = box.isConnected && scrolls(box);
-    box.style.removeProperty("content-visibility");
-    if (!box.getAttribute("style")) box.removeAttribute("style");
-    reach(box, name, isScrolling);
-  }
-
-  // A long page is measured while nothing else is to be done, a box or two at a time.
-  function measureSome(idle) {
-    do {
-      const [first] = waiting;
-      if (first) measure(...first);
-    } while (waiting.size && idle.timeRemaining() > ENOUGH_MS);
-    if (waiting.size) whenIdle(measureSome);
-    else document.documentElement.dataset.measured = "";
+  // box itself would say what it is without its contents. All are asked before one is changed: each change costs a layout.
+  function measure(boxes) {
+    const asked = boxes.filter((box) => waiting.has(box));
+    for (const box of asked) box.style.contentVisibility = "visible";
+    const answers = asked.map((box) => box.isConnected && scrolls(box));
+    asked.forEach((box, i) => {
+      box.style.removeProperty("content-visibility");
+      if (!box.getAttribute("style")) box.removeAttribute("style");
+      reach(box, waiting.get(box), answers[i]);
+      waiting.delete(box);
+      near.unobserve(box);
+    });
   }
 
   function measureIn(places) {
-    const wasIdle = !waiting.size;
     for (const place of places) {
       for (const [selector, name] of BOXES) {
         if (place.matches(selector)) waiting.set(place, name);
         for (const box of place.querySelectorAll(selector)) waiting.set(box, name);
       }
     }
-    for (const box of waiting.keys()) if (box.hasAttribute("tabindex") && !("reached" in box.dataset)) waiting.delete(box); // it scrolls always
-    if (wasIdle) whenIdle(measureSome);
+    for (const box of waiting.keys()) {
+      if (box.hasAttribute("tabindex") && !("reached" in box.dataset)) waiting.delete(box); // it scrolls always
+      near.unobserve(box); // who is observed anew is told again
+      if (waiting.has(box)) near.observe(box);
+    }
   }
 
   // Outputs that came later; explorers look after their own.
@@ -90,4 +84,5 @@
     new MutationObserver(measureNew).observe(document.body, { subtree: true, childList: true });
   });
   addEventListener("resize", () => measureIn([document.body]));
+  addEventListener("keydown", (event) => event.key === "Tab" && measure([...waiting.keys()]), true);
 })();

@@ -30,7 +30,9 @@
 
   addEventListener("DOMContentLoaded", () => {
     const article = document.querySelector("article.bd-article");
-    if (article && words.length) CSS.highlights.set(NAME, new Highlight(...ranges(article)));
+    if (!article || !words.length) return;
+    document.documentElement.classList.add("has-found"); // a rule for highlights costs every element a style, so it holds here only
+    CSS.highlights.set(NAME, new Highlight(...ranges(article)));
   });
   addEventListener("keydown", (event) => event.key === "Escape" && CSS.highlights.delete(NAME));
 })();

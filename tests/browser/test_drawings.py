@@ -12,7 +12,7 @@ import yaml
 from playwright.sync_api import Browser, Page
 
 from dtsnn_lite.figures import FAINT
-from tests.browser.waits import MEASURED, laid_out, until
+from tests.browser.waits import find_boxes, laid_out, until
 from tools.build_book import toc_entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,7 +156,7 @@ def test_a_wide_drawing_keeps_its_size_on_a_phone_and_scrolls_by_keyboard(browse
     box = page.locator(".cell_output:has(> .wide-drawing)").first
     assert box.locator("svg").bounding_box()["width"] > 500
     assert box.evaluate("(it) => it.scrollWidth - it.clientWidth") > 150
-    until(page, MEASURED)
+    find_boxes(page)
     box.focus()
     page.keyboard.press("ArrowRight")
     until(page, "() => document.querySelector('.cell_output:has(> .wide-drawing)').scrollLeft > 0")

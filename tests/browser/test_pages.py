@@ -15,7 +15,7 @@ import yaml
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.judge import Judge
-from tests.browser.waits import MEASURED, TWO_FRAMES, until, wear
+from tests.browser.waits import TWO_FRAMES, find_boxes, until, wear
 from tools.build_book import toc_entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +89,7 @@ def look(browser: Browser, book: Path, serve: Callable[[Path], str], judge: Judg
         listen(page, visit)
         page.goto((book / f"{name}.html").as_uri() if from_folder else f"{home}/{name}.html")
         read_to_the_end(page)
-        until(page, MEASURED)
+        find_boxes(page)
         visit.layout_shift = page.evaluate("window.layoutShift")
         visit.too_wide_px = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         visit.widgets = page.locator(".afm").evaluate_all("boxes => boxes.map((box) => box.dataset.view)")

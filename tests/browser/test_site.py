@@ -22,7 +22,7 @@ from stopwhensure.plain_code import PLAIN
 from stopwhensure.used_rules import NESTED, selectors
 from teaching.numbers import sources, who
 
-from tests.browser.waits import MEASURED, TWO_FRAMES, laid_out, until
+from tests.browser.waits import TWO_FRAMES, find_boxes, laid_out, until
 from tools.build_book import toc_entries
 from tools.zip_book import NAME as ZIP_NAME
 from tools.zip_book import zip_book
@@ -295,7 +295,7 @@ PRINTED = """tables => tables.map((table) => {
 def test_what_a_cell_prints_in_columns_is_a_table_with_heads_that_scrolls_by_keyboard(browser, book):
     page = browser.new_page(viewport={"width": 360, "height": 740})
     page.goto((book / "book" / "dtsnn.html").as_uri())
-    until(page, MEASURED)
+    find_boxes(page)
     tables = page.locator("table.printed").evaluate_all(PRINTED)
     assert len(tables) >= 8
     for table in tables:
@@ -378,7 +378,7 @@ def test_no_rule_that_a_page_needs_was_left_out(browser, book, name):
     whole = joined_sheets(book / "_static", link.get_attribute("data-made-of").split())
     left_out = sorted({*selectors_of(whole)} - {*selectors_of(kept)})
     assert len(left_out) > 1000 and len(kept) < 220_000
-    until(page, MEASURED)
+    find_boxes(page)
     assert page.evaluate(MISSED, left_out) == []
     page.locator(".primary-toggle:visible").first.click()                        # its contents, in a dialog
     assert page.evaluate(MISSED, left_out) == []
@@ -404,7 +404,7 @@ def test_what_is_far_from_the_window_is_laid_out_when_it_comes_near(browser, boo
     many = page.locator(FAR).count()
     assert many > 10
     until(page, f"(n) => !({is_laid_out})(n)", arg=many - 1)
-    until(page, MEASURED)
+    find_boxes(page)
     assert not page.evaluate(is_laid_out, many - 1), "to be measured is not to be laid out for good"
     page.locator(FAR).last.evaluate("it => it.scrollIntoView()")
     until(page, is_laid_out, arg=many - 1)
@@ -418,7 +418,7 @@ def test_a_link_into_a_long_page_leads_to_its_place_and_stays_there(browser, boo
     page = browser.new_page(viewport={"width": width_px, "height": 800})
     page.goto((book / "book/adc_less.html").as_uri() + "#one-bit-at-zero")
     top = "document.querySelector('#one-bit-at-zero').getBoundingClientRect().top"
-    until(page, MEASURED)
+    find_boxes(page)
     page.evaluate(TWO_FRAMES)
     there = page.evaluate(top)
     assert 0 <= there < 150

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+from stopwhensure import live_widgets
 
-ROOT = Path(__file__).resolve().parents[2]
-HOST = ROOT / "book" / "extensions" / "stopwhensure" / "widget-host.js"
-STATE_TYPE = "application/vnd.jupyter.widget-state+json"
 VIEW_TYPE = "application/vnd.jupyter.widget-view+json"
 
 COUNTER = """
@@ -52,13 +49,12 @@ def box(model_id: str) -> str:
 
 def write_page(folder: Path, models: dict[str, dict], body: str) -> Path:
     """A page two folders deep, as the extension would leave it."""
-    shutil.copy(HOST, folder)
+    address, version = live_widgets.written(live_widgets.beside(models), folder, "a/b/page")
     page = folder / "a" / "b" / "page.html"
     page.parent.mkdir(parents=True)
-    state = json.dumps({"state": models}).replace("</", "<\\/")
     page.write_text(
-        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,"><body>{body}'
-        f'<script type="{STATE_TYPE}">{state}</script><script src="../../widget-host.js"></script>'
+        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>page</title><link rel="icon" href="data:,"><body>'
+        f'{live_widgets.call(f"../../{address}", version)}{body}'
     )
     return page
 
@@ -161,6 +157,21 @@ def test_a_widget_that_fails_says_so_and_leaves_the_still_view(tab, tmp_path):
     assert tab.locator("#bad svg").is_visible()
     tab.get_by_role("button", name="count 1").wait_for()
     assert len(tab.errors) == 1
+
+
+def test_widgets_that_do_not_arrive_say_so_and_keep_their_still_views(tab, tmp_path):
+    page = write_page(tmp_path, {"one": model(COUNTER, count=0), "two": model(COUNTER, count=0)}, box("one") + box("two"))
+    (tmp_path / "_static/widgets/a/b/page.js").unlink()
+    tab.goto(page.as_uri())
+    tab.get_by_role("alert").nth(1).wait_for()
+    assert all("Load the page again" in told for told in tab.get_by_role("alert").all_inner_texts())
+    assert tab.locator("#one svg").is_visible() and tab.locator("#two svg").is_visible()
+
+
+def test_a_page_that_paints_nothing_asks_for_its_widgets_too(tab, tmp_path):
+    tab.add_init_script("window.requestAnimationFrame = () => 0")
+    tab.goto(write_page(tmp_path, {"one": model(COUNTER, count=3)}, box("one")).as_uri())
+    tab.get_by_role("button", name="count 3").wait_for()
 
 
 def test_without_scripts_the_still_view_stays(browser, tmp_path):

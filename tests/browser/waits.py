@@ -13,8 +13,8 @@ from playwright.sync_api import Page
 LOOK_EVERY_MS = 100
 # For page.evaluate: two frames, after which all that was changed is painted; where none is drawn for a second, the test goes on.
 TWO_FRAMES = "new Promise((next) => { requestAnimationFrame(() => requestAnimationFrame(next)); setTimeout(next, 1000); })"
-# Boxes that scroll are found while the page has nothing else to do (focus.js).
-MEASURED = "'measured' in document.documentElement.dataset"
+# Boxes that scroll are found when they come near the window, and all of them before the focus goes on (focus.js).
+TAB = "dispatchEvent(new KeyboardEvent('keydown', { key: 'Tab' }))"
 # What the theme's own button sets; the button itself would be focused, and show a hint half a second later.
 WEAR = "scheme => { Object.assign(document.documentElement.dataset, { mode: scheme, theme: scheme }); }"
 
@@ -27,6 +27,11 @@ def laid_out(page: Page) -> Page:
     """The same page, all of whose text will be laid out at once."""
     page.add_init_script(LAY_OUT)
     return page
+
+
+def find_boxes(page: Page) -> None:
+    """A page that knows of all its boxes that scroll, its focus where it was."""
+    page.evaluate(TAB)
 
 
 def until(page: Page, truth: str, arg: Any = None, timeout_ms: float | None = None) -> None:

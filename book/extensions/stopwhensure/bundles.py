@@ -142,7 +142,8 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
     static, asked = out / "_static", set()
     pages = {page: page.read_text("utf8") for page in out.rglob("*.html") if static not in page.parents}
     whole = for_all(sheets_of(html) for html in pages.values())
-    scripts = (path.read_text("utf8") for folder in (static, static / "scripts") for path in folder.glob("*.js") if path.name not in APART)
+    files = [*static.glob("*.js"), *(static / "scripts").glob("*.js"), *(static / "widgets").rglob("*.js")]
+    scripts = (path.read_text("utf8") for path in files if path.name not in APART)
     words = words_of([*pages.values(), *scripts])
     for page, html in pages.items():
         made = bundled(html, static, whole, words)

@@ -1,13 +1,15 @@
 """anywidgets that run on a static page, from the state that myst-nb embeds in it.
 
-A notebook's widget becomes three things in the page: a still view, drawn by the widget's own script (what a
-reader without scripts sees, and what is printed), the style sheet of both its views, and its state, which
-stands at the end of the text so that the text paints first. widget-host.js brings it to life in the
-same elements as the still ones, so that it takes exactly their place.
+A notebook's widget becomes three things: in the page a still view, drawn by the widget's own script (what a
+reader without scripts sees, and what is printed), and the style sheet of both its views; beside the page, in a
+script of its own, its state, so that a phone paints the text before the recordings have come. After the state
+stands widget-host.js, which brings it to life in the same elements as the still ones, so that it takes exactly
+their place. widget-call.js, a few lines in the page, asks for both.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -20,7 +22,8 @@ from . import stills
 
 LOGGER = logging.getLogger(__name__)
 STATE_TYPE = "application/vnd.jupyter.widget-state+json"
-HOST = Path(__file__).with_name("widget-host.js")
+HOST, CALL = (Path(__file__).with_name(name) for name in ("widget-host.js", "widget-call.js"))
+HOME = "_static/widgets"
 VIEW = re.compile(
     r'<script type="application/vnd\.jupyter\.widget-view\+json">(?P<view>[^<]*)</script>'
 )
@@ -89,29 +92,56 @@ def style_sheets(models: Models) -> str:
     return "".join(f"<style>{sheet}</style>" for sheet in sorted(sheets))
 
 
-def embedded(models: Models) -> str:
-    """The state as a data block; `</` is escaped so that no text in it can end the block."""
+def script(path: Path) -> str:
+    """A script without its first comment."""
+    return re.sub(r"\A/\*.*?\*/\s*", "", path.read_text("utf8"), flags=re.S)
+
+
+def beside(models: Models) -> str:
+    """The script beside a page: the state, which a browser reads fastest as a string, and the host."""
     ours = {key: model for key, model in models.items() if model["model_module"] == "anywidget"}
-    text = json.dumps({"state": ours}, separators=(",", ":")).replace("</", "<\\/")
-    return f'<script type="{STATE_TYPE}">{text}</script>'
+    text = json.dumps(ours, separators=(",", ":")).replace("\\", r"\\").replace("'", r"\'")
+    return f"window.widgetModels = JSON.parse('{text}');\n{script(HOST)}"
 
 
-def host() -> str:
-    """The script that gives them life, without its first comment; in the page, since for one more file a phone waits half a second."""
-    return re.sub(r"\A/\*.*?\*/\s*", "", HOST.read_text("utf8"), flags=re.S)
+def written(text: str, out: Path, page: str) -> tuple[str, str]:
+    """Writes the script beside a page; its address from the book's root, and a version of what it says."""
+    path = out / HOME / f"{page}.js"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf8")
+    return f"{HOME}/{page}.js", hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def call(address: str, version: str) -> str:
+    """The lines in the page that ask for the script beside it."""
+    return f'<script data-address="{address}?v={version}">\n{script(CALL)}</script>\n'
 
 
 def place_widgets(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """The page with its widgets in their boxes, their state last, and the host after it."""
+    """The page with its widgets in their boxes, and before them the call for their state."""
     models = take_state(context)
     body = context.get("body", "")
     if not models or not VIEW.search(body):
         return
     views, sheets = views_of(models, body, pagename), style_sheets(models)
     boxes = VIEW.sub(lambda found: box(found["view"], views, models), body)
-    context["body"] = f"{sheets}{boxes}\n{embedded(models)}\n<script>\n{host()}</script>\n"
+    address, version = written(beside(models), Path(app.outdir), pagename)
+    context["body"] = f"{call(context['pathto'](address, True), version)}{sheets}{boxes}"
+
+
+def clear(app: Sphinx, failure: Exception | None) -> None:
+    """No script beside a page that is gone, or that shows no widget any more."""
+    if failure or app.builder.format != "html":
+        return
+    home = Path(app.outdir) / HOME
+    for path in home.rglob("*.js"):
+        name = path.relative_to(home).as_posix()
+        page = Path(app.outdir) / f"{name.removesuffix('.js')}.html"
+        if not page.is_file() or f"{HOME}/{name}" not in page.read_text("utf8"):
+            path.unlink()
 
 
 def setup(app: Sphinx) -> None:
     """After myst-nb, which puts the state into the page."""
     app.connect("html-page-context", place_widgets, priority=900)
+    app.connect("build-finished", clear, priority=900)

@@ -1,9 +1,9 @@
 /*
  * A host for anywidgets on a static page: no kernel, no module loader, no network.
  *
- * stopwhensure/live_widgets.py leaves in the page
- *   - the state of every widget, as JSON, after the text;
- *   - a box for each view: <div class="afm"> with a still view and the model's id, and the style sheet of both views.
+ * stopwhensure/live_widgets.py leaves in the page a box for each view: <div class="afm"> with a still view and the
+ * model's id, and the style sheet of both views; and before this script, in a file beside the page, the state of
+ * every widget, as window.widgetModels.
  * This script gives each box that comes near the window a live view in place of the still one, which the same
  * module drew when the book was built: the same elements, so that nothing moves.
  *
@@ -13,7 +13,6 @@
 (() => {
   "use strict";
 
-  const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
   const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
   const NEAR_THE_WINDOW = "400px";
 
@@ -87,7 +86,7 @@
     }
   }
 
-  const records = {};
+  const records = window.widgetModels; // model id -> { state, buffers }
   const models = new Map(); // model id -> Model: two views of one model share it
   const modules = new Map(); // source text -> promise of the module's widget
   const prepared = new Map(); // model id -> promise that initialize() has run
@@ -120,6 +119,9 @@
     return prepared.get(id);
   }
 
+  // Between two pieces of work, so that a phone answers its reader in between.
+  const nextTask = () => new Promise((done) => setTimeout(done));
+
   // The folds as a reader left them in the still view, and the focus where it was: nothing else in it takes any.
   function takeOver(folds, focused, place) {
     const now = place.querySelectorAll("details");
@@ -147,7 +149,9 @@
     try {
       const model = modelOf(id);
       const widget = await moduleOf(model.get("_esm"));
+      await nextTask();
       await prepare(id, widget, model);
+      await nextTask();
       // From here to render() nothing waits, so that the reader never sees two views, or none.
       const focused = document.activeElement;
       if (still) still.hidden = true;
@@ -187,7 +191,6 @@
   }
 
   function start() {
-    for (const block of document.querySelectorAll(STATE)) Object.assign(records, JSON.parse(block.textContent).state);
     const waiting = new Map();
     for (const view of document.querySelectorAll(`.afm > ${VIEW}`)) {
       waiting.set(view.parentElement, JSON.parse(view.textContent).model_id);
@@ -199,5 +202,7 @@
     });
   }
 
-  start();
+  // The script may be here before the page is whole.
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", start);
+  else start();
 })();

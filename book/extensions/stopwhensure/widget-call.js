@@ -1,0 +1,33 @@
+/*
+ * Asks for the state of a page's widgets and their host, in one script beside the page, when the first words are painted: its
+ * recordings are larger than the text, and a phone would read them before it shows a word. What is below the window may still be on
+ * its way then. A page that paints nothing, in a tab behind, asks soon too.
+ */
+(() => {
+  "use strict";
+
+  const LOST = "This interactive figure did not arrive; its default state is shown. Load the page again to try once more.";
+  const SOON_MS = 1000;
+  const { address } = document.currentScript.dataset;
+  let isAsked = false;
+
+  function say(box) {
+    const note = document.createElement("p");
+    note.className = "afm-error";
+    note.setAttribute("role", "alert");
+    note.textContent = LOST;
+    box.append(note);
+  }
+
+  function ask() {
+    if (isAsked) return;
+    isAsked = true;
+    const script = document.createElement("script");
+    script.src = address;
+    script.addEventListener("error", () => document.querySelectorAll(".afm").forEach(say));
+    document.head.append(script);
+  }
+
+  requestAnimationFrame(() => setTimeout(ask));
+  setTimeout(ask, SOON_MS);
+})();
