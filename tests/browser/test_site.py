@@ -413,6 +413,52 @@ def test_what_is_far_from_the_window_is_laid_out_when_it_comes_near(browser, boo
     page.close()
 
 
+@pytest.mark.parametrize("width_px, waits", [(390, True), (1280, False)])
+def test_on_a_phone_whole_sections_wait_to_be_laid_out(browser, book, width_px, waits):
+    page = browser.new_page(viewport={"width": width_px, "height": 844})
+    page.goto((book / "book/dtsnn.html").as_uri())
+    sections = page.locator("article > section > section")
+    is_laid_out = "it => it.firstElementChild.checkVisibility({ contentVisibilityAuto: true })"
+    assert sections.first.evaluate(is_laid_out) and sections.last.evaluate(is_laid_out) is not waits
+    sections.last.evaluate("it => it.scrollIntoView()")
+    until(page, "() => [...document.querySelectorAll('article > section > section')].pop().firstElementChild"
+                ".checkVisibility({ contentVisibilityAuto: true })")
+    page.close()
+
+
+BOX = ".cell_output:has(> .wide-drawing)"
+JUST_BEFORE = """box => {
+    const stops = [...document.querySelectorAll("a[href], button, input, select, summary")].filter((it) =>
+        it.compareDocumentPosition(box) & Node.DOCUMENT_POSITION_FOLLOWING && it.checkVisibility() && !it.disabled);
+    stops.pop().focus({ preventScroll: true });
+}"""
+
+
+def test_a_box_that_scrolls_is_found_when_it_comes_near(browser, book):
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto((book / "book/seenn1.html").as_uri())
+    box = page.locator(BOX).last
+    page.evaluate(TWO_FRAMES)
+    assert box.get_attribute("tabindex") is None
+    box.scroll_into_view_if_needed()
+    until(page, f"() => [...document.querySelectorAll('{BOX}')].pop().tabIndex === 0")
+    page.close()
+
+
+def test_the_focus_passes_over_no_box_that_scrolls_however_far_it_is(browser, book):
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto((book / "book/seenn1.html").as_uri())
+    box = page.locator(BOX).last
+    box.evaluate(JUST_BEFORE)
+    assert box.get_attribute("tabindex") is None
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if box.evaluate("it => it === document.activeElement"):
+            break
+    assert box.evaluate("it => it === document.activeElement")
+    page.close()
+
+
 @pytest.mark.parametrize("width_px", [390, 1280])
 def test_a_link_into_a_long_page_leads_to_its_place_and_stays_there(browser, book, width_px):
     page = browser.new_page(viewport={"width": width_px, "height": 800})
