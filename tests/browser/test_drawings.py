@@ -12,7 +12,7 @@ import yaml
 from playwright.sync_api import Browser, Page
 
 from dtsnn_lite.figures import FAINT
-from tests.browser.waits import find_boxes, laid_out, until
+from tests.browser.waits import TWO_FRAMES, find_boxes, laid_out, until
 from tools.build_book import toc_entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +163,8 @@ def test_a_wide_drawing_keeps_its_size_on_a_phone_and_scrolls_by_keyboard(browse
     caption = box.locator(".drawing-caption").bounding_box()
     assert caption["x"] >= 0 and caption["x"] + caption["width"] <= 360, "its caption stays in sight"
     page.set_viewport_size({"width": 1280, "height": 740})
-    until(page, "() => !document.querySelector('.cell_output:has(> .wide-drawing)').hasAttribute('tabindex')")
+    page.evaluate(TWO_FRAMES)
+    find_boxes(page)
+    assert box.get_attribute("tabindex") is None
     assert box.evaluate("(it) => it.scrollWidth <= it.clientWidth")
     context.close()

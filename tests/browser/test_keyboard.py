@@ -22,7 +22,9 @@ WINDOW = {"width": 360, "height": 740}
 
 # Where the focus is, and what is wrong with that.
 FOCUS = """async () => {
-  await Promise.all(document.getAnimations().map((each) => each.finished));
+  // What is far from the window stands still halfway (content-visibility), and so does what gets there meanwhile.
+  const moving = document.getAnimations().filter((each) => each.effect.target.checkVisibility({ contentVisibilityAuto: true }));
+  await Promise.race([Promise.all(moving.map((each) => each.finished)), new Promise((next) => setTimeout(next, 1000))]);
   const it = document.activeElement;
   if (!it || it === document.body) return null;
   const box = it.getBoundingClientRect(), style = getComputedStyle(it), faults = [];

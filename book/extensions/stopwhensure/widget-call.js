@@ -17,6 +17,7 @@
     note.setAttribute("role", "alert");
     note.textContent = LOST;
     box.append(note);
+    box.dataset.view = "failed";
   }
 
   function ask() {
@@ -25,7 +26,7 @@
     const script = document.createElement("script");
     script.src = address;
     script.addEventListener("error", () => document.querySelectorAll(".afm").forEach(say));
-    document.head.append(script);
+    document.body.append(script);
   }
 
   requestAnimationFrame(() => setTimeout(ask));
