@@ -15,7 +15,7 @@ import yaml
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.judge import Judge
-from tests.browser.waits import TWO_FRAMES, find_boxes, until, wear
+from tests.browser.waits import TWO_FRAMES, find_boxes, read_to_the_end, until, wear
 from tools.build_book import toc_entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,18 +54,6 @@ def listen(page: Page, visit: Visit) -> None:
     page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
     page.on("requestfailed", lambda request: visit.errors.append(f"failed: {request.url}"))
     page.on("request", lambda request: visit.requests.add(request.url))
-
-
-def read_to_the_end(page: Page) -> None:
-    """Scroll as a reader does, so that every widget comes alive, and return to the top."""
-    page.evaluate(f"""async () => {{
-        for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {{
-            scrollTo(0, y);
-            await {TWO_FRAMES};
-        }}
-    }}""")
-    until(page, "[...document.querySelectorAll('.afm')].every((box) => box.dataset.view)")
-    page.evaluate("scrollTo(0, 0)")
 
 
 def violations(page: Page, scheme: str, judge: Judge) -> list[str]:

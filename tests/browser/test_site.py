@@ -22,7 +22,7 @@ from stopwhensure.plain_code import PLAIN
 from stopwhensure.used_rules import NESTED, selectors
 from teaching.numbers import sources, who
 
-from tests.browser.waits import TWO_FRAMES, find_boxes, laid_out, until
+from tests.browser.waits import TWO_FRAMES, find_boxes, laid_out, read_to_the_end, until
 from tools.build_book import toc_entries
 from tools.zip_book import NAME as ZIP_NAME
 from tools.zip_book import zip_book
@@ -424,6 +424,37 @@ def test_on_a_phone_paragraphs_wait_to_be_laid_out(browser, book, width_px, wait
     last.scroll_into_view_if_needed()
     page.evaluate(TWO_FRAMES)
     assert last.evaluate(is_laid_out)
+    page.close()
+
+
+PLACES = "() => [...document.querySelectorAll('article section > *')].map((it) => it.getBoundingClientRect().top + scrollY)"
+
+
+@pytest.mark.parametrize("name", ["dtsnn", "edp_scaling"])
+def test_distances_are_the_same_whether_a_box_may_wait_or_not(browser, book, name):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((book / f"book/{name}.html").as_uri())
+    read_to_the_end(page)
+    places = page.evaluate(PLACES)
+    page.add_style_tag(content="article * { content-visibility: visible !important; contain: none !important }")
+    page.evaluate(TWO_FRAMES)
+    assert places == pytest.approx(page.evaluate(PLACES), abs=1)
+    page.close()
+
+
+def test_the_note_of_a_number_is_not_cut_off_at_its_paragraph(browser, book):
+    page, notes = browser.new_page(viewport={"width": 390, "height": 844}), 0
+    for path in sorted((book / "book").glob("*.html")):
+        if "sourced-note" not in path.read_text("utf8"):
+            continue
+        page.goto(path.as_uri())
+        around = page.locator("article .sourced-note").evaluate_all("""notes => notes.map((it) => {
+            for (let box = it; box; box = box.parentElement) if (getComputedStyle(box).contentVisibility !== "visible") return box.className;
+            return null;
+        })""")
+        assert not any(around), path.stem
+        notes += len(around)
+    assert notes > 50
     page.close()
 
 

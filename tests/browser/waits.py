@@ -43,3 +43,15 @@ def wear(page: Page, scheme: str) -> None:
     """A page of the book in one colour scheme, "light" or "dark", by the system and by what the theme sets: the latter needs no frame."""
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.evaluate(WEAR, scheme)
+
+
+def read_to_the_end(page: Page) -> None:
+    """Scroll as a reader does, so that every widget comes alive, and return to the top."""
+    page.evaluate(f"""async () => {{
+        for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {{
+            scrollTo(0, y);
+            await {TWO_FRAMES};
+        }}
+    }}""")
+    until(page, "[...document.querySelectorAll('.afm')].every((box) => box.dataset.view)")
+    page.evaluate("scrollTo(0, 0)")
