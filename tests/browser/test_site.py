@@ -449,7 +449,9 @@ def test_the_note_of_a_number_is_not_cut_off_at_its_paragraph(browser, book):
             continue
         page.goto(path.as_uri())
         around = page.locator("article .sourced-note").evaluate_all("""notes => notes.map((it) => {
-            for (let box = it; box; box = box.parentElement) if (getComputedStyle(box).contentVisibility !== "visible") return box.className;
+            for (let box = it; box; box = box.parentElement) {
+              if (getComputedStyle(box).contentVisibility !== "visible") return box.className;
+            }
             return null;
         })""")
         assert not any(around), path.stem
