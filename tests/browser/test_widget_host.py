@@ -7,7 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Route
 from stopwhensure import live_widgets
+
+from tests.browser.waits import until
 
 VIEW_TYPE = "application/vnd.jupyter.widget-view+json"
 
@@ -166,6 +169,19 @@ def test_widgets_that_do_not_arrive_say_so_and_keep_their_still_views(tab, tmp_p
     tab.get_by_role("alert").nth(1).wait_for()
     assert all("Load the page again" in told for told in tab.get_by_role("alert").all_inner_texts())
     assert tab.locator("#one svg").is_visible() and tab.locator("#two svg").is_visible()
+
+
+def test_widgets_that_do_not_arrive_say_so_in_boxes_that_arrive_later_too(tab, tmp_path, serve):
+    write_page(tmp_path, {"one": model(COUNTER, count=0)}, f'<p>words</p><script src="late.js"></script>{box("one")}')
+    (tmp_path / "_static/widgets/a/b/page.js").unlink()
+    late: list[Route] = []
+    tab.route("**/late.js", lambda route: late.append(route))
+    tab.goto(f"{serve(tmp_path)}/a/b/page.html", wait_until="commit")
+    until(tab, "() => performance.getEntriesByType('resource').some((it) => it.name.includes('page.js'))")
+    assert tab.locator("#one").count() == 0
+    late[0].fulfill(body="")
+    tab.get_by_role("alert").wait_for()
+    assert tab.locator("#one").get_attribute("data-view") == "failed"
 
 
 def test_a_page_that_paints_nothing_asks_for_its_widgets_too(tab, tmp_path):

@@ -20,12 +20,18 @@
     box.dataset.view = "failed";
   }
 
+  // The page may still be on its way.
+  function tell() {
+    if (document.readyState === "loading") addEventListener("DOMContentLoaded", tell);
+    else document.querySelectorAll(".afm").forEach(say);
+  }
+
   function ask() {
     if (isAsked) return;
     isAsked = true;
     const script = document.createElement("script");
     script.src = address;
-    script.addEventListener("error", () => document.querySelectorAll(".afm").forEach(say));
+    script.addEventListener("error", tell);
     document.body.append(script);
   }
 
