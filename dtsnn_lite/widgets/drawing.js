@@ -4,48 +4,57 @@ import { fixed, html } from "./core.js";
 import { stroke } from "./network.js";
 
 const SHEET = 112, GRID = 28, PEN = 5.2;       // a sheet of 112 x 112 points, four to a pixel of the network's input
-const SPIKE = [20, 140, 235], CHARGE = [104, 134, 164], EVEN = [128, 136, 148, 26];        // seen on light and on dark pages
+const SPIKE = [20, 140, 235], CHARGE = [104, 134, 164], EVEN = [128, 136, 148], EVEN_ALPHA = 26;        // seen on light and on dark pages
 
 // --- pictures of bytes --------------------------------------------------------------------
 
 // Black ink of 0 to 255 at each pixel; style sheets turn it white on dark pages.
 function picture(width, height) {
   const canvas = html("canvas", { width, height, role: "img", class: "ink" });
-  return { canvas, show(words, inkAt) {
+  return { canvas, show(words, ink) {
     const context = canvas.getContext("2d"), image = context.createImageData(width, height);
-    for (let n = 0; n < width * height; n++) image.data[4 * n + 3] = inkAt(n);
+    for (let n = 0; n < width * height; n++) image.data[4 * n + 3] = ink[n];
     context.putImageData(image, 0, 0);
     canvas.setAttribute("aria-label", words);
   } };
 }
 
-// The maps of one layer side by side, a pixel a neuron: as many in a row as make 112 pixels.
-function mapsPicture({ outputs, side }) {
+// A colour as canvases keep it: one number a pixel.
+function inked([r, g, b], alpha) {
+  return new Uint32Array(Uint8Array.of(r, g, b, alpha).buffer)[0];
+}
+
+const FIRED = inked(SPIKE, 255), CHARGED = Array.from({ length: 111 }, (_, alpha) => inked(CHARGE, alpha));
+
+// The maps of one layer side by side, a pixel a neuron: as many in a row as make 112 pixels. All pictures of a layer share it.
+function mapsGround({ outputs, side }) {
   const across = Math.min(outputs, Math.floor(SHEET / side)), down = Math.ceil(outputs / across), width = across * side, height = down * side;
-  const canvas = html("canvas", { width, height, role: "img", class: "maps" });
   const channelAt = (x, y) => Math.floor(y / side) * across + Math.floor(x / side);
-  const ground = new Uint8ClampedArray(4 * width * height), pixelOf = new Int32Array(side * side * outputs);
+  const empty = new Uint32Array(width * height), pixelOf = new Int32Array(side * side * outputs), even = inked(EVEN, EVEN_ALPHA);
   for (let y = 0, pixel = 0; y < height; y++) {
     for (let x = 0; x < width; x++, pixel++) {
       const c = channelAt(x, y);
       if (c >= outputs) continue;
       pixelOf[((y % side) * side + (x % side)) * outputs + c] = pixel;
-      if ((Math.floor(x / side) + Math.floor(y / side)) % 2 === 0) ground.set(EVEN, 4 * pixel);
+      if ((Math.floor(x / side) + Math.floor(y / side)) % 2 === 0) empty[pixel] = even;
     }
   }
+  return { width, height, empty, pixelOf, at: (x, y) => Math.min(outputs - 1, channelAt(Math.floor(x * width), Math.floor(y * height))) };
+}
+
+function mapsPicture({ width, height, empty, pixelOf, at }) {
+  const canvas = html("canvas", { width, height, role: "img", class: "maps" });
   const show = (words, spikes = [], u = []) => {
-    const context = canvas.getContext("2d"), image = context.createImageData(width, height), { data } = image;
-    const set = (pixel, [r, g, b], alpha) => { data[pixel] = r; data[pixel + 1] = g; data[pixel + 2] = b; data[pixel + 3] = alpha; };
-    data.set(ground);
+    const context = canvas.getContext("2d"), image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
+    pixels.set(empty);
     for (let n = 0; n < spikes.length; n++) {
-      if (spikes[n]) set(4 * pixelOf[n], SPIKE, 255);
-      else if (u[n] > 0.15) set(4 * pixelOf[n], CHARGE, Math.min(110, Math.round(110 * u[n])));
+      if (spikes[n]) pixels[pixelOf[n]] = FIRED;
+      else if (u[n] > 0.15) pixels[pixelOf[n]] = CHARGED[Math.min(110, Math.round(110 * u[n]))];
     }
     context.putImageData(image, 0, 0);
     canvas.setAttribute("aria-label", words);
   };
-  return { canvas, show, clear: (words) => show(words),
-    at: (x, y) => Math.min(outputs - 1, channelAt(Math.floor(x * width), Math.floor(y * height))) };
+  return { canvas, show, clear: (words) => show(words), at };
 }
 
 // --- the sheet that one writes on ------------------------------------------------------------
@@ -101,15 +110,16 @@ function sheet(changed, locked) {
     } }, shown.canvas, here, cursor);
   return { root, said, clear, ink: own, leave: () => { blank = true; },
     show(words, pixels) {
-      shown.show(words, pixels === own ? (n) => own[n] : enlarged(pixels));
+      shown.show(words, pixels === own ? own : enlarged(pixels));
       here.hidden = pixels !== own || own.some(Boolean);
     } };
 }
 
-// The pixel of a 28 x 28 digit under a point of the sheet.
+// A 28 x 28 digit, a pixel as many points of the sheet as it covers.
 function enlarged(pixels) {
-  const zoom = SHEET / GRID;
-  return (n) => pixels[Math.floor(n / SHEET / zoom) * GRID + Math.floor((n % SHEET) / zoom)];
+  const zoom = SHEET / GRID, points = new Uint8Array(SHEET * SHEET);
+  for (let y = 0, n = 0; y < SHEET; y++) for (let x = 0; x < SHEET; x++, n++) points[n] = pixels[Math.floor(y / zoom) * GRID + Math.floor(x / zoom)];
+  return points;
 }
 
 // --- opinions ---------------------------------------------------------------------------------
@@ -120,11 +130,11 @@ function opinions() {
   const root = html("div", { class: "opinions", role: "img" }, cells);
   return { root, show(step, words) {
     bars.forEach((bar, k) => {
-      bar.setAttribute("style", `height: ${step ? fixed(Math.max(2, 100 * step.p[k]), 1) : 0}%`);
+      bar.setAttribute("style", `transform: scaleY(${step ? fixed(Math.max(0.02, step.p[k]), 3) : 0})`);
       cells[k].setAttribute("class", step && k === step.answer ? "best" : "");
     });
     root.setAttribute("aria-label", words);
   } };
 }
 
-export { GRID, SHEET, mapsPicture, opinions, picture, sheet };
+export { GRID, SHEET, mapsGround, mapsPicture, opinions, picture, sheet };

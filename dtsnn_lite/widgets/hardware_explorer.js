@@ -2,7 +2,7 @@
 
 import { bytesOf, explorer, fixed, furnish, html, numberTable, quantity, svg } from "./core.js";
 import { arrayNetOf, neuron, runOnArrays } from "./arrays.js";
-import { GRID, SHEET, mapsPicture, opinions, picture, sheet } from "./drawing.js";
+import { GRID, SHEET, mapsGround, mapsPicture, opinions, picture, sheet } from "./drawing.js";
 import { centred, verdict } from "./network.js";
 
 const OWN = "own";
@@ -62,7 +62,7 @@ function track(T) {
 }
 
 function column(net, l, name, pick) {
-  const layer = net.layers[l], maps = mapsPicture(layer), says = opinions(), unsure = track(net.timesteps), sums = sumsGrid(layer.tiles, layer.planes);
+  const layer = net.layers[l], maps = mapsPicture(mapsGround(layer)), says = opinions(), unsure = track(net.timesteps), sums = sumsGrid(layer.tiles, layer.planes);
   const answer = html("span", { class: "answer" }), after = html("p", { class: "after" }), result = html("p", { class: "label" });
   const root = html("div", { class: "read-out" }, html("p", { class: "head" }, name), html("div", { class: "reading" }, answer, after), says.root,
     html("p", { class: "label" }, `how unsure? t = 1 to ${net.timesteps}`), unsure.root,
@@ -111,7 +111,7 @@ function render({ model, el }) {
   const pad = sheet(() => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { seen = ""; shell.set({ digit: OWN }); }); }, () => thumbs[0].disabled);
   const thumbs = given.labels.map((label, m) => {
     const shown = picture(GRID, GRID);
-    shown.show(`a ${label}`, (n) => digits[m][n]);
+    shown.show(`a ${label}`, digits[m]);
     return html("button", { type: "button", class: "thumb", click: () => { pad.leave(); shell.set({ digit: String(m) }); } }, shown.canvas);
   });
   const strip = html("div", { class: "thumbs", role: "group", "aria-label": "Ten test digits" }, thumbs);

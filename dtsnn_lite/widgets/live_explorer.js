@@ -4,7 +4,7 @@
 // Time runs from left to right: a column a timestep, the layers one below the other, then the opinions, then the score.
 
 import { bytesOf, change, explorer, fixed, furnish, html, imports, numberTable, quantity, ratio, svg } from "./core.js";
-import { GRID, SHEET, mapsPicture, opinions, picture, sheet } from "./drawing.js";
+import { GRID, SHEET, mapsGround, mapsPicture, opinions, picture, sheet } from "./drawing.js";
 import { centred, moved, networkOf, run, runCalmly, stroke, verdict } from "./network.js";
 
 const OWN = "own", TICK_MS = 260;
@@ -41,7 +41,9 @@ function counted(n) {
 }
 
 function sum(numbers) {
-  return numbers.reduce((a, b) => a + b, 0);
+  let total = 0;
+  for (let n = 0; n < numbers.length; n++) total += numbers[n];
+  return total;
 }
 
 // Spikes of one channel, of all neurons of its map.
@@ -110,14 +112,14 @@ function meter(name, field, unit) {
   const root = html("div", { class: "meter" }, html("span", {}, name), html("span", { class: "track" }, fill), value);
   return { root, show(chip, t) {
     const still = chip.static[field], now = t ? chip[field][t - 1] : 0;
-    fill.setAttribute("style", `width: ${fixed(Math.min(100, (100 * now) / still), 1)}%`);
+    fill.setAttribute("style", `transform: scaleX(${fixed(Math.min(1, now / still), 3)})`);
     value.textContent = `${fixed((100 * now) / still, 0)} % of ${quantity(still, unit)}`;
   } };
 }
 
 function film(layers, T, jump) {
   const heads = Array.from({ length: T }, (_, i) => html("button", { type: "button", class: "tick", click: () => jump(i + 1) }, `t = ${i + 1}`));
-  const maps = layers.map((layer) => Array.from({ length: T }, () => mapsPicture(layer)));
+  const maps = layers.map(mapsGround).map((ground) => Array.from({ length: T }, () => mapsPicture(ground)));
   const says = Array.from({ length: T }, opinions), score = gauge(T);
   const line = (label, cells) => [html("p", { class: "label" }, label), html("div", { class: "columns" }, cells)];
   const cloak = html("div", { class: "unrun", hidden: true }, html("span", {}, ""));
@@ -177,7 +179,7 @@ function render({ model, el }) {
   const sees = picture(GRID, GRID), answer = html("span", { class: "answer" }), after = html("span", { class: "after" });
   const thumbs = given.labels.map((label, m) => {
     const shown = picture(GRID, GRID);
-    shown.show(`a ${label}`, (n) => digits[m][n]);
+    shown.show(`a ${label}`, digits[m]);
     return html("button", { type: "button", class: "thumb", click: () => { pad.leave(); shell.set({ digit: String(m) }); play(); } }, shown.canvas);
   });
   const strip = html("div", { class: "thumbs", role: "group", "aria-label": "Ten test digits" }, thumbs);
@@ -292,7 +294,7 @@ function render({ model, el }) {
     thumbs.forEach((thumb, m) => thumb.setAttribute("aria-pressed", String(state.digit === String(m))));
     if (state.digit === OWN) pad.show("the digit that you wrote", pad.ink);
     else pad.show(`a ${given.labels[Number(state.digit)]}, test digit ${given.numbers[Number(state.digit)]}`, pixels);
-    sees.show("what the network sees, 28 by 28 pixels", (n) => pixels[n]);
+    sees.show("what the network sees, 28 by 28 pixels", pixels);
     later.setAttribute("aria-pressed", String(state.further));
     later.setAttribute("aria-disabled", String(said.exit === T));      // `disabled` is a teacher's
     frames.hint.textContent = "Blue: a spike. Pale: a neuron that is charging. Point at a map to name it.";
