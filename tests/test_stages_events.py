@@ -114,11 +114,12 @@ def test_the_stages_of_photographs_are_made_of_a_readers_own_copy_and_ship(home,
     assert main(command) == 0
     assert set(json.loads(capsys.readouterr().out)) == {f"cifar10-small-{name}-seed0" for name in stages.PHOTO_STAGES}
     for name in ladder.whole:
-        net, test = load_net(tmp_path / "out" / f"cifar10-small-{name}.safetensors"), cifar10(home).test
+        net, test = load_net(tmp_path / "made" / f"cifar10-small-{name}-seed0.safetensors"), cifar10(home).test
         seen = Recording.load(tmp_path / "out" / f"cifar10-small-{name}-test.npz")
         again = record(net, as_input(test.images), test.labels, 4)
         assert np.allclose(again.f, seen.f, atol=2e-3) and np.array_equal(again.densities, seen.densities)
-    one_bit = crossbars(load_net(tmp_path / "out" / "cifar10-small-adc-less.safetensors"))
+    assert not list((tmp_path / "out").glob("*.safetensors")), "recordings ship, weights do not: the command remakes them"
+    one_bit = crossbars(load_net(tmp_path / "made" / "cifar10-small-adc-less-seed0.safetensors"))
     assert [type(layer.chip.readout) for layer in one_bit] == [HPADC, *[SenseAmp] * (len(one_bit) - 1)]
     assert all(layer.chip.readout.reference == 0.5 for layer in one_bit[1:]) and not any(layer.chip.gated for layer in one_bit)
 

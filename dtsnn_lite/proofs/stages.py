@@ -84,12 +84,13 @@ FLOW_STAGES = {name: replace(stage, chip=replace(stage.chip, timesteps=FLOW_BINS
 FLOW_STAGES["adc-less-long"] = replace(FLOW_STAGES["adc-less"], training=replace(FLOW_TRAININGS["adc-less"], phases=((FLOW_BINS, 16),)))
 
 # Photographs: every tile is read, as on the papers' chip, but against half a cell. An epoch at T = 1 takes a GPU half a minute and a
-# core half an hour, so nothing of it ships yet.
+# core half an hour, so of the stages trained for one bit only the short one ships.
 PHOTO_CHIP = replace(COMPARATOR, gated=False)
 PHOTO_STAGES = {
     "4-bit": Stage(FOUR_BITS, "full", photographs(0.02, (4, 2))),
     "hp-adc": Stage(HP_ADC, "4-bit"),
     "adc-less": Stage(PHOTO_CHIP, "4-bit", photographs(0.1, (1, 6), (4, 6))),
+    "one-shot": Stage(PHOTO_CHIP, "full", photographs(0.1, (1, 4))),      # what two hours of a core have room for
     "naive": Stage(PHOTO_CHIP, "4-bit"),
 }
 
@@ -100,7 +101,8 @@ class Ladder:
 
     network  a name of RECIPES; seed 0 starts from its shipped weights, another seed from its recipe with that seed
     shared   every seed starts from the shipped weights: seeds differ in the stages' trainings alone, whose answers pair with one network's
-    whole    the stages of which weights and recordings of seed 0 ship
+    whole    the stages of which recordings of seed 0 ship
+    weights  whether their weights ship, too
     halved   whether recordings keep f as float16 whatever answer that changes
     times    how many times as many epochs each stage trains as what ships was trained
     """
@@ -109,6 +111,7 @@ class Ladder:
     stages: Mapping[str, Stage]
     whole: tuple[str, ...]
     shared: bool = False
+    weights: bool = True
     halved: bool = False
     times: int = 1
 
@@ -148,7 +151,8 @@ def _longer(training: TrainConfig, times: int) -> TrainConfig:
 SHIPPED = ("4-bit", "hp-adc", "adc-less")
 LADDERS = {"digits": Ladder("digits", STAGES, SHIPPED),
            "gestures": Ladder("gestures", EVENT_STAGES, ("adc-less",), shared=True, halved=True),
-           "cifar10-small": Ladder("cifar10-small", PHOTO_STAGES, ("hp-adc", "adc-less"), shared=True, halved=True),
+           "cifar10-small": Ladder("cifar10-small", PHOTO_STAGES, ("hp-adc", "one-shot"), shared=True, weights=False,
+                                   halved=True),
            "flow": Ladder("flow", FLOW_STAGES, (), shared=True)}
 
 
@@ -305,7 +309,7 @@ def ship(folder: Path, out: Path, ladder: Ladder) -> dict:
 
 
 def ship_answers(folder: Path, out: Path, ladder: Ladder) -> dict[str, list[float]]:
-    """Answers and card of every stage and seed, weights and recordings of seed 0 of the ladder's `whole`; accuracy a timestep by name."""
+    """Answers and cards of all, and seed 0's recordings of the ladder's `whole`, with weights where they ship; accuracy by name."""
     found = {}
     for path in sorted(folder.glob(f"{ladder.network}-*-seed*.json")):
         said = json.loads(path.read_text())
@@ -313,8 +317,9 @@ def ship_answers(folder: Path, out: Path, ladder: Ladder) -> dict[str, list[floa
         with whole_file(out / path.name) as part:
             part.write_text(json.dumps({k: v for k, v in said.items() if k not in ("sha256", "weights")}, indent=1, sort_keys=True) + "\n")
         found[path.stem] = said["accuracy"]["test"]
+    endings = ("-calibration.npz", "-test.npz", *((".safetensors", ".json") if ladder.weights else ()))
     for stage in ladder.whole:
-        for ending in (".safetensors", ".json", "-calibration.npz", "-test.npz"):
+        for ending in endings:
             shutil.copyfile(folder / f"{ladder.file(stage, 0)}{ending}", out / f"{ladder.network}-{stage}{ending}")
     return found
 
