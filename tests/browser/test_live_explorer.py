@@ -43,6 +43,23 @@ def test_a_given_digit_is_read_as_python_reads_it(stage):
         assert heads(page)[run.t_hat[digit] - 1] == f"t = {run.t_hat[digit]}, stop" and dots(page) == run.t_hat[digit]
 
 
+def test_bars_and_meters_are_as_long_as_what_they_show(stage):
+    page, f = stage(live_explorer()), folded("digits").run(given().images, T)[0][:, 5]
+    share = """all => all.map(fill => {
+        const track = fill.parentElement, at = fill.getBoundingClientRect(), whole = track.getBoundingClientRect();
+        return [at.height / track.clientHeight, at.width / whole.width, at.bottom - whole.top - track.clientHeight,
+                at.left - whole.left]; })"""
+    bars = page.locator("#live0 .opinions i").evaluate_all(share)
+    exits = int(replay(Recording(f[:, None], np.array([5]), np.zeros((T, 3))), EntropyExit(0.2)).t_hat[0])
+    p = np.exp(f) / np.exp(f).sum(axis=1, keepdims=True)
+    tall = np.where(np.arange(T)[:, None] < exits, np.maximum(p, 0.02), 0)      # what the network never computed has no bar
+    assert np.array(bars)[:, 0] == pytest.approx(tall.ravel(), abs=2e-3)
+    assert np.array(bars)[tall.ravel() > 0, 2] == pytest.approx(0, abs=0.1), "each stands on its line"
+    meters = np.array(page.locator("#live0 .meter i").evaluate_all(share))
+    said = [float(words.split(" %")[0]) / 100 for words in page.locator("#live0 .amount").all_text_contents()]
+    assert meters[:, 1] == pytest.approx(said, abs=0.006) and meters[:, 3] == pytest.approx(0, abs=0.1) and 0 < min(said) < 1
+
+
 def test_a_digit_written_with_the_mouse_is_read_and_the_film_plays(stage):
     page = stage(live_explorer())
     box = page.locator("#live0 .sheet").bounding_box()
