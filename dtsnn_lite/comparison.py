@@ -10,7 +10,7 @@ import numpy as np
 from dtsnn_lite.calibration import binomial_tail
 from dtsnn_lite.exits import Run, run_of
 from dtsnn_lite.guards import check_whole
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.recording import Answers, Recording
 
 
 @dataclass(frozen=True)
@@ -103,3 +103,24 @@ def fixed_as_good(run: Run, recording: Recording, level: float = 0.05) -> np.nda
         raise ValueError(f"level is the chance of telling two equals apart, in (0, 1); got {level!r}")
     always = (run_of(np.full(recording.images, t), recording) for t in range(1, recording.timesteps + 1))
     return 1 + np.flatnonzero([compared(run, each).p > level for each in always])
+
+
+def by_chance(stops: np.ndarray, recording: Recording | Answers) -> tuple[float, float]:
+    """Accuracy of dice that send as many images to each number of timesteps, and how far they scatter (its standard deviation).
+
+    stops  whole numbers of timesteps, 1..T, one an image (M,)
+
+    Dice are the average over all orders of `stops` (hoeffding1951combinatorial): with c_ti = 1 where image i is right after t,
+    mean = mean_j c_(t_j).,   variance = sum_ij (c_(t_j)i - c_(t_j). - c_.i + c_..)^2 / (M^2 (M - 1))
+
+    >>> from dtsnn_lite.recording import shipped
+    >>> seen = shipped("digits-test")
+    >>> by_chance(np.full(seen.images, 2), seen) == (seen.accuracy[1], 0.0)
+    True
+    """
+    run = run_of(stops, recording)
+    images, shares = run.correct.size, np.bincount(run.t_hat, minlength=recording.timesteps + 1)[1:] / run.correct.size
+    right = recording.correct.astype(float)                                             # (T, M)
+    apart = right - right.mean(axis=1, keepdims=True)
+    apart = apart - shares @ apart
+    return float(shares @ right.mean(axis=1)), float(np.sqrt(shares @ (apart ** 2).sum(axis=1) / images / max(1, images - 1)))

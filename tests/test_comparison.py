@@ -1,6 +1,6 @@
 """Is one rule better than another? Exact tests, by hand and in whole numbers, and what a correction for many of them promises."""
 
-from itertools import product
+from itertools import permutations, product
 from math import comb
 
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dtsnn_lite.comparison import Compared, compared, exact_interval, fixed_as_good, holm
+from dtsnn_lite.comparison import Compared, by_chance, compared, exact_interval, fixed_as_good, holm
 from dtsnn_lite.exits import NeverExit, replay, run_of
 from dtsnn_lite.recording import Recording, shipped
 
@@ -115,3 +115,20 @@ def test_every_image_at_full_time_is_as_good_as_itself_and_a_stricter_level_wide
     always = replay(seen, NeverExit())
     loose, strict = (set(fixed_as_good(always, seen, level).tolist()) for level in (0.05, 0.001))
     assert seen.timesteps in loose and loose < strict
+
+
+def test_dice_are_the_average_over_all_orders():
+    """Of seven images and three timesteps: all 5,040 orders of who is sent where."""
+    dice = np.random.default_rng(3)
+    seen = a_recording(dice.integers(0, 2, (3, 7)))
+    stops = np.array([1, 1, 2, 2, 2, 3, 3])
+    right = [np.mean(seen.correct[np.array(order) - 1, np.arange(7)]) for order in permutations(stops.tolist())]
+    assert by_chance(stops, seen) == pytest.approx((np.mean(right), np.std(right)))
+
+
+def test_dice_of_everybody_to_one_number_do_not_scatter():
+    seen = shipped("digits-test")
+    for t in range(1, 5):
+        assert by_chance(np.full(seen.images, t), seen) == (pytest.approx(seen.accuracy[t - 1]), 0)
+    with pytest.raises(ValueError):
+        by_chance(np.full(seen.images, 5), seen)
