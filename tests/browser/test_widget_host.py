@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Route
 from stopwhensure import live_widgets
 
-from tests.browser.waits import until
+from tests.browser.waits import TWO_FRAMES, until
 
 VIEW_TYPE = "application/vnd.jupyter.widget-view+json"
 
@@ -184,8 +184,38 @@ def test_widgets_that_do_not_arrive_say_so_in_boxes_that_arrive_later_too(tab, t
     assert tab.locator("#one").get_attribute("data-view") == "failed"
 
 
-def test_a_page_that_paints_nothing_asks_for_its_widgets_too(tab, tmp_path):
-    tab.add_init_script("window.requestAnimationFrame = () => 0")
+# A browser in which the test says when the first words are seen, or that tells nothing of it.
+PAINTED_LATER = """window.PerformanceObserver = class {
+  static supportedEntryTypes = ["paint"];
+  constructor(told) {
+    window.paint = () => told({ getEntriesByName: (name) => (name === "first-contentful-paint" ? [{ name }] : []) }, this);
+  }
+  observe({ type }) { window.observed = type; }
+  disconnect() {}
+}"""
+TELLS_NOTHING_OF_PAINT = "window.PerformanceObserver = { supportedEntryTypes: ['resource'] }"
+NO_LONG_WAITS = "const later = setTimeout; window.setTimeout = (act, ms, ...more) => (ms >= 1000 ? 0 : later(act, ms, ...more))"
+
+
+@pytest.mark.parametrize("paints", [PAINTED_LATER, TELLS_NOTHING_OF_PAINT, "delete window.PerformanceObserver"])
+def test_a_page_that_paints_nothing_asks_for_its_widgets_too(tab, tmp_path, paints):
+    tab.add_init_script(f"window.requestAnimationFrame = () => 0; {paints}")
+    tab.goto(write_page(tmp_path, {"one": model(COUNTER, count=3)}, box("one")).as_uri())
+    tab.get_by_role("button", name="count 3").wait_for()
+
+
+def test_widgets_are_asked_for_when_the_first_words_are_seen_and_not_before(tab, tmp_path):
+    """A frame that was computed may be held back: only the browser knows when it is seen."""
+    tab.add_init_script(f"{PAINTED_LATER}; {NO_LONG_WAITS}")
+    tab.goto(write_page(tmp_path, {"one": model(COUNTER, count=3)}, box("one")).as_uri())
+    tab.evaluate(TWO_FRAMES)
+    assert tab.evaluate("[observed, document.querySelectorAll('script[src]').length]") == ["paint", 0]
+    tab.evaluate("paint()")
+    tab.get_by_role("button", name="count 3").wait_for()
+
+
+def test_a_browser_that_tells_nothing_of_paint_asks_after_its_first_frame(tab, tmp_path):
+    tab.add_init_script(f"{TELLS_NOTHING_OF_PAINT}; {NO_LONG_WAITS}")
     tab.goto(write_page(tmp_path, {"one": model(COUNTER, count=3)}, box("one")).as_uri())
     tab.get_by_role("button", name="count 3").wait_for()
 
