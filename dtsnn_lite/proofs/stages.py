@@ -84,7 +84,7 @@ FLOW_STAGES = {name: replace(stage, chip=replace(stage.chip, timesteps=FLOW_BINS
 FLOW_STAGES["adc-less-long"] = replace(FLOW_STAGES["adc-less"], training=replace(FLOW_TRAININGS["adc-less"], phases=((FLOW_BINS, 16),)))
 
 # Photographs: every tile is read, as on the papers' chip, but against half a cell. An epoch at T = 1 takes a GPU half a minute and a
-# core half an hour, so of the stages trained for one bit only the short one ships.
+# core half an hour, so nothing of it ships yet.
 PHOTO_CHIP = replace(COMPARATOR, gated=False)
 PHOTO_STAGES = {
     "4-bit": Stage(FOUR_BITS, "full", photographs(0.02, (4, 2))),
