@@ -59,7 +59,7 @@ def stages(a: argparse.Namespace) -> dict:
     if a.name == "flow":
         return _flow_stages(a, ladder)
     found = make_stages(a.seed, a.out, not a.quiet, _device(a.device), a.only or (), ladder)
-    return ship(a.out, a.ship, ladder) if a.ship else found
+    return ship(a.out, a.ship, ladder, a.note) if a.ship else found
 
 
 def _flow_stages(a: argparse.Namespace, ladder: Ladder) -> dict:
@@ -363,6 +363,7 @@ def parser() -> argparse.ArgumentParser:
     h.add_argument("--times", type=int, default=1, help="so many times as many epochs as what ships was trained")
     h.add_argument("--only", nargs="+", help="these stages, from those that --out holds already; by default all")
     h.add_argument("--ship", type=Path, help="afterwards put the assets made of all seeds in --out into this folder")
+    h.add_argument("--note", default="", help="what shipped cards say of the data set, e.g. ' (JPEG re-encoding)'")
     h.add_argument("--quiet", action="store_true")
     m = command(comparators)
     m.add_argument("--stages", type=Path, default=Path("build/stages"), help="a folder of `stages`")

@@ -13,10 +13,12 @@ from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import HPADC, Ideal, SenseAmp, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.circuits import layer_times_ns
+from dtsnn_lite.comparison import compared, exact_interval
 from dtsnn_lite.crossbar_layers import crossbars
 from dtsnn_lite.data import Split, Splits, as_input, cifar10
 from dtsnn_lite.encoding import direct, events
 from dtsnn_lite.event_sets import gesture_split
+from dtsnn_lite.exits import EntropyExit, calibrate, replay, run_of
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, ConvConfig, layer_shapes
 from dtsnn_lite.proofs import stages
@@ -110,14 +112,18 @@ def test_the_stages_of_photographs_are_made_of_a_readers_own_copy_and_ship(home,
     whole = stages.build(ladder.recipe.net).eval()
     monkeypatch.setattr(stages, "load_shipped", lambda name: whole)
     (tmp_path / "out").mkdir()
-    command = ["stages", "cifar10-small", "--out", str(tmp_path / "made"), "--ship", str(tmp_path / "out"), "--quiet", "--json"]
+    command = ["stages", "cifar10-small", "--out", str(tmp_path / "made"), "--ship", str(tmp_path / "out"), "--quiet", "--json",
+               "--note", " (tiny)"]
     assert main(command) == 0
     assert set(json.loads(capsys.readouterr().out)) == {f"cifar10-small-{name}-seed0" for name in stages.PHOTO_STAGES}
     for name in ladder.whole:
         net, test = load_net(tmp_path / "made" / f"cifar10-small-{name}-seed0.safetensors"), cifar10(home).test
         seen = Recording.load(tmp_path / "out" / f"cifar10-small-{name}-test.npz")
         again = record(net, as_input(test.images), test.labels, 4)
+        assert seen.about["dataset"] == "CIFAR-10 (tiny)"
         assert np.allclose(again.f, seen.f, atol=2e-3) and np.array_equal(again.densities, seen.densities)
+    for card in (tmp_path / "out").glob("*.json"):
+        assert json.loads(card.read_text())["dataset"] == Answers.load(f"{card.with_suffix('')}-answers.npz").about["dataset"]
     assert not list((tmp_path / "out").glob("*.safetensors")), "recordings ship, weights do not: the command remakes them"
     one_bit = crossbars(load_net(tmp_path / "made" / "cifar10-small-adc-less-seed0.safetensors"))
     assert [type(layer.chip.readout) for layer in one_bit] == [HPADC, *[SenseAmp] * (len(one_bit) - 1)]
@@ -195,3 +201,39 @@ def test_a_first_layer_with_converters_sets_the_pace_of_the_whole_chip():
     assert fact("gestures.adc_less.energy_gain").value > fact("gestures.hp_adc_first.energy_gain").value > 1
     asleep = 1 - every_seed("gestures-adc-less")[0].awake[:, 0]
     assert fact("gestures.first_layer.asleep").value == pytest.approx(100 * asleep.mean(), abs=1e-4)
+
+
+PHOTOS = ("4-bit", "hp-adc", "naive")
+
+
+@pytest.mark.parametrize("stage", PHOTOS)
+def test_answers_that_ship_are_of_the_test_photographs_and_state_what_their_cards_do(stage):
+    seeds, card = every_seed(f"cifar10-small-{stage}"), card_of(f"cifar10-small-{stage}-seed0")
+    assert len(seeds) == 1 and np.array_equal(seeds[0].labels, shipped("cifar10-small-test").labels)
+    assert card["accuracy"]["test"] == pytest.approx(seeds[0].accuracy, abs=5e-5) and "+" not in card["versions"]["dtsnn_lite"]
+    assert card["phases"] == [list(phase) for phase in stages.LADDERS["cifar10-small"].phases(stage)]
+    assert card["dataset"] == seeds[0].about["dataset"] == "CIFAR-10 (JPEG re-encoding)"
+
+
+def test_the_recording_of_photographs_on_converters_is_its_answers_and_its_card():
+    for split in ("calibration", "test"):
+        seen = shipped(f"cifar10-small-hp-adc-{split}")
+        assert seen.accuracy == pytest.approx(card_of("cifar10-small-hp-adc-seed0")["accuracy"][split], abs=5e-5)
+        assert np.array_equal(seen.labels, shipped(f"cifar10-small-{split}").labels) and seen.reads is not None
+    assert np.array_equal(seen.predictions, every_seed("cifar10-small-hp-adc")[0].predictions)
+
+
+def test_what_the_chapter_says_of_photographs_on_the_chips():
+    """Four bits and converters each cost more than luck, one bit untrained is a guess, and the exit loses nothing that a test could see."""
+    full, seen = shipped("cifar10-small-test"), {stage: every_seed(f"cifar10-small-{stage}")[0] for stage in PHOTOS}
+    last = {name: run_of(np.full(full.images, 4), each) for name, each in {"full": full, **seen}.items()}
+    for stage, start, points in (("4-bit", "full", 1), ("hp-adc", "4-bit", 2)):
+        assert compared(last[stage], last[start]).p < 0.001 and 0 < last[start].accuracy - last[stage].accuracy < points / 100
+    low, high = exact_interval(int(last["naive"].correct.sum()), full.images)
+    assert seen["naive"].accuracy[-1] < 0.2 and low < high < 0.2
+    stops = []
+    for images in ("cifar10-small-calibration", "cifar10-small-hp-adc-calibration"):
+        run = replay(shipped("cifar10-small-hp-adc-test"), calibrate(shipped(images), EntropyExit, max_drop=0.0, gamma=1))
+        assert compared(run, last["hp-adc"]).p > 0.2
+        stops.append(run.mean_timesteps)
+    assert stops[0] < stops[1] < 4

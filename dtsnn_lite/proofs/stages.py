@@ -84,7 +84,7 @@ FLOW_STAGES = {name: replace(stage, chip=replace(stage.chip, timesteps=FLOW_BINS
 FLOW_STAGES["adc-less-long"] = replace(FLOW_STAGES["adc-less"], training=replace(FLOW_TRAININGS["adc-less"], phases=((FLOW_BINS, 16),)))
 
 # Photographs: every tile is read, as on the papers' chip, but against half a cell. An epoch at T = 1 takes a GPU half a minute and a
-# core half an hour, so nothing of it ships yet.
+# core half an hour, so nothing that was trained for one bit ships yet.
 PHOTO_CHIP = replace(COMPARATOR, gated=False)
 PHOTO_STAGES = {
     "4-bit": Stage(FOUR_BITS, "full", photographs(0.02, (4, 2))),
@@ -151,7 +151,7 @@ def _longer(training: TrainConfig, times: int) -> TrainConfig:
 SHIPPED = ("4-bit", "hp-adc", "adc-less")
 LADDERS = {"digits": Ladder("digits", STAGES, SHIPPED),
            "gestures": Ladder("gestures", EVENT_STAGES, ("adc-less",), shared=True, halved=True),
-           "cifar10-small": Ladder("cifar10-small", PHOTO_STAGES, ("hp-adc", "one-shot"), shared=True, weights=False,
+           "cifar10-small": Ladder("cifar10-small", PHOTO_STAGES, ("hp-adc",), shared=True, weights=False,
                                    halved=True),
            "flow": Ladder("flow", FLOW_STAGES, (), shared=True)}
 
@@ -303,25 +303,36 @@ def _full(ladder: Ladder, seed: int, folder: Path, progress: bool) -> tuple[Spik
     return trained.net, sum(trained.history.seconds)
 
 
-def ship(folder: Path, out: Path, ladder: Ladder) -> dict:
-    """From a folder of `make_stages`: what comes with the package."""
-    return ship_stages(folder, out) if ladder.network == "digits" else ship_answers(folder, out, ladder)
+def ship(folder: Path, out: Path, ladder: Ladder, note: str = "") -> dict:
+    """From a folder of `make_stages`: what comes with the package; `note` is said of the data set, for example " (JPEG re-encoding)"."""
+    return ship_stages(folder, out) if ladder.network == "digits" else ship_answers(folder, out, ladder, note)
 
 
-def ship_answers(folder: Path, out: Path, ladder: Ladder) -> dict[str, list[float]]:
+def ship_answers(folder: Path, out: Path, ladder: Ladder, note: str = "") -> dict[str, list[float]]:
     """Answers and cards of all, and seed 0's recordings of the ladder's `whole`, with weights where they ship; accuracy by name."""
     found = {}
     for path in sorted(folder.glob(f"{ladder.network}-*-seed*.json")):
         said = json.loads(path.read_text())
-        Recording.load(folder / f"{path.stem}-test.npz").answers().save(out / f"{path.stem}-answers.npz")
-        with whole_file(out / path.name) as part:
-            part.write_text(json.dumps({k: v for k, v in said.items() if k not in ("sha256", "weights")}, indent=1, sort_keys=True) + "\n")
+        _noted(Recording.load(folder / f"{path.stem}-test.npz"), note).answers().save(out / f"{path.stem}-answers.npz")
+        _write_card(out / path.name, {k: v for k, v in said.items() if k not in ("sha256", "weights")}, note)
         found[path.stem] = said["accuracy"]["test"]
-    endings = ("-calibration.npz", "-test.npz", *((".safetensors", ".json") if ladder.weights else ()))
     for stage in ladder.whole:
-        for ending in endings:
-            shutil.copyfile(folder / f"{ladder.file(stage, 0)}{ending}", out / f"{ladder.network}-{stage}{ending}")
+        made, name = folder / ladder.file(stage, 0), out / f"{ladder.network}-{stage}"
+        for split in ("calibration", "test"):
+            _noted(Recording.load(f"{made}-{split}.npz"), note).save(f"{name}-{split}.npz")
+        if ladder.weights:
+            shutil.copyfile(f"{made}.safetensors", f"{name}.safetensors")
+            _write_card(Path(f"{name}.json"), json.loads(Path(f"{made}.json").read_text()), note)
     return found
+
+
+def _noted(seen: Recording, note: str) -> Recording:
+    return replace(seen, about={**seen.about, "dataset": seen.about["dataset"] + note}) if note else seen
+
+
+def _write_card(path: Path, said: dict, note: str) -> None:
+    with whole_file(path) as part:
+        part.write_text(json.dumps({**said, "dataset": said["dataset"] + note}, indent=1, sort_keys=True) + "\n")
 
 
 def ship_stages(folder: Path, out: Path) -> dict:
