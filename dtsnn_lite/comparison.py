@@ -39,7 +39,8 @@ class Compared:
         return min(1.0, 2 * float(binomial_tail(min(self.won, self.lost), self.won + self.lost, 0.5)))
 
     def __str__(self) -> str:
-        return f"{self.won} won, {self.lost} lost (p = {self.p:.2g})"
+        chance = f"= {self.p:.2g}" if self.p else "< 1e-300"          # a float ends there, chance does not
+        return f"{self.won} won, {self.lost} lost (p {chance})"
 
 
 def compared(run: Run, other: Run) -> Compared:

@@ -24,6 +24,7 @@ def test_three_won_and_one_lost_by_hand():
     assert Compared(1, 3).p == Compared(3, 1).p
     assert Compared(2, 2).p == 1.0 and Compared(0, 0).p == 1.0               # never above 1, and nothing is no evidence
     assert str(Compared(3, 1)) == "3 won, 1 lost (p = 0.62)"
+    assert str(Compared(290, 7807)) == "290 won, 7807 lost (p < 1e-300)"     # smaller than any float, and no 0
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
