@@ -40,11 +40,14 @@ def awake_share(rows: int, density: float) -> float:
 
 
 def conversion_pj(rows: int, density: float, chip: Chip, prices: Parts65nm, awake: float | None = None) -> float:
-    """Energy of one column read-out: (comparators + column + its conducting cells) x time; nothing where no row spikes.
+    """Energy of one column read-out: (comparators + column + its conducting cells) x time; on a gated chip nothing where no row spikes.
 
     awake  share of reads in which any row spikes; None: as if rows spiked independently
     """
-    awake = awake_share(rows, density) if awake is None else awake
+    if not chip.gated:
+        awake = 1.0                                            # every tile is read, and its empty columns answer
+    elif awake is None:
+        awake = awake_share(rows, density)
     if awake == 0:
         return 0.0
     on_cells = rows * density / awake * prices.on_cells.value                      # of a read that is awake

@@ -480,6 +480,23 @@ def test_silence_is_taken_from_the_recording_where_it_has_it():
     assert one_in_five == pytest.approx(0.2 * circuits.conversion_pj(64, 0.25, hp_adc_65nm, Parts65nm(), 1.0))
 
 
+@pytest.mark.parametrize("awake", [None, np.full(12, 0.2)], ids=["as if rows were independent", "as recorded"])
+def test_a_chip_that_reads_empty_tiles_pays_for_them(awake):
+    """Every read of an ungated chip is paid for, with the cells that conduct in the mean, whatever the recording says of silence."""
+    reads = Reads(np.full(12, 0.05), awake)
+    gated, always = (timestep_cost(dvsnet(), replace(adc_less_65nm, gated=gate), reads) for gate in (True, False))
+    assert always.parts["converters"] > gated.parts["converters"]
+    assert {name: pj for name, pj in always.parts.items() if name != "converters"} == \
+        {name: pj for name, pj in gated.parts.items() if name != "converters"}
+    prices = Parts65nm()
+    read = circuits.conversion_pj(64, 0.05, replace(adc_less_65nm, gated=False), prices, None if awake is None else 0.2)
+    cells_uw = 64 * 0.05 * prices.on_cells.value * prices.cell_power.value
+    power_uw = prices.comparator_power.value + prices.column_power.value + cells_uw
+    time_ns = adc_less_65nm.readout.column_ns(64 * 0.05 * prices.on_cells.value, prices)
+    assert read == pytest.approx(power_uw * time_ns * 1e-3)
+    assert circuits.conversion_pj(64, 0.0, replace(adc_less_65nm, gated=False), prices) > 0
+
+
 def test_a_timestep_costs_the_mean_of_the_timesteps_that_were_recorded():
     busy = np.array([np.full(12, 0.1), np.full(12, 0.1), np.full(12, 0.4)])
     one, two, three = (timestep_cost(dvsnet(), hp_adc_65nm, density).step_pj for density in busy)
