@@ -7,9 +7,11 @@ import torch
 from dtsnn_lite.checkpoints import card_of, load_shipped
 from dtsnn_lite.chip import HPADC, Ideal, SenseAmp
 from dtsnn_lite.data import as_input, digits
+from dtsnn_lite.exits import entropy
 from dtsnn_lite.inference import record
 from dtsnn_lite.proofs.stages import ADC_LESS, SHIPPED, STAGES, stage_accuracies, start_from
 from dtsnn_lite.recording import shipped
+from dtsnn_lite.widgets.live_explorer import one_of_each
 
 THREE_SEEDS = ("full", "4-bit", "hp-adc", "adc-less", "one-shot", "naive")
 READOUTS = {"4-bit": Ideal, "hp-adc": HPADC, "adc-less": SenseAmp}
@@ -49,3 +51,15 @@ def test_one_bit_without_training_is_a_guess():
     with torch.no_grad():
         naive = record(start_from(load_shipped("digits-4-bit"), ADC_LESS, sample), as_input(test.images[:100]), test.labels[:100], 2)
     assert naive.accuracy[-1] < 0.5 < shipped("digits-adc-less-test").accuracy[-1]
+
+
+def test_what_the_chapter_says_of_one_five_on_three_read_outs():
+    """All read it as a five; at the explorer's threshold only the one-bit network never becomes sure of it."""
+    test = digits().test
+    n = int(one_of_each(shipped("digits-test"), (255 * test.images[:, 0]).round().byte().numpy(), theta=0.2).numbers[5])
+    sure = {}
+    for name in SHIPPED:
+        said = record(load_shipped(f"digits-{name}"), as_input(test.images[n:n + 1]), test.labels[n:n + 1], 4)
+        assert (said.predictions == 5).all()
+        sure[name] = bool((entropy(said.f) < 0.2).any())
+    assert sure == {"4-bit": True, "hp-adc": True, "adc-less": False}
