@@ -39,20 +39,24 @@ def awake_share(rows: int, density: float) -> float:
     return 1 - (1 - density) ** rows
 
 
-def conversion_pj(rows: int, density: float, chip: Chip, prices: Parts65nm, awake: float | None = None) -> float:
-    """Energy of one column read-out: (comparators + column + its conducting cells) x time; on a gated chip nothing where no row spikes.
+def read_share(rows: int, density: float, chip: Chip, awake: float | None = None) -> float:
+    """Share of a tile's reads that happen: all, for its empty columns answer too, or on a gated chip those in which any row spikes.
 
-    awake  share of reads in which any row spikes; None: as if rows spiked independently
+    awake  that share as it was recorded; None: as if rows spiked independently
     """
     if not chip.gated:
-        awake = 1.0                                            # every tile is read, and its empty columns answer
-    elif awake is None:
-        awake = awake_share(rows, density)
-    if awake == 0:
+        return 1.0
+    return awake_share(rows, density) if awake is None else awake
+
+
+def conversion_pj(rows: int, density: float, chip: Chip, prices: Parts65nm, awake: float | None = None) -> float:
+    """Energy of one column read-out: (comparators + column + its conducting cells) x time, where it happens (`read_share`)."""
+    share = read_share(rows, density, chip, awake)
+    if share == 0:
         return 0.0
-    on_cells = rows * density / awake * prices.on_cells.value                      # of a read that is awake
+    on_cells = rows * density / share * prices.on_cells.value                      # of a read that happens
     power_uw = chip.readout.comparators * prices.comparator_power.value + prices.column_power.value + on_cells * prices.cell_power.value
-    return awake * power_uw * chip.readout.column_ns(on_cells, prices) * 1e-3
+    return share * power_uw * chip.readout.column_ns(on_cells, prices) * 1e-3
 
 
 def converter_pj(layer: Mapped, density: float, chip: Chip, prices: Parts65nm, awake: float | None = None) -> float:
@@ -125,10 +129,12 @@ def accumulation_pj(plan: Plan, chip: Chip, prices: Parts65nm, layers: int) -> P
     return each(shifted(plan.read(chip)) * a_conversion) + summed_up(summed_pj, chip)
 
 
-def scales_pj(plan: Plan, chip: Chip, prices: Parts65nm) -> float:
-    """Scale factors of one-bit sums, a timestep: each is fetched, and added with its sign; no multiplier is needed."""
-    a_scale = prices.scale_fetch.value + prices.scale_bits.value * prices.bit_add.value
-    return plan.read(chip).conversions * a_scale if chip.readout.a_scale_a_column else 0.0
+def scales_pj(layer: Mapped, density: float, chip: Chip, prices: Parts65nm, awake: float | None = None) -> float:
+    """Scale factors of one-bit sums, a timestep: one for each read that happens, fetched and added with its sign; nothing is multiplied."""
+    if not chip.readout.a_scale_a_column:
+        return 0.0
+    reads = layer.columns * layer.positions * sum(count * read_share(rows, density, chip, awake) for rows, count in layer.filled_rows())
+    return reads * (prices.scale_fetch.value + prices.scale_bits.value * prices.bit_add.value)
 
 
 # --- buffers and wires -----------------------------------------------------------------

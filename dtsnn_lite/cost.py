@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import assert_never
@@ -13,6 +13,7 @@ from dtsnn_lite.chip import AffineSteps, Chip, LayerShape, Parts65nm, PECycle
 from dtsnn_lite.circuits import Paid, accumulation_pj, converter_pj, each, layer_stages_ns, scales_pj, transport_pj
 from dtsnn_lite.floorplan import Plan, floor_plan, leakage_uw, way_mm
 from dtsnn_lite.guards import check_whole, checked_steps
+from dtsnn_lite.mapping import Mapped
 from dtsnn_lite.reads import Reads, input_densities
 
 
@@ -261,11 +262,17 @@ def _layer_parts(n: int, plans: Sequence[Plan], side_mm: float, chip: Chip, pric
                  awake: np.ndarray | None) -> dict[str, Paid]:
     """What layer n's sums cost by part, once an image and at each timestep."""
     plan, own = plans[n], chip.of_layer(n)
-    converters_pj = _converters_pj(plan, own, prices, densities[:, n], None if awake is None else awake[:, n])
-    parts = {"converters": each(converters_pj), "accumulation": accumulation_pj(plan, own, prices, len(plans)),
+    shares: list[float | None] = [None] * len(densities) if awake is None else awake[:, n].tolist()
+
+    def read_out(cost_pj: Callable[[Mapped, float, Chip, Parts65nm, float | None], float]) -> Paid:
+        """Mean over the timesteps that were recorded."""
+        return each(float(np.mean([cost_pj(plan.read(own), density, own, prices, share)
+                                   for density, share in zip(densities[:, n].tolist(), shares, strict=True)])))
+
+    parts = {"converters": read_out(converter_pj), "accumulation": accumulation_pj(plan, own, prices, len(plans)),
              "buffers and wires": transport_pj(plan, plans, side_mm, own, prices)}
     if chip.scales:
-        parts["scale factors"] = each(scales_pj(plan, own, prices))
+        parts["scale factors"] = read_out(scales_pj)
     bits = chip.image_bits if n == 0 else 1                     # of a grey value, each read as a timestep's spikes are
     return {part: paid * (1, bits) for part, paid in parts.items()}
 
@@ -285,13 +292,6 @@ def _slowest_ns(shapes: Sequence[LayerShape], chip: Chip, prices: Parts65nm) -> 
     stages = [np.sum(list(stage.values()), axis=0) for stage in layer_stages_ns(shapes, chip, prices)]
     slowest = max(stages, key=lambda paid: float(paid @ (1, chip.timesteps)))
     return float(slowest[0]), float(slowest[1])
-
-
-def _converters_pj(plan: Plan, chip: Chip, prices: Parts65nm, densities: np.ndarray, awake: np.ndarray | None) -> float:
-    """What a layer's read-outs cost a timestep: the mean over the densities (T,) of its inputs."""
-    shares: list[float | None] = [None] * len(densities) if awake is None else awake.tolist()
-    return float(np.mean([converter_pj(plan.read(chip), density, chip, prices, share)
-                          for density, share in zip(densities.tolist(), shares, strict=True)]))
 
 
 def exit_check_cost(chip: Chip, classes: int = 10) -> ExitCheckCost:

@@ -406,7 +406,12 @@ def test_a_scale_factor_is_fetched_and_added_for_each_conversion_of_scaled_sums(
     chip = replace(adc_less_65nm, scales=True, first_readout=HPADC(5), as_printed=False)
     shapes, prices = [conv("image", 3, 8, 8), conv("spikes", 16, 8, 8)], chip.charges    # 144 rows: 3 tiles; 8 x 4 columns; 6 x 6 positions
     a_scale = prices.scale_fetch.value + prices.scale_bits.value * prices.bit_add.value
-    assert timestep_cost(shapes, chip).parts["scale factors"] == pytest.approx(a_scale * 3 * (8 * 4) * 36)
+    always = timestep_cost(shapes, replace(chip, gated=False)).parts["scale factors"]
+    assert always == pytest.approx(a_scale * 3 * (8 * 4) * 36)
+    density = np.array([1.0, 0.01])                                                       # of grey values, and of spikes
+    gated, recorded = (timestep_cost(shapes, chip, Reads(density, awake)).parts["scale factors"] for awake in (None, np.array([1.0, 0.3])))
+    assert gated == pytest.approx(a_scale * (2 * (1 - 0.99 ** 64) + 1 - 0.99 ** 16) * (8 * 4) * 36)
+    assert recorded == pytest.approx(0.3 * always), "a read that does not happen fetches no factor"
     assert timestep_cost(dvsnet(), replace(hp_adc_65nm, scales=True)).parts["scale factors"] == 0          # only 1-bit sums have them
 
 
