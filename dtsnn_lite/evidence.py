@@ -15,7 +15,7 @@ from math import ceil, comb, log
 import numpy as np
 
 from dtsnn_lite.calibration import risk_controlled
-from dtsnn_lite.exits import Rule, ThresholdPolicy, calibrate, entropy, evidence, replay
+from dtsnn_lite.exits import Rule, ThresholdPolicy, calibrate, entropy, evidence, replay, trade_off
 from dtsnn_lite.guards import check_whole
 from dtsnn_lite.recording import Recording
 
@@ -60,57 +60,58 @@ def promised_pair(calibration: Recording, policy: type[Rule], epsilon: float, de
 
 @dataclass(frozen=True, eq=False)
 class Foresight:
-    """Stop where one more look is not worth its price: backward induction on (score, t).
-
-    V_T(s) = P(right | s, T)
-    V_t(s) = max( P(right | s, t),  E[V_{t+1} | s, t] - price )
-
-    The best rule if the score and t were all that the future depends on, learned a bin of the score at a time: a yardstick
+    """Stop at the first t whose score is below the bar of that timestep (above it, where a sure image scores high): a yardstick
     for a threshold, which has one bar for all t.
 
-    score   the policy whose score is read, at this gamma
-    edges   (T, B - 1) of the bins at each timestep
-    stops   (T, B) whether to stop there
+    score  the policy whose score is read, at this gamma
+    bars   (T,) in the score's own unit; at the last one everybody stops
     """
 
     score: type[ThresholdPolicy]
     gamma: float
-    edges: np.ndarray
-    stops: np.ndarray
+    bars: np.ndarray
 
     def stop(self, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
-        t = len(f_seen) - 1
-        return self.stops[t, _bin(self.score.score(evidence(f_seen, self.gamma)[-1]), self.edges[t])]
+        s = self.score.score(evidence(f_seen, self.gamma)[-1])
+        return self.score.turned(s) < self.score.turned(self.bars[len(f_seen) - 1])
 
 
-def foresight(calibration: Recording, score: type[ThresholdPolicy], price: float, gamma: float = 0.0, bins: int = 20) -> Foresight:
-    """The rule that backward induction finds on a calibration recording.
+def foresight(calibration: Recording, score: type[ThresholdPolicy], price: float, gamma: float = 0.0) -> Foresight:
+    """The bars that make   share of right answers - price x mean timesteps   large on a calibration recording.
+
+    Backward induction, V_t(s) = max(P(right | s, t), E[V_{t+1} | s, t] - price), where the surer have less to win by waiting: its
+    rule is then one bar a timestep. It begins at the best single threshold; from the last timestep to the first each bar is put
+    where it is worth most, given all others, and again until none moves.
 
     price  what a timestep costs, in right answers an image: 0.01 pays one step for a hundredth of an answer
-    bins   equally full ones at each timestep; more see finer, and fewer images stand behind each
     """
     if not 0 <= price < 1:
         raise ValueError(f"price is what a timestep costs in right answers, 0 or more and below 1; got {price!r}")
-    check_whole("bins", bins, 2, calibration.images)
-    s = score.score(evidence(calibration.f, gamma))                             # (T, N)
-    edges = np.quantile(s, np.linspace(0, 1, bins + 1)[1:-1], axis=1).T
-    place = np.stack([_bin(s_t, edge) for s_t, edge in zip(s, edges, strict=True)])
-    stops = np.ones((calibration.timesteps, bins), dtype=bool)
-    value = _mean_in(place[-1], calibration.correct[-1], bins)[place[-1]]        # V of each image
-    for t in range(calibration.timesteps - 2, -1, -1):
-        now, later = _mean_in(place[t], calibration.correct[t], bins), _mean_in(place[t], value, bins) - price
-        stops[t] = now >= later
-        value = np.maximum(now, later)[place[t]]
-    return Foresight(score, gamma, edges, stops)
+    s, right = score.turned(score.score(evidence(calibration.f, gamma))), calibration.correct.astype(float)      # (T, N); low is sure
+    curve = trade_off(calibration, score, gamma)
+    bars = np.full(len(s), score.turned(curve.thresholds[(curve.accuracy - price * curve.mean_timesteps).argmax()]))
+    bars[-1] = np.inf
+    moved = True
+    while moved:
+        moved = False
+        there = np.logical_and.accumulate(np.vstack([np.full(s.shape[1], True), s[:-1] >= bars[:-1, None]]))      # who gets to t
+        value = right[-1]                                                         # of each image, as the bars behind t have it
+        for t in range(len(s) - 2, -1, -1):
+            later = value - price
+            bar = _best_bar(s[t, there[t]], (right[t] - later)[there[t]], bars[t])
+            moved, bars[t] = moved or bar != bars[t], bar
+            value = np.where(s[t] < bar, right[t], later)
+    return Foresight(score, gamma, score.turned(bars))
 
 
-def _bin(s: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    return np.searchsorted(edges, s, side="right")
-
-
-def _mean_in(place: np.ndarray, values: np.ndarray, bins: int) -> np.ndarray:
-    """Mean of the values in each bin, (B,); an empty bin, in which nobody ever is, holds 0."""
-    return np.bincount(place, values, bins) / np.maximum(np.bincount(place, minlength=bins), 1)
+def _best_bar(s: np.ndarray, gain: np.ndarray, bar: float) -> float:
+    """The bar below which the gains sum to most, midway between two scores; the present one where none is better."""
+    order = s.argsort()
+    sums, s = np.concatenate([[0.0], gain[order].cumsum()]), np.concatenate([[-np.inf], s[order], [np.inf]])
+    best = np.where(s[:-1] < s[1:], sums, -np.inf).argmax()                       # equal scores stop together
+    if sums[best] <= sums[s[1:-1].searchsorted(bar)] + 1e-9:
+        return bar
+    return float((s[best] + s[best + 1]) / 2)
 
 
 # --- a coin: looks of which everything is known ---------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dtsnn_lite.evidence import GAMMAS, Coin, calibrate_pair, foresight, promised_pair
+from dtsnn_lite.evidence import GAMMAS, Coin, Foresight, calibrate_pair, foresight, promised_pair
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, best_possible, calibrate, entropy, evidence, replay,
                               softmax, trade_off)
 from dtsnn_lite.inference import dynamic_inference, record
@@ -143,21 +143,44 @@ def test_foresight_by_hand():
     sure, torn, late = [4.0, 0.0], [0.1, 0.0], [0.0, 3.0]
     f = np.array([[sure] * 3 + [torn] * 3, [sure] * 3 + [late] * 3])
     seen = Recording(f, np.array([0, 0, 0, 1, 1, 1]), np.zeros((2, 1)))
-    assert replay(seen, foresight(seen, EntropyExit, price=0.5, bins=2)).t_hat.tolist() == [1, 1, 1, 2, 2, 2]
-    assert replay(seen, foresight(seen, EntropyExit, price=0.999, bins=2)).t_hat.tolist() == [1, 1, 1, 2, 2, 2]
+    assert replay(seen, foresight(seen, EntropyExit, price=0.5)).t_hat.tolist() == [1, 1, 1, 2, 2, 2]
+    assert replay(seen, foresight(seen, EntropyExit, price=0.999)).t_hat.tolist() == [1, 1, 1, 2, 2, 2]
     wrong = Recording(f, np.array([0, 0, 0, 0, 0, 1]), np.zeros((2, 1)))              # waiting loses two of three
-    assert replay(wrong, foresight(wrong, EntropyExit, price=0.0, bins=2)).t_hat.tolist() == [1] * 6
+    assert replay(wrong, foresight(wrong, EntropyExit, price=0.0)).t_hat.tolist() == [1] * 6
 
 
-def test_foresight_on_its_own_images_lies_between_the_best_threshold_and_the_oracle():
+@pytest.mark.parametrize("score", [EntropyExit, ConfidenceExit])
+@pytest.mark.parametrize(("price", "gamma"), [*product((0.01, 0.05), (0.0, 1.0))])
+def test_foresight_on_its_own_images_lies_between_the_best_threshold_and_the_oracle(score, price, gamma):
     seen = shipped(f"{CIFAR}-calibration")
-    for price, gamma in product((0.01, 0.05), (0.0, 1.0)):
-        run = replay(seen, foresight(seen, EntropyExit, price, gamma, bins=50))
-        curve = trade_off(seen, EntropyExit, gamma)
-        best = (curve.accuracy - price * curve.mean_timesteps).max()
-        assert run.accuracy - price * run.mean_timesteps > best - 0.003               # a bin of 100 images is coarser than a threshold
+    rule = foresight(seen, score, price, gamma)
+    run, curve = replay(seen, rule), trade_off(seen, score, gamma)
+    worth = run.accuracy - price * run.mean_timesteps
+    assert worth >= (curve.accuracy - price * curve.mean_timesteps).max() - 1e-12
     steps, accuracy = best_possible(seen)
     assert run.accuracy <= np.interp(run.mean_timesteps, steps, accuracy) + 1e-9
+    for t in range(seen.timesteps - 1):                                              # no bar alone can be put to a better place
+        for bar in np.quantile(score.score(evidence(seen.f, gamma))[t], np.linspace(0, 1, 101)):
+            bars = rule.bars.copy()
+            bars[t] = bar
+            other = replay(seen, Foresight(score, gamma, bars))
+            assert other.accuracy - price * other.mean_timesteps <= worth + 1e-12
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_bars_of_foresight_are_the_best_of_all_on_few_images(seed):
+    """Two bars before the last look, all pairs tried; coordinates may stop short of the best pair, and never below one bar for all."""
+    dice = np.random.default_rng(seed)
+    seen = Recording(dice.normal(size=(3, 12, 3)), dice.integers(0, 3, 12), np.zeros((3, 1)))
+    s, price = EntropyExit.score(seen.f), 0.05
+
+    def worth(bars: list[float]) -> float:
+        run = replay(seen, Foresight(EntropyExit, 0.0, np.array([*bars, np.inf])))
+        return run.accuracy - price * run.mean_timesteps
+
+    cuts = [np.concatenate([[-np.inf], np.sort(each) + 1e-9]) for each in s[:2]]
+    found = worth(foresight(seen, EntropyExit, price).bars[:2].tolist())
+    assert max(worth([bar, bar]) for bar in np.concatenate(cuts)) - 1e-12 <= found <= max(worth([*both]) for both in product(*cuts)) + 1e-12
 
 
 @pytest.mark.parametrize("price", [-0.1, 1.0, float("nan")])
@@ -209,7 +232,7 @@ def test_foresight_on_tosses_finds_the_best_bar():
     seen = coin.tossed(coins=40_000, looks=40)
     cost = {name: (1 - run.accuracy) + price * run.mean_timesteps for name, run in (
         ("bar", replay(seen, EntropyExit(coin.theta(bar), gamma=1))),
-        ("foresight", replay(seen, foresight(seen, EntropyExit, price, gamma=1.0, bins=100))),
+        ("foresight", replay(seen, foresight(seen, EntropyExit, price, gamma=1.0))),
         ("lower", replay(seen, EntropyExit(coin.theta(bar - 1), gamma=1))),
         ("higher", replay(seen, EntropyExit(coin.theta(bar + 1), gamma=1))))}
     exact = coin.error(bar) + price * coin.mean_looks(bar)
