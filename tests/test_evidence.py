@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from dtsnn_lite.comparison import compared, holm
 from dtsnn_lite.evidence import GAMMAS, Coin, Foresight, calibrate_pair, foresight, promised_pair
 from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, best_possible, calibrate, entropy, evidence, replay,
                               softmax, trade_off)
@@ -258,3 +259,32 @@ def test_tosses_are_opinions_of_two_classes():
 def test_a_coin_that_is_no_question_is_refused(p):
     with pytest.raises(ValueError, match="own side"):
         Coin(p)
+
+
+def test_what_the_chapter_says_of_bars_and_of_the_other_scores():
+    """On the mean bars of their own win at the two higher prices with both networks, on the sum nothing; the sum wins under every score."""
+    tests, dear, gains = [], [], {}
+    for name, gamma, price in product((CIFAR, f"{CIFAR}-seed1"), (0, 1), (0.08, 0.04, 0.02)):
+        images, exam = shipped(f"{name}-calibration"), shipped(f"{name}-test")
+        rule = foresight(images, EntropyExit, price, gamma)
+        steps = replay(images, rule).mean_timesteps
+        for each in range(gamma, 2):
+            rival = replay(exam, calibrate(images, EntropyExit, mean_timesteps=steps, gamma=each))
+            tests.append(compared(replay(exam, rule), rival))
+            dear.append(gamma == each == 0 and price > 0.02)
+        if dear[-2:] == [True, False] and gamma == 0:
+            assert (rule.bars[1:] >= rule.bars[:-1]).all() and rule.bars[1] > 1.5 * rule.bars[0], "the bars loosen"
+            gains[name, price] = replay(exam, rule).accuracy - replay(exam, calibrate(images, EntropyExit, mean_timesteps=steps)).accuracy
+    assert len(tests) == 18 and [p < 0.05 for p in holm([test.p for test in tests])] == dear
+    assert all(test.won > test.lost for test, gained in zip(tests, dear, strict=True) if gained)
+    assert len(gains) == 4 and all(0.008 < gain < 0.011 for gain in gains.values())
+    found = []
+    for name, score in product((CIFAR, f"{CIFAR}-seed1"), (EntropyExit, ConfidenceExit, MarginExit)):
+        images, exam = shipped(f"{name}-calibration"), shipped(f"{name}-test")
+        mean, total = (replay(exam, calibrate(images, score, mean_timesteps=1.46, gamma=gamma)) for gamma in (0, 1))
+        found.append((compared(total, mean), mean.accuracy, total.accuracy))
+    assert all(test.won > test.lost for test, _, _ in found)
+    assert [p < 0.05 for p in holm([test.p for test, _, _ in found])] == [True, False, False, False, False, True]
+    (_, entropy_mean, entropy_sum), *others = found[:3]
+    for _, mean, _ in others:
+        assert 0.4 < (mean - entropy_mean) / (entropy_sum - entropy_mean) < 0.7                # "about half"
