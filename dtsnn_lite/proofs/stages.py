@@ -84,13 +84,14 @@ FLOW_STAGES = {name: replace(stage, chip=replace(stage.chip, timesteps=FLOW_BINS
 FLOW_STAGES["adc-less-long"] = replace(FLOW_STAGES["adc-less"], training=replace(FLOW_TRAININGS["adc-less"], phases=((FLOW_BINS, 16),)))
 
 # Photographs: every tile is read, as on the papers' chip, but against half a cell. An epoch at T = 1 takes a GPU half a minute and a
-# core half an hour, so nothing that was trained for one bit ships yet.
+# core half an hour (one bit) or 40 minutes (converters), so what ships was trained on no more than one timestep, for few epochs.
 PHOTO_CHIP = replace(COMPARATOR, gated=False)
 PHOTO_STAGES = {
     "4-bit": Stage(FOUR_BITS, "full", photographs(0.02, (4, 2))),
     "hp-adc": Stage(HP_ADC, "4-bit"),
+    "hp-adc-trained": Stage(HP_ADC, "4-bit", photographs(0.02, (1, 1))),
     "adc-less": Stage(PHOTO_CHIP, "4-bit", photographs(0.1, (1, 6), (4, 6))),
-    "one-shot": Stage(PHOTO_CHIP, "full", photographs(0.1, (1, 4))),      # what two hours of a core have room for
+    "one-shot": Stage(PHOTO_CHIP, "full", photographs(0.1, (1, 4))),      # two hours of a core
     "naive": Stage(PHOTO_CHIP, "4-bit"),
 }
 
@@ -151,7 +152,7 @@ def _longer(training: TrainConfig, times: int) -> TrainConfig:
 SHIPPED = ("4-bit", "hp-adc", "adc-less")
 LADDERS = {"digits": Ladder("digits", STAGES, SHIPPED),
            "gestures": Ladder("gestures", EVENT_STAGES, ("adc-less",), shared=True, halved=True),
-           "cifar10-small": Ladder("cifar10-small", PHOTO_STAGES, ("hp-adc",), shared=True, weights=False,
+           "cifar10-small": Ladder("cifar10-small", PHOTO_STAGES, ("hp-adc", "one-shot"), shared=True, weights=False,
                                    halved=True),
            "flow": Ladder("flow", FLOW_STAGES, (), shared=True)}
 
