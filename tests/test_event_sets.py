@@ -1,16 +1,21 @@
 """Sets of events that are made where they are needed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from dtsnn_lite.checkpoints import card_of
+from dtsnn_lite.comparison import Compared
 from dtsnn_lite.data import Split, digit_places, digits
 from dtsnn_lite.event_files import nmnist_files, read_nmnist
 from dtsnn_lite.event_sets import (
-    BINS, SACCADES_S, SIDE_BY_SIDE, acted, drawn_saccades, gesture_split, nmnist, saccade_events, wide_saccades,
+    BINS, CAMERA, SACCADES_S, SIDE_BY_SIDE, acted, drawn_saccades, gesture_split, nmnist, saccade_events, wide_saccades,
 )
 from dtsnn_lite.events import to_frames
-from dtsnn_lite.gestures import GESTURES
+from dtsnn_lite.gestures import GESTURES, SECONDS
+from dtsnn_lite.recording import shipped
 from tests.tiny_nmnist import write_nmnist
 
 
@@ -28,6 +33,15 @@ def test_nobody_acts_in_two_splits():
 def test_every_gesture_can_be_seen():
     seen = gesture_split("calibration", len(GESTURES)).images
     assert (seen.float().sum(dim=(1, 2, 3, 4)) > 200).all()
+
+
+def test_where_nothing_moves_the_camera_speaks_by_its_noise_alone():
+    still = [replace(CAMERA, noise_hz=noise_hz).watch(lambda t: np.zeros((32, 32)), np.linspace(0, SECONDS, 151))
+             for noise_hz in (CAMERA.noise_hz, 0.0)]
+    share = to_frames(still[0], BINS, SECONDS).mean()
+    assert share == pytest.approx(CAMERA.noise_hz / 2 * SECONDS / BINS, rel=0.1) and not len(still[1]), "no level has leaked so far"
+    quietest = gesture_split("calibration", 22).images.float().mean(dim=(1, 2, 3, 4)).min().item()
+    assert quietest / 2 < share < quietest
 
 
 def test_there_is_no_other_split():
@@ -93,3 +107,17 @@ def test_a_choice_from_train_is_refused(tmp_path):
         nmnist(tmp_path)
     with pytest.raises(FileNotFoundError, match="set DTSNN_DATA"):
         nmnist(tmp_path / "elsewhere")
+
+
+def test_on_the_same_pictures_the_step_to_real_recordings_costs_most_in_the_second_window():
+    simulated, ours, real = (shipped(f"{name}-test") for name in ("digits-events", "digits-events-nmnist", "nmnist"))
+    place, digit = digit_places()[2], real.labels[100:]
+    recorded = [p for k in range(10) for p in sorted(place[place // 500 == k])[:(digit == k).sum()]]
+    at = [place.tolist().index(p) for p in recorded]
+    assert np.array_equal(simulated.labels[at], digit) and len(at) == 1000 - shipped("nmnist-calibration").images - 698
+    here, there = simulated.correct[:, at], ours.correct[:, 100:]
+    lost = here.mean(axis=1) - there.mean(axis=1)
+    assert lost[0] < 0 and lost.argmax() == 1 and lost[1] == pytest.approx(0.5, abs=0.01) and lost[-1] == pytest.approx(0.05, abs=0.01)
+    first, last = (Compared(int((there[t] & ~here[t]).sum()), int((here[t] & ~there[t]).sum())) for t in (0, -1))
+    assert first.p > 0.05 and 0.025 < last.p < 0.05
+    assert (card_of("digits-events")["phases"], card_of("nmnist")["phases"]) == ([[20, 12]], [[20, 40]])

@@ -108,6 +108,16 @@ def test_what_ships_is_whole():
         assert (each.arrow <= each.seen.error + 0.02).all(), "a mean arrow is no farther off than the arrows on average"
 
 
+def test_how_far_the_chapter_trusts_what_was_measured():
+    """Simulated motion is found to little more than a tenth; real motion lies a tenth to a quarter of its length beside the jumps."""
+    for each, jump in zip(saccades(), np.array(saccade_flow.SACCADES), strict=True):
+        x, y = each.window.measured
+        beside = abs(x * jump[1] - y * jump[0]) / np.hypot(*jump) / np.hypot(x, y)
+        simulated, true = np.array(each.window.simulated), np.array(each.window.true)
+        assert np.hypot(*(simulated - true)) < 0.12 * np.hypot(*true) and 0.1 < beside < 0.25
+        assert each.alone.mean() < 1 and 0.24 < (each.alone >= 1).mean() < 0.4
+
+
 def test_pixels_that_did_not_speak_do_not_count(streams):
     clips = _clips(streams[:2], WINDOWS_S[0], (1.0, 1.0))
     assert torch.equal(clips.spoken, clips.frames.amax(dim=(1, 2)) > 0) and 0 < clips.spoken.float().mean() < 0.7

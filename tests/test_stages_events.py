@@ -14,11 +14,13 @@ from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
 from dtsnn_lite.chip import HPADC, Ideal, SenseAmp, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.circuits import layer_times_ns
 from dtsnn_lite.comparison import compared, exact_interval
+from dtsnn_lite.cost import exit_check_cost, inference_cost, static_cost, timestep_cost
 from dtsnn_lite.crossbar_layers import crossbars
 from dtsnn_lite.data import Split, Splits, as_input, cifar10
 from dtsnn_lite.encoding import direct, events
 from dtsnn_lite.event_sets import gesture_split
 from dtsnn_lite.exits import EntropyExit, calibrate, replay, run_of
+from dtsnn_lite.floorplan import leakage_uw
 from dtsnn_lite.inference import record
 from dtsnn_lite.models import CIFAR_SMALL, ConvConfig, layer_shapes
 from dtsnn_lite.proofs import stages
@@ -201,6 +203,35 @@ def test_a_first_layer_with_converters_sets_the_pace_of_the_whole_chip():
     assert fact("gestures.adc_less.energy_gain").value > fact("gestures.hp_adc_first.energy_gain").value > 1
     asleep = 1 - every_seed("gestures-adc-less")[0].awake[:, 0]
     assert fact("gestures.first_layer.asleep").value == pytest.approx(100 * asleep.mean(), abs=1e-4)
+
+
+def test_what_the_chapter_says_of_chips_that_wait():
+    """Left on between windows a chip leaks many times what it computes, the ADC-less one most; scale factors take back four tenths."""
+    shapes, T = layer_shapes(load_shipped("gestures")), 20
+    chips = [replace(chip, as_printed=False, scales=True) for chip in (hp_adc_65nm, adc_less_65nm)]
+    run = replay(shipped("gestures-test"), calibrate(shipped("gestures-calibration"), EntropyExit, max_drop=0.0, gamma=1))
+    reads, waits_ms = shipped("gestures-test").reads, 75 * run.mean_timesteps
+    computes = [inference_cost(run.t_hat, timestep_cost(shapes, chip, reads), exit_check_cost(chip, 11)).energy_pj.mean() for chip in chips]
+    leaks = [1e3 * leakage_uw(shapes, chip, chip.charges) * waits_ms for chip in chips]                    # uW x ms, in pJ
+    assert all(leak > 8 * energy for leak, energy in zip(leaks, computes, strict=True)) and leaks[1] == pytest.approx(3 * leaks[0], rel=0.1)
+    assert computes[1] < computes[0] and leaks[0] + computes[0] < leaks[1] + computes[1]
+    own = [every_seed(f"gestures-{stage}")[0].reads for stage in ("hp-adc", "adc-less")]
+    still, billed = (static_cost(T, timestep_cost(shapes, chip, seen)).energy_pj[0] for chip, seen in zip(chips, own, strict=True))
+    bare = static_cost(T, timestep_cost(shapes, replace(chips[1], scales=False), own[1])).energy_pj[0]
+    assert (billed - bare) / (still - bare) == pytest.approx(0.4, abs=0.02) and still / bare == pytest.approx(
+        fact("gestures.adc_less.energy_gain").value)
+
+
+def test_where_a_conversion_may_take_several_cycles_only_a_first_layer_without_converters_gains():
+    shapes = layer_shapes(load_shipped("gestures"))
+    chips = [replace(chip, as_printed=False, several_cycles=True, timesteps=20)
+             for chip in (hp_adc_65nm, adc_less_65nm, replace(adc_less_65nm, first_readout=HPADC(5)))]
+    slowest = [max(layer_times_ns(shapes, chip, chip.charges)) for chip in chips]
+    assert slowest[2] == pytest.approx(slowest[0], rel=0.01) and 2 < slowest[0] / slowest[1] < 5
+
+
+def test_a_start_of_one_bit_gives_the_gestures_a_few_answers():
+    assert all(len(np.unique(one.predictions[-1])) <= 3 for one in every_seed("gestures-naive"))
 
 
 PHOTOS = ("4-bit", "hp-adc", "naive")

@@ -11,12 +11,14 @@ import torch
 
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import card_of, load_net
-from dtsnn_lite.chip import HPADC, Ideal, SenseAmp
+from dtsnn_lite.chip import HPADC, Ideal, SenseAmp, adc_less_65nm, hp_adc_65nm
+from dtsnn_lite.cost import static_cost, timestep_cost
 from dtsnn_lite.crossbar_layers import crossbars
 from dtsnn_lite.encoding import events
 from dtsnn_lite.flow import clip_set, flow_loss, record_flow, shipped_flow_net
 from dtsnn_lite.flow_recording import FlowRecording, every_flow_seed, shipped_flow
-from dtsnn_lite.models import FlowConfig, FlowNet
+from dtsnn_lite.floorplan import leakage_uw
+from dtsnn_lite.models import FlowConfig, FlowNet, layer_shapes
 from dtsnn_lite.proofs import stages, stages_flow
 from dtsnn_lite.proofs.facts import fact
 from dtsnn_lite.proofs.recipes_flow import FLOW
@@ -174,3 +176,38 @@ def test_one_bit_without_training_knows_nothing_of_flow_and_converters_need_none
     assert every_flow_seed("flow-naive")[0].error[-1].mean() > 0.9 * zero
     four, read = (every_flow_seed(f"flow-{stage}")[0].error[-1].mean() for stage in ("4-bit", "hp-adc"))
     assert abs(read - four) < 0.1 * full
+
+
+def test_by_sizes_four_bits_of_one_seed_are_farther_off_and_of_the_others_hardly():
+    full = every_flow_seed("flow")[0].error[-1]
+    for stage in ("4-bit", "hp-adc"):
+        apart = [one.error[-1] - full for one in every_flow_seed(f"flow-{stage}")]
+        errors = [each.mean() / (each.std() / len(each) ** 0.5) for each in apart]
+        assert errors[0] > 3 and 0 < max(errors[1:]) < 1.5
+
+
+def test_a_network_that_is_only_calibrated_for_one_bit_still_spikes_but_for_its_read_out():
+    full, naive = (every_flow_seed(name)[0].densities.mean(axis=0) for name in ("flow", "flow-naive"))
+    assert naive[-1] < 0.001 and (naive[:-1] > 0.02).all()
+    assert (naive[1:-1] < full[1:-1] / 3).any() and (naive[1:-1] > 1.3 * full[1:-1]).any()
+
+
+def test_who_pays_for_flow_on_a_chip():
+    """Shapes and spikes decide the decoder's share; scale factors cost more than converters; a chip left on between bins leaks most."""
+    shapes, seen = layer_shapes(shipped_flow_net()), shipped_flow("flow-test")
+    chips = [replace(chip, as_printed=False, scales=True) for chip in (hp_adc_65nm, adc_less_65nm)]
+
+    def share(chip, encoder, decoder):
+        pj = [timestep_cost((s,), chip, np.full((5, 1), encoder if s.name.startswith("down") else decoder)).parts["converters"]
+              for s in shapes]
+        return sum(pj[4:]) / sum(pj)
+
+    assert [share(chip, 0.15, 0.05) for chip in chips] == pytest.approx([0.44, 0.67], abs=0.01)
+    assert all(share(chip, 0.15, 0.15) > 0.75 for chip in chips)
+    own = [every_flow_seed(f"flow-{stage}")[0].reads for stage in ("hp-adc", "adc-less-long")]
+    steps = [timestep_cost(shapes, chip, reads) for chip, reads in zip(chips, own, strict=True)]
+    assert steps[1].step_pj / steps[0].step_pj == pytest.approx(0.8, abs=0.02)
+    assert steps[1].parts["scale factors"] > 10 * steps[1].parts["converters"] and steps[0].parts["scale factors"] == 0
+    for chip in chips:
+        clip_pj = static_cost(5, timestep_cost(shapes, chip, seen.reads)).energy_pj[0]
+        assert 1e5 * leakage_uw(shapes, chip, chip.charges) > 10 * clip_pj                             # uW x 100 ms, in pJ
