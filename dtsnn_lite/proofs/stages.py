@@ -80,7 +80,7 @@ FLOW_TRAININGS = {"4-bit": TrainConfig(phases=((FLOW_BINS, 1),), batch=16, lr=1e
                   "adc-less": TrainConfig(phases=((FLOW_BINS, 1),), batch=4, lr=5e-3, warmup=0.1)}
 FLOW_STAGES = {name: replace(stage, chip=replace(stage.chip, timesteps=FLOW_BINS), training=FLOW_TRAININGS.get(name))
                for name, stage in EVENT_STAGES.items()}
-# One bit a column for as many clips as full precision had: 16 times a quarter of its clips, an hour of a core.
+# One bit a column, shown as many clips as full precision: 16 times a quarter of its clips, an hour of a core.
 FLOW_STAGES["adc-less-long"] = replace(FLOW_STAGES["adc-less"], training=replace(FLOW_TRAININGS["adc-less"], phases=((FLOW_BINS, 16),)))
 
 # Photographs: every tile is read, as on the papers' chip, but against half a cell. An epoch at T = 1 takes a GPU half a minute and a

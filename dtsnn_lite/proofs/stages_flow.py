@@ -75,8 +75,8 @@ def make_flow_stages(ladder: Ladder, seed: int, folder: Path, progress: bool = T
 def wake(net: FlowNet, x: torch.Tensor, times: int = 2) -> None:
     """Batch norms that know what one bit a column carries, and scales of what then arrives; x (T, B, C, H, W).
 
-    With the statistics of full precision most layers fall silent, the read-out first. Its scales, fitted on silence, are next to
-    nothing, and a comparator's gradient passes within two of them: nothing below would ever be trained.
+    With the statistics of full precision some layers nearly fall silent, and the read-out hears nothing. Its scales, fitted on
+    silence, are next to nothing, and a comparator's gradient passes within two of them: hardly anything would reach the layers below.
     """
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
     for _ in range(times):
