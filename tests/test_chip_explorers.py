@@ -70,6 +70,13 @@ def test_javascript_reads_the_crossbar_as_python_does(tmp_path):
     assert run_node("crossbar_golden.mjs", tmp_path, "crossbar_explorer", golden)["compared"] == 128
 
 
+def test_on_dense_inputs_the_step_of_four_bits_doubles_and_no_sum_saturates():
+    few, many = (read_layer(a_layer(), "4", 64, density) for density in (0.2, 0.9))
+    assert many.saturated == 0
+    errors = [np.square(out.found - out.exact).sum() / np.square(out.exact).sum() for out in (few, many)]
+    assert errors[1] > 100 * errors[0]
+
+
 @pytest.mark.parametrize("wrong, words", [({"readout": "7"}, "readout is one of"), ({"rows": "48"}, "rows is one of"),
                                           ({"density": 0.0}, "density lies in"), ({"column": 17}, "column 1 to 16")])
 def test_bad_input_to_the_crossbar_explorer_is_refused_with_a_reason(wrong, words):

@@ -369,6 +369,25 @@ def test_silence_costs_no_conversion_and_more_bits_never_cost_less():
     assert periods == sorted(periods)
 
 
+def test_few_spikes_halve_the_gain_only_where_a_weak_column_is_sensed_for_less_time():
+    def gain(density: float, prices: Parts65nm) -> float:
+        more, less = (static_cost(20, timestep_cost(dvsnet(), replace(chip, charges=prices, timesteps=20), np.full(12, density)))
+                      for chip in (hp_adc_65nm, adc_less_65nm))
+        return float(more.energy_pj[0] / less.energy_pj[0])
+
+    prices = Parts65nm()
+    full_time = replace(prices, weak_column=replace(prices.weak_column, value=1e-9, low=None, high=None))
+    assert gain(0.05, prices) < 0.5 * gain(0.5, prices) and gain(0.05, full_time) > 0.75 * gain(0.5, prices)
+
+
+def test_as_built_the_digits_on_128_rows_are_cheaper_and_faster_than_on_64():
+    shapes, reads = layer_shapes(load_shipped("digits")), shipped("digits-test").reads
+    built = replace(hp_adc_65nm, first_readout=HPADC(5), as_printed=False)
+    short, long = (static_cost(4, timestep_cost(shapes, replace(built, rows=rows, cols=rows), reads)) for rows in (64, 128))
+    assert 0.8 < long.energy_pj[0] / short.energy_pj[0] < 0.95
+    assert long.latency_ns[0] / short.latency_ns[0] == pytest.approx(0.6, abs=0.02)
+
+
 def test_the_interval_is_the_slowest_stage_and_an_image_passes_them_all():
     chip = replace(hp_adc_65nm, timesteps=20)
     times = layer_times_ns(dvsnet(), chip, chip.charges)
