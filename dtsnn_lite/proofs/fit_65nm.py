@@ -1,6 +1,6 @@
 """Fit the 65 nm price list to the published runs and print what is left over.
 
-python -m dtsnn_lite.proofs.fit_65nm          what today's constants leave over, on runs that they saw and on others
+python -m dtsnn_lite.proofs.fit_65nm          what today's constants leave over, on runs that they saw and on others (of which they saw parts)
 python -m dtsnn_lite.proofs.fit_65nm --refit  the constants that a new fit from today's gives
 """
 
@@ -26,7 +26,7 @@ FREE = ("column_power", "cell_power", "sar_time", "clock_register", "clock_mux",
         "bit_add", "wire", "line", "mux_line", "hop_time", "channel_area", "row_area", "buffer_area", "row_leakage", "bit_leakage",
         "channel_leakage", "comparator_leakage")
 NAMES = ("energy_mj", "converters_mj", "accumulation_mj", "other_mj", "clock_ns", "area_mm2", "latency_ms", "leakage_mw")
-FITTED, HELD_OUT = LAYER_RUNS, RUNS + SPARSE_RUNS + OTHER_RUNS            # of the latter the fit has seen areas only
+FITTED, HELD_OUT = LAYER_RUNS, RUNS + SPARSE_RUNS + OTHER_RUNS            # of the latter: areas, RUNS' converters, ON_CELLS
 
 
 def measured(run: Run65nm) -> dict[str, float]:
@@ -115,7 +115,7 @@ def main() -> None:
         prices = fit(FITTED, prices, rounds=15)
         for name in FREE:
             print(f"{name:20} {getattr(prices, name).value:.4g}")
-    for title, runs in (("runs that the prices are fitted to", FITTED), ("runs that they never saw", HELD_OUT)):
+    for title, runs in (("runs that the prices are fitted to", FITTED), ("runs whose totals they never saw", HELD_OUT)):
         print(f"{title}\n{table({run.name: off(run, prices) for run in runs})}\n")
 
 
