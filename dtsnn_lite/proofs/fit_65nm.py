@@ -1,6 +1,6 @@
 """Fit the 65 nm price list to the published runs and print what is left over.
 
-python -m dtsnn_lite.proofs.fit_65nm          what today's constants leave over, on runs that they saw and on others (of which they saw parts)
+python -m dtsnn_lite.proofs.fit_65nm          what today's constants leave over, on runs that they saw and on those that they saw in part
 python -m dtsnn_lite.proofs.fit_65nm --refit  the constants that a new fit from today's gives
 """
 
@@ -26,7 +26,7 @@ FREE = ("column_power", "cell_power", "sar_time", "clock_register", "clock_mux",
         "bit_add", "wire", "line", "mux_line", "hop_time", "channel_area", "row_area", "buffer_area", "row_leakage", "bit_leakage",
         "channel_leakage", "comparator_leakage")
 NAMES = ("energy_mj", "converters_mj", "accumulation_mj", "other_mj", "clock_ns", "area_mm2", "latency_ms", "leakage_mw")
-FITTED, HELD_OUT = LAYER_RUNS, RUNS + SPARSE_RUNS + OTHER_RUNS            # of the latter: areas, RUNS' converters, ON_CELLS
+FITTED, HELD_OUT = LAYER_RUNS, RUNS + SPARSE_RUNS + OTHER_RUNS     # of the latter it has seen areas, RUNS' converters, ON_CELLS
 
 
 def measured(run: Run65nm) -> dict[str, float]:
