@@ -6,15 +6,19 @@ import pytest
 import torch
 from torch import nn
 
+from dtsnn_lite.checkpoints import shipped_ann
 from dtsnn_lite.chip import spikesim_rram_64
 from dtsnn_lite.conversion import IF, QCFS, U_0, AnnConfig, QuantisedANN, average_pools, convert
 from dtsnn_lite.cost import timestep_cost
 from dtsnn_lite.crossbar_layers import put_on
+from dtsnn_lite.data import digits
 from dtsnn_lite.encoding import direct
-from dtsnn_lite.exits import ConfidenceExit, replay
+from dtsnn_lite.evidence import calibrate_pair
+from dtsnn_lite.exits import ConfidenceExit, EntropyExit, replay
 from dtsnn_lite.inference import dynamic_inference, record
 from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.neurons import lif_loop
+from dtsnn_lite.recording import shipped
 
 IN_SHAPE = (2, 8, 8)
 SMALL = AnnConfig(IN_SHAPE, stages=((6, 6), (5,)), classes=3, levels=4)
@@ -97,6 +101,29 @@ def test_with_time_the_network_becomes_the_ann_of_infinitely_many_levels():
             m.levels = 1_000_000
     gap = [abs(seen.f[t - 1] - ann(x).detach().numpy()).mean() for t in (4, 32, 256)]
     assert gap[0] > 3 * gap[1] and gap[1] > 3 * gap[2]
+
+
+def test_after_one_step_it_is_the_ann_of_one_level_and_later_uneven_spikes_cost_more_than_few_levels():
+    seen, ann = shipped("digits-converted-test"), shipped_ann("digits-ann")
+    right = {}
+    for levels in (1, 2, 4, 8):
+        for m in ann:
+            if isinstance(m, QCFS):
+                m.levels = levels
+        with torch.no_grad():
+            says = ann(digits().test.images).argmax(dim=1).numpy()
+        right[levels] = (says == seen.labels).mean()
+        if levels == 1:
+            assert (says == seen.f[0].argmax(axis=1)).mean() > 0.99
+    assert right[2] - right[1] > (right[8] - right[1]) / 2
+    assert all(right[t] > 0.98 and right[t] - seen.accuracy[t - 1] > 0.02 for t in (4, 8))
+
+
+def test_the_converted_network_costs_more_than_the_trained_one_though_not_always_twice_as_much():
+    def times(converted, trained):
+        run = replay(shipped(f"{converted}-test"), calibrate_pair(shipped(f"{converted}-calibration"), EntropyExit, max_drop=0.005))
+        return run.mean_timesteps / (1 + int((shipped(f"{trained}-test").accuracy >= run.accuracy).argmax()))
+    assert times("digits-converted", "digits") > 2 > times("cifar10-converted", "cifar10-small") > 1.5
 
 
 def test_a_convolution_keeps_its_padding():

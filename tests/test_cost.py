@@ -97,6 +97,20 @@ def test_dtsnn_splits_a_timestep_in_45_25_and_30_percent():
     assert [energy / step.step_pj for energy in step.parts.values()] == pytest.approx([0.45, 0.25, 0.30])
 
 
+def test_halving_the_timesteps_saves_more_than_free_crossbars_whatever_their_quarter_is_a_share_of():
+    step = timestep_cost(vgg16(), dtsnn_2023)
+    one, two, four = (static_cost(t, step).energy_pj[0] for t in (1, 2, 4))
+    free = [0.25 * 4 * a_step / four for a_step in (one, four / 4, step.step_pj)]
+    assert free == pytest.approx([0.374, 0.25, 0.209], abs=1e-3)
+    assert max(free) < 1 - two / four
+
+
+def test_the_shares_of_a_spikesim_timestep_are_those_of_either_vgg():
+    shares = [{part: pj / step.step_pj for part, pj in step.parts.items()}
+              for step in (timestep_cost(shapes(), spikesim_rram_64) for shapes in (vgg9, vgg16))]
+    assert shares[0] == pytest.approx(shares[1])
+
+
 # How the small net's photographs leave, on the entropy of the sum, where their mean is 1.46 and 1.27 (tests/test_papers.py measures it).
 @pytest.mark.parametrize("shares, reduction", [([.704, .186, .054, .056], 0.80), ([.799, .150, .033, .018], 0.84)])
 def test_the_papers_edp_reductions_follow_from_affine_energy_and_a_mean_over_images(shares, reduction):

@@ -414,6 +414,23 @@ def test_calibration_uses_no_image_of_the_test_split():
     assert run.accuracy > 0.96
 
 
+# --- what the chapter on DT-SNN says of its two networks ----------------------------------
+
+def test_late_looks_at_hard_digits_lose_as_many_as_they_win():
+    seen = shipped("digits-hard-test")
+    right = seen.correct[:, replay(seen, EntropyExit(theta=0.1)).t_hat > 1]
+    won, lost = (right[1:] & ~right[:-1]).sum(axis=1), (right[:-1] & ~right[1:]).sum(axis=1)
+    assert won[0] > 2 * lost[0] > 0
+    assert (won[1:] == lost[1:]).all() and (won[1:] > 0).all()
+
+
+def test_always_2_is_as_good_as_4_on_the_test_images_of_the_hard_digits_alone_and_always_1_on_the_calibration_images_of_the_clean_ones():
+    calibration, test = shipped("digits-hard-calibration").accuracy, shipped("digits-hard-test").accuracy
+    assert test[1] == test[3] and calibration[1] < calibration[3]
+    calibration, test = shipped("digits-calibration").accuracy, shipped("digits-test").accuracy
+    assert calibration[0] == calibration[3] and test[0] < test[3]
+
+
 @pytest.mark.parametrize("ask, message", [
     ({}, "ask for either max_drop or mean_timesteps"),
     (dict(max_drop=0.0, mean_timesteps=2.0), "ask for either max_drop or mean_timesteps"),

@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
+from dtsnn_lite.drift import hard_digits
 from dtsnn_lite.exits import EntropyExit, first_right, replay, run_of, trade_off
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import (LogisticExit, PolicySweep, exact_gradient, expected_reward, fastest_row, features, hard_weight,
@@ -231,6 +232,16 @@ def test_one_step_of_learning_follows_the_gradient_and_a_dearer_mistake_does_not
     np.testing.assert_allclose(learn_logistic(seen, price=5.0, steps=1, lr=2.0).w, start + 2.0 * slope / (1 + 5.0))
 
 
+def test_what_the_chapter_says_of_the_learned_stepwise_exit():
+    calibration, seen = (shipped(f"digits-hard-{split}") for split in ("calibration", "test"))
+    mean, of_the_sum = (trade_off(seen, EntropyExit, gamma=gamma) for gamma in (0, 1))
+    for price in (5.0, 20.0, 40.0):
+        run = replay(seen, learn_logistic(calibration, price))
+        best, better = (curve.accuracy[curve.mean_timesteps <= run.mean_timesteps + 1e-9].max() for curve in (mean, of_the_sum))
+        assert run.accuracy == pytest.approx(best, abs=0.003) and better > best
+        assert (run.t_hat > 1).mean() < 0.1
+
+
 def test_the_stepwise_exit_refuses_another_number_of_timesteps():
     seen = shipped("digits-test")
     with pytest.raises(ValueError, match="learned for T = 2"):
@@ -270,6 +281,19 @@ def test_shipped_policies_are_of_the_images_of_the_recording_they_are_named_afte
             continue
         for t_hat, correct in zip(sweep.t_hat, sweep.correct, strict=True):
             assert (run_of(t_hat, seen).correct == correct).all()
+
+
+def test_policies_collapse_at_a_price_at_which_a_second_step_would_pay_for_the_dimmest():
+    seen, ink = shipped("digits-hard-test"), hard_digits().test.images.mean(dim=(1, 2, 3)).numpy()
+    first, second, *_ = reward(seen.correct, 5.0)
+    assert np.where(ink < np.quantile(ink, 1 / 6), second, first).mean() > first.mean() + 0.03
+    sweeps = shipped_sweeps("digits-hard")
+    for sweep in sweeps.values():
+        assert (sweep.t_hat[sweep.prices <= 5] == 1).all()
+    exact = [sweep for name, sweep in sweeps.items() if name.startswith("exact")]
+    sampled = sweeps["reinforce"]
+    fewer = sampled.mean_timesteps < np.min([sweep.mean_timesteps for sweep in exact], axis=0)
+    assert fewer[np.isin(sampled.prices, (8, 10, 12))].all() and not fewer[sampled.prices == 15].any()
 
 
 def test_policies_that_do_not_ship_are_refused_with_those_that_do():
