@@ -236,6 +236,7 @@ def _overlapped_ns(shapes: Sequence[LayerShape], prices: PECycle) -> float:
 
 
 def _affine_cost(shapes: Sequence[LayerShape], chip: Chip, prices: AffineSteps) -> StepCost:
+    """One line for a whole network. The figure's shares are taken of what a timestep adds: our choice, the paper does not say of what."""
     one = _pe_cycle_cost(shapes, chip, prices.scale, EveryStep())
     step_pj = prices.step.value * one.step_pj
     shares = {"digital peripherals": prices.digital_peripherals, "crossbar and ADC": prices.crossbar_and_adc,
