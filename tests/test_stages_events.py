@@ -234,7 +234,7 @@ def test_a_start_of_one_bit_gives_the_gestures_a_few_answers():
     assert all(len(np.unique(one.predictions[-1])) <= 3 for one in every_seed("gestures-naive"))
 
 
-PHOTOS = ("4-bit", "hp-adc", "naive")
+PHOTOS = ("4-bit", "hp-adc", "hp-adc-trained", "one-shot", "naive")
 
 
 @pytest.mark.parametrize("stage", PHOTOS)
@@ -246,25 +246,39 @@ def test_answers_that_ship_are_of_the_test_photographs_and_state_what_their_card
     assert card["dataset"] == seeds[0].about["dataset"] == "CIFAR-10 (JPEG re-encoding)"
 
 
-def test_the_recording_of_photographs_on_converters_is_its_answers_and_its_card():
+@pytest.mark.parametrize("stage", stages.LADDERS["cifar10-small"].whole)
+def test_the_recordings_of_photographs_on_chips_are_their_answers_and_their_cards(stage):
     for split in ("calibration", "test"):
-        seen = shipped(f"cifar10-small-hp-adc-{split}")
-        assert seen.accuracy == pytest.approx(card_of("cifar10-small-hp-adc-seed0")["accuracy"][split], abs=5e-5)
+        seen = shipped(f"cifar10-small-{stage}-{split}")
+        assert seen.accuracy == pytest.approx(card_of(f"cifar10-small-{stage}-seed0")["accuracy"][split], abs=5e-5)
         assert np.array_equal(seen.labels, shipped(f"cifar10-small-{split}").labels) and seen.reads is not None
-    assert np.array_equal(seen.predictions, every_seed("cifar10-small-hp-adc")[0].predictions)
+    assert np.array_equal(seen.predictions, every_seed(f"cifar10-small-{stage}")[0].predictions)
 
 
 def test_what_the_chapter_says_of_photographs_on_the_chips():
-    """Four bits and converters each cost more than luck, one bit untrained is a guess, and the exit loses nothing that a test could see."""
+    """Four bits and converters each cost more than luck, training of an epoch wins nothing back, one bit learns and is far behind, and
+    the exit loses nothing that a test could see, but waits longer."""
     full, seen = shipped("cifar10-small-test"), {stage: every_seed(f"cifar10-small-{stage}")[0] for stage in PHOTOS}
     last = {name: run_of(np.full(full.images, 4), each) for name, each in {"full": full, **seen}.items()}
     for stage, start, points in (("4-bit", "full", 1), ("hp-adc", "4-bit", 2)):
         assert compared(last[stage], last[start]).p < 0.001 and 0 < last[start].accuracy - last[stage].accuracy < points / 100
     low, high = exact_interval(int(last["naive"].correct.sum()), full.images)
     assert seen["naive"].accuracy[-1] < 0.2 and low < high < 0.2
-    stops = []
-    for images in ("cifar10-small-calibration", "cifar10-small-hp-adc-calibration"):
-        run = replay(shipped("cifar10-small-hp-adc-test"), calibrate(shipped(images), EntropyExit, max_drop=0.0, gamma=1))
-        assert compared(run, last["hp-adc"]).p > 0.2
-        stops.append(run.mean_timesteps)
-    assert stops[0] < stops[1] < 4
+    first = {name: run_of(np.full(full.images, 1), seen[name]) for name in ("hp-adc", "hp-adc-trained", "one-shot")}
+    assert compared(first["hp-adc-trained"], first["hp-adc"]).p > 0.5
+    assert compared(last["hp-adc-trained"], last["hp-adc"]).p < 0.001
+    assert 0.009 < last["hp-adc"].accuracy - last["hp-adc-trained"].accuracy < 0.012                # "a point worse"
+    assert 0.4 < last["one-shot"].accuracy < 0.5 and 0.01 < last["one-shot"].accuracy - first["one-shot"].accuracy < 0.02
+    stops = {}
+    rules = {name: calibrate(shipped(f"cifar10-small{name}-calibration"), EntropyExit, max_drop=0.0, gamma=1)
+             for name in ("", "-hp-adc", "-one-shot")}
+    for name in ("-hp-adc", "-one-shot"):
+        for whose in ("", name):
+            run = replay(shipped(f"cifar10-small{name}-test"), rules[whose])
+            assert compared(run, last[name[1:]]).p > 0.2
+            stops[name, whose] = run.mean_timesteps
+    without = replay(full, rules[""]).mean_timesteps
+    assert without < stops["-hp-adc", ""] < without + 0.2 < without + 0.6 < stops["-hp-adc", "-hp-adc"]
+    assert min(stops["-one-shot", whose] for whose in ("", "-one-shot")) > 3
+    held = shipped("cifar10-small-hp-adc-calibration")
+    assert 10 <= held.correct[-1].sum() - replay(held, rules[""]).correct.sum() <= 14                # "a dozen of those"
