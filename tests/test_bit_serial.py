@@ -9,9 +9,14 @@ import pytest
 
 from dtsnn_lite.bit_serial import (EventMachine, ann_bill, bit_rates, bits_of, break_even_density, break_even_rate, break_even_steps,
                                    break_even_steps_of_edp, read_cost)
+from dtsnn_lite.checkpoints import load_shipped
 from dtsnn_lite.chip import HPADC, adc_less_65nm, hp_adc_65nm, spikesim_rram_64
+from dtsnn_lite.circuits import layer_times_ns
 from dtsnn_lite.cost import Bill, ExitCheckCost, Once, StepCost, inference_cost, static_cost, timestep_cost
+from dtsnn_lite.exits import EntropyExit, calibrate, replay
+from dtsnn_lite.models import layer_shapes
 from dtsnn_lite.networks import cifar10_small
+from dtsnn_lite.recording import shipped
 
 SHAPES = cifar10_small()
 CHIP = replace(hp_adc_65nm, first_readout=HPADC(5), neurons=True)
@@ -134,3 +139,38 @@ def test_an_impossible_machine_is_refused():
 
 def test_the_adc_less_chip_reads_bits_as_well():
     assert ann_bill(SHAPES, replace(adc_less_65nm, first_readout=HPADC(5)), RATES).energy_pj[0] > 0
+
+
+@pytest.mark.parametrize("chip", [CHIP, spikesim_rram_64], ids=lambda chip: chip.name)
+@pytest.mark.parametrize("name, twin", [("digits-test", "digits-twin-test"), ("digits-hard-test", "digits-hard-twin-test"),
+                                        ("cifar10-small-test", "cifar10-twin-test")])
+def test_a_lone_image_that_streams_loses_less_to_the_twin_and_on_photographs_nothing_of_its_edp(name, twin, chip):
+    """Its T timesteps stream, one way and T - 1 intervals; a layer of the ANN needs all bits of the one before, b ways."""
+    spiking, photographs = shipped(name), name.startswith("cifar10")
+    shapes = SHAPES if photographs else layer_shapes(load_shipped("digits"))
+    rates = spiking.spike_rates if photographs else spiking.densities[:, 1:]
+    bits = np.array(shipped(twin).about["bit_rates"])
+    chip = replace(chip, as_printed=False) if chip is CHIP else chip
+    static, ann = static_cost(4, timestep_cost(shapes, chip, rates, Once())), ann_bill(shapes, chip, bits)
+    layers_ns = np.array([timestep_cost([shape], chip).step_ns for shape in shapes] if chip is spikesim_rram_64
+                         else layer_times_ns(shapes, chip, chip.charges))
+    energy = static.energy_pj[0] / ann.energy_pj[0]
+    lone = energy * (layers_ns.sum() + 3 * layers_ns.max()) / (len(bits) * layers_ns.sum())
+    assert 1 < energy and lone < static.edp_pj_ns[0] / ann.edp_pj_ns[0]
+    assert (lone < 1) == photographs
+
+
+def test_where_only_sums_are_counted_spikes_win_at_any_rate_up_to_seven_timesteps():
+    sums = [break_even_rate(timesteps, 10, fan_out=float("inf")) for timesteps in (5, 7, 8)]
+    assert sums[1] > 1 > sums[2] and 0.5 * sums[0] < 1
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-hard"])
+@pytest.mark.parametrize("gamma", [0, 1])
+def test_the_average_timestep_charges_whoever_leaves_early_a_few_percent_too_much(name, gamma):
+    seen, shapes, chip = shipped(f"{name}-test"), layer_shapes(load_shipped("digits")), replace(CHIP, as_printed=False)
+    t_hat = replay(seen, calibrate(shipped(f"{name}-calibration"), EntropyExit, max_drop=0, gamma=gamma)).t_hat
+    rates = seen.densities[:, 1:]
+    step = timestep_cost(shapes, chip, rates, Once())
+    own_pj = step.fixed_pj + np.cumsum([timestep_cost(shapes, chip, rates[[t]], Once()).step_pj for t in range(4)])
+    assert 0.01 < inference_cost(t_hat, step).energy_pj.mean() / own_pj[t_hat - 1].mean() - 1 < 0.07

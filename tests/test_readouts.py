@@ -227,7 +227,7 @@ def test_a_read_out_of_ones_own_is_put_on_run_trained_billed_saved_and_loaded(re
     if readout.a_scale_a_column:
         assert layer.scale.grad.abs().sum() > 0
 
-    step = timestep_cost(layer_shapes(net), net.chip)
+    step = timestep_cost(layer_shapes(net), replace(net.chip, gated=False))                # every read happens
     scaled = sum(place(shape, net.chip).conversions for shape in layer_shapes(net)[1:])
     a_scale = Parts65nm().scale_fetch.value + Parts65nm().scale_bits.value * Parts65nm().bit_add.value
     assert step.parts["converters"] > 0

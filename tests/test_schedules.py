@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dtsnn_lite.cost import ExitCheckCost
+from dtsnn_lite.chip import spikesim_rram_64
+from dtsnn_lite.cost import ExitCheckCost, timestep_cost
+from dtsnn_lite.networks import vgg16
 from dtsnn_lite.schedules import (FREE, Interleaved, LayerFirst, Stations, Streaming, TimestepFirst, delay_ns, run_bill, share_saved,
                                   simulate, simulate_turns, static_bill, steps_begun)
 
@@ -154,3 +156,18 @@ def test_an_image_that_leaves_after_its_first_step_never_waits_for_a_second_turn
 def test_impossible_schedules_are_refused_by_name(wrong, words):
     with pytest.raises(ValueError, match=words):
         wrong()
+
+
+def test_behind_a_slow_front_streaming_saves_half_where_layers_alike_save_a_ninth():
+    layers = [timestep_cost([shape], spikesim_rram_64) for shape in vgg16()]
+    vgg = Stations(tuple(layer.step_ns for layer in layers), tuple(layer.step_pj for layer in layers))
+    alike = Stations((1.0,) * len(layers), (1.0,) * len(layers))
+    assert share_saved(Streaming(), vgg, 4) == pytest.approx(0.5, abs=0.05)
+    assert share_saved(Streaming(), alike, 4) == pytest.approx(1 / 9, abs=0.01)
+    assert sum(ns == vgg.interval_ns for ns in vgg.layer_ns) == 2 and vgg.layer_ns[:2] == (vgg.interval_ns,) * 2
+
+
+def test_spikesims_list_bills_a_timestep_as_a_way_through_in_which_layers_overlap():
+    *before, last = [timestep_cost([shape], spikesim_rram_64).step_ns for shape in vgg16()]
+    assert timestep_cost(vgg16(), spikesim_rram_64).step_ns == pytest.approx(0.75 * sum(before) + last)
+    assert timestep_cost(vgg16(), spikesim_rram_64).step_ns > 3 * max(before)
