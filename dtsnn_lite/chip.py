@@ -250,7 +250,7 @@ class Chip:
     speed_up      copies of a layer along each side of its map, at most; 1 copies none for speed
     as_printed    count as the authors' program does, its slips included (see circuits.py); False: as it would be built
     several_cycles  a conversion may take several cycles of the logic's clock; False: one clock waits for the slowest
-    image_bits    bits of a grey value, which the first layer reads one after the other; 1: the input is spikes, or billed as if it were
+    image_bits    bits of a grey value, read one after the other by the first layer (only 65 nm); 1: the input is spikes, or billed so
     neurons, membranes, pools, scales, leakage: also bill LIF updates, the memory of their potentials, max-pools, scale factors
                   of 1-bit sums, leakage; the published totals hold none of them (only 65 nm)
 
