@@ -535,6 +535,15 @@ def test_a_chip_that_reads_empty_tiles_pays_for_them(awake):
     assert circuits.conversion_pj(64, 0.0, replace(adc_less_65nm, gated=False), prices) > 0
 
 
+def test_leakage_moves_the_gain_up_as_printed_and_down_as_built():
+    """The ADC-less chip leaks more in a second and for a shorter time: which of the two weighs more hangs on how delay is counted."""
+    def gain(**how: bool) -> float:
+        first, other = (static_cost(20, timestep_cost(dvsnet(), replace(chip, timesteps=20, **how))) for chip in (hp_adc_65nm, adc_less_65nm))
+        return float(first.energy_pj[0] / other.energy_pj[0])
+
+    assert gain(as_printed=True, leakage=True) > gain(as_printed=True) > gain(as_printed=False) > gain(as_printed=False, leakage=True)
+
+
 def test_a_timestep_costs_the_mean_of_the_timesteps_that_were_recorded():
     busy = np.array([np.full(12, 0.1), np.full(12, 0.1), np.full(12, 0.4)])
     one, two, three = (timestep_cost(dvsnet(), hp_adc_65nm, density).step_pj for density in busy)
