@@ -538,7 +538,8 @@ def test_a_chip_that_reads_empty_tiles_pays_for_them(awake):
 def test_leakage_moves_the_gain_up_as_printed_and_down_as_built():
     """The ADC-less chip leaks more in a second and for a shorter time: which of the two weighs more hangs on how delay is counted."""
     def gain(**how: bool) -> float:
-        first, other = (static_cost(20, timestep_cost(dvsnet(), replace(chip, timesteps=20, **how))) for chip in (hp_adc_65nm, adc_less_65nm))
+        first, other = (static_cost(20, timestep_cost(dvsnet(), replace(chip, timesteps=20, **how)))
+                        for chip in (hp_adc_65nm, adc_less_65nm))
         return float(first.energy_pj[0] / other.energy_pj[0])
 
     assert gain(as_printed=True, leakage=True) > gain(as_printed=True) > gain(as_printed=False) > gain(as_printed=False, leakage=True)
