@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from dtsnn_lite.checkpoints import load_shipped
 from dtsnn_lite.chip import HPADC, SenseAmp
+from dtsnn_lite.cost import timestep_cost
 from dtsnn_lite.crossbar import matmul, program
 from dtsnn_lite.data import Split, Splits
 from dtsnn_lite.exits import replay
-from dtsnn_lite.models import ConvConfig, SpikingConvNet
+from dtsnn_lite.models import ConvConfig, SpikingConvNet, layer_shapes
 from dtsnn_lite.proofs import league
 from dtsnn_lite.proofs.league import ENTRANTS, Result, chip_for, cheapest, keep, loaded, placed, play, played
 from dtsnn_lite.readouts import ColumnSteps, Stochastic, kernel_of
-from dtsnn_lite.recording import Recording
+from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.training import TrainConfig
 
 TINY = ConvConfig((1, 8, 8), ((4,), (6,)), classes=3)
@@ -70,8 +74,19 @@ def test_the_shipped_results_are_of_entrants_that_stop_early_and_pay_less_for_it
     assert len(at_once) == 5 and sum(result.entrant == "adc6" for result in at_once) == 3
     assert all(0.01 < result.static[0] - result.free[0] < 0.045 for result in at_once)
     assert all(result.static[0] - result.free[0] < 0.012 for result in found if result not in at_once)
+    lost = sorted(((result.static[0] - result.free[0], result in at_once) for result in found), reverse=True)
+    assert sum(drop > 0.005 + 1e-9 for drop, _ in lost) == 14 and all(early for _, early in lost[:5])
     (sign,) = (place for place in placed(found) if place.entrant == "sign")
     assert sign.behind == ("adc3", "adc4", "adc5", "adc6")
+
+
+def test_scale_factors_of_all_reads_are_a_percent_or_two_more_than_those_of_reads_that_happen():
+    """The shipped results bill all; a gated chip leaves silent tiles out."""
+    net, reads = load_shipped("digits-hard"), shipped("digits-hard-test").reads
+    for readout in ENTRANTS.values():
+        if readout.a_scale_a_column:
+            gated, every = (timestep_cost(layer_shapes(net), replace(chip_for(readout), gated=gate), reads) for gate in (True, False))
+            assert 0.01 < (every.parts["scale factors"] - gated.parts["scale factors"]) / gated.step_pj < 0.02
 
 
 def test_the_cheapest_exit_that_is_accurate_enough_by_hand():
