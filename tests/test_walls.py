@@ -135,6 +135,21 @@ def test_more_processes_than_anybody_needs_end_the_submission(monkeypatch):
     assert (made.score, made.status) == (2.0, "stopped above 20 processes") and not running("sleep 77.5")
 
 
+def test_what_starts_while_its_parent_is_being_ended_ends_too(monkeypatch):
+    """The first look finds the desk alone, as where children come between the look and the desk's end; the second is late."""
+    looks, family = [], sittings.Desk.family
+
+    def short_sighted(desk):
+        time.sleep(0.5 * (len(looks) == 1))
+        looks.append(family(desk))
+        return looks[-1][:1] if len(looks) == 1 else looks[-1]
+
+    monkeypatch.setattr(sittings.Desk, "watch", lambda desk: desk.over.wait())
+    monkeypatch.setattr(sittings.Desk, "family", short_sighted)
+    made = row(NoWall(), total="import subprocess\ntotal = [subprocess.Popen(['sleep', '66.5']) for _ in range(9)]")
+    assert made.score == 2.0 and len(looks[0]) > 9 and not running("sleep 66.5")
+
+
 FORGED = """
 import json, os
 for fd in range(3, 40):

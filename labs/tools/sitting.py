@@ -29,6 +29,7 @@ LONGEST = 50_000        # bytes of an answer
 MOST = 20_000_000       # bytes of all answers
 GRACE = 20.0            # seconds after a cell's limit until the desk is ended
 LOOK = 0.2              # seconds from one look at the processes to the next
+PATIENCE = 2.0          # seconds in which what started a desk must end once the desk has
 START = 120.0           # seconds in which a desk must be ready
 STOPPED = "CellTimeoutError"
 OURS = re.compile(r"dtsnn_lite(?:\.\w+)*")
@@ -124,16 +125,22 @@ class Desk:
 
     def family(self) -> list[psutil.Process]:
         """Every process that the desk has started, wherever it has moved to: a wall and `FOSTER` keep orphans below them."""
+        if self.process.poll() is not None:     # its number may be another's by now
+            return []
         try:
             return list(filter(alive, psutil.Process(self.process.pid).children(recursive=True)))
         except psutil.Error:
             return []
 
     def end(self) -> None:
-        """Kills all of them, those first that could start others."""
-        while family := self.family():
-            for member in family:
+        """Kills all of them, those first that could start others, and looks again for what came meanwhile: what started them
+        ends by itself when none is left, and is killed when none was seen for a while."""
+        seen = time.monotonic()
+        while self.process.poll() is None and time.monotonic() < seen + PATIENCE:
+            for member in self.family():
+                seen = time.monotonic()
                 with_patience(member)
+            time.sleep(0.01)
         self.process.kill()
 
     def close(self) -> None:

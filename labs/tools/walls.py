@@ -130,13 +130,22 @@ class Namespaces:
 
 
 # What starts a desk without a wall: orphans come back to it (PR_SET_CHILD_SUBREAPER is 36), so that they can be found and ended.
+# It ends when none of them is left, and not with the desk: what the desk started last would have nobody to be found under.
 FOSTER = """
-import ctypes, json, subprocess, sys
+import ctypes, json, os, subprocess, sys
 try:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 except (AttributeError, OSError, TypeError):
     pass
-sys.exit(subprocess.call(sys.argv[2:], env=json.loads(sys.argv[1])))
+desk = subprocess.Popen(sys.argv[2:], env=json.loads(sys.argv[1]))
+os.close(0), os.close(1)        # the desk's alone: they end with it
+try:
+    while True:
+        os.wait()
+except ChildProcessError:
+    pass
+except AttributeError:          # Windows has no wait
+    desk.wait()
 """
 
 
