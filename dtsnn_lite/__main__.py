@@ -1,4 +1,7 @@
-"""The command line: `python -m dtsnn_lite train | stages | flow | record | throughput | curve | cost | sweep | facts | download`."""
+"""The command line: `python -m dtsnn_lite COMMAND`.
+
+train | stages | comparators | league | flow | record | throughput | curve | cost | sweep | facts | download
+"""
 
 from __future__ import annotations
 
@@ -203,6 +206,8 @@ def cost(a: argparse.Namespace) -> dict:
     from dtsnn_lite.models import layer_shapes
 
     _refuse(a, "a recording has its own", "timesteps", "density")
+    if a.threshold is None:
+        _refuse(a, "without --threshold the network never stops early", "score")
     seen = _recording(a.name)
     chip = replace(getattr(chips, a.chip), timesteps=seen.timesteps)
     policy = NeverExit() if a.threshold is None else THRESHOLD_POLICIES[a.score or "entropy"](a.threshold)
@@ -400,7 +405,8 @@ def parser() -> argparse.ArgumentParser:
     c = command(cost)
     c.add_argument("name", help="a shipped recording, a .npz file, or a paper's network (vgg9, dvsnet, ...)")
     c.add_argument("--timesteps", type=int, help="T of a paper's network, by default 4")
-    c.add_argument("--density", type=float, help="share of inputs that spike; by default half, after a silent first step")
+    c.add_argument("--density", type=float, help="share of inputs that spike, by which only the 65 nm chips "
+                   "charge; by default half, after a silent first step")
     c.add_argument("--threshold", type=float, help="where to stop; without it the network is static")
     c.add_argument("--score", choices=THRESHOLD_POLICIES, help="of the threshold, by default entropy")
     c.add_argument("--chip", choices=CHIPS, default=CHIPS[0])

@@ -18,7 +18,7 @@ FEWEST_IMAGES = 50      # below this, one image moves the fit by more than two p
 # --- temperature ----------------------------------------------------------------
 
 def tempered(recording: Recording, temperature: float | np.ndarray) -> Recording:
-    """The recording with f_t / temperature_t: other probabilities, the same predictions.
+    """The recording with f_t / temperature_t: other probabilities, the same predictions but where rounding to float32 makes a tie.
 
     temperature  one for all timesteps, or (T,)
     """
@@ -34,7 +34,7 @@ def tempered(recording: Recording, temperature: float | np.ndarray) -> Recording
 def accumulated(recording: Recording, gamma: float = 1.0) -> Recording:
     """The recording with the evidence z_t = f_t t^gamma in f_t's place, that is temperature t^-gamma; gamma = 1 is the sum.
 
-    The predictions are those of the mean, but a threshold of one is no threshold of the other.
+    The predictions are those of the mean, but for ties by rounding; a threshold of one is no threshold of the other.
     """
     return replace(recording, f=evidence(recording.f, gamma))
 

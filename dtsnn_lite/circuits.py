@@ -50,13 +50,20 @@ def read_share(rows: int, density: float, chip: Chip, awake: float | None = None
 
 
 def conversion_pj(rows: int, density: float, chip: Chip, prices: Parts65nm, awake: float | None = None) -> float:
-    """Energy of one column read-out: (comparators + column + its conducting cells) x time, where it happens (`read_share`)."""
-    share = read_share(rows, density, chip, awake)
-    if share == 0:
-        return 0.0
-    on_cells = rows * density / share * prices.on_cells.value                      # of a read that happens
+    """Energy of one column read-out: (comparators + column + its conducting cells) x time, where it happens (`read_share`).
+
+    A chip that is not gated reads what a gated one reads, and its empty columns besides.
+    """
+    awake = awake_share(rows, density) if awake is None else awake
+    asleep = read_share(rows, density, chip, awake) - awake
+    on_cells = rows * density / awake * prices.on_cells.value if awake else 0.0   # of a column that any row drives
+    return awake * read_pj(on_cells, chip, prices) + asleep * read_pj(0.0, chip, prices)
+
+
+def read_pj(on_cells: float, chip: Chip, prices: Parts65nm) -> float:
+    """Energy of one read of a column in which so many cells conduct."""
     power_uw = chip.readout.comparators * prices.comparator_power.value + prices.column_power.value + on_cells * prices.cell_power.value
-    return share * power_uw * chip.readout.column_ns(on_cells, prices) * 1e-3
+    return power_uw * chip.readout.column_ns(on_cells, prices) * 1e-3
 
 
 def converter_pj(layer: Mapped, density: float, chip: Chip, prices: Parts65nm, awake: float | None = None) -> float:
@@ -109,7 +116,7 @@ def merge(plan: Plan, chip: Chip, prices: Parts65nm, layers: int, tick_ns: float
     summed = plan.row_tiles * (plan.groups if chip.as_printed else 1)
     if summed == 1:
         return 0.0, 0.0
-    side_by_side = plan.tile // chip.mux
+    side_by_side = max(1, plan.tile // chip.mux)
     reads = ceil(plan.col_tiles * plan.layer.outputs / side_by_side)
     bits = sum_bits(chip) + ceil(log2(plan.tile / chip.rows * (layers + 1)))
     cycles, additions = tree(summed, bits, tick_ns, prices)
@@ -176,7 +183,7 @@ def lines_a_cycle(bits: float, chip: Chip, held: float) -> float:
 def buffer_cycles(plan: Plan, plans: Sequence[Plan], shapes: Sequence[LayerShape], chip: Chip) -> Paid:
     """Cycles of the global buffer, of a tile's two (written, then read), and of its PEs'."""
     held = held_steps(chip) * sum(shape.inputs for shape in shapes) // 2
-    cores = min(ceil(held / GLOBAL_CORE_BITS), ceil(bus_bits(plans, chip) / GLOBAL_LINE_BITS))
+    cores = min(max(1, ceil(held / GLOBAL_CORE_BITS)), ceil(bus_bits(plans, chip) / GLOBAL_LINE_BITS))
     waits = ceil(sum(each_plan.tiles for each_plan in plans) / plan.tiles)
     shared = each(moved_bits(plan) / GLOBAL_LINE_BITS / cores * waits)
     taken, sums = tile_bits(plan, chip), sum_bits(chip) + 1 + ceil(log2(plan.tile // 2 / chip.rows))

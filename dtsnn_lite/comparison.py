@@ -27,7 +27,7 @@ class Compared:
     lost: int
 
     def __post_init__(self) -> None:
-        if min(self.won, self.lost) < 0:
+        if not all(isinstance(count, int | np.integer) and count >= 0 for count in (self.won, self.lost)):
             raise ValueError(f"won and lost count images, 0 or more; got {self.won} and {self.lost}")
 
     @property

@@ -74,6 +74,8 @@ class PECycle(Prices):
     pes_a_tile        PEs of all layers stand in one row and are cut into tiles: neighbouring layers share one
     pe_cycle          clock cycles a PE cycle, at clock
     overlap           share of a layer's time after which the next layer starts
+    All are of a 4-bit weight in one cell and a 4-bit ADC: a chip's `readout`, `weight_bits` and `cell_bits` do not change this bill, nor do
+    the settings that `Chip` calls "only 65 nm".
     """
 
     crossbar: Constant = _spikesim(1.76423, "pJ")

@@ -39,8 +39,9 @@ class Designs:
     untrained: frozenset[str] = frozenset()
 
     def save(self, path: str | Path) -> None:
-        arrays = {f"left {name}": left.astype(np.uint16) for name, (left, _) in self.tables.items()}
-        arrays |= {f"right {name}": right.astype(np.uint16) for name, (_, right) in self.tables.items()}
+        kind = np.uint16 if self.images < 2 ** 16 else np.uint32
+        arrays = {f"left {name}": left.astype(kind) for name, (left, _) in self.tables.items()}
+        arrays |= {f"right {name}": right.astype(kind) for name, (_, right) in self.tables.items()}
         layers = np.array([[s.in_channels, s.out_channels, s.kernel, s.out_height, s.out_width, s.in_height, s.in_width, s.stride]
                            for s in self.shapes])
         save_arrays(path, layers=layers, densities=self.densities, images=self.images,

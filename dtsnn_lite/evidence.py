@@ -10,12 +10,12 @@ it rises for the mean (gamma = 0), is flat for the sum (gamma = 1) and falls bey
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, comb, log
+from math import ceil, log
 
 import numpy as np
 
-from dtsnn_lite.calibration import risk_controlled
-from dtsnn_lite.exits import Rule, ThresholdPolicy, calibrate, entropy, evidence, replay, trade_off
+from dtsnn_lite.calibration import binomial_tail, risk_controlled
+from dtsnn_lite.exits import Rule, ThresholdPolicy, calibrate, check_threshold, entropy, evidence, replay, trade_off
 from dtsnn_lite.guards import check_whole
 from dtsnn_lite.recording import Recording
 
@@ -85,6 +85,7 @@ def foresight(calibration: Recording, score: type[ThresholdPolicy], price: float
 
     price  what a timestep costs, in right answers an image: 0.01 pays one step for a hundredth of an answer
     """
+    check_threshold(score)
     if not 0 <= price < 1:
         raise ValueError(f"price is what a timestep costs in right answers, 0 or more and below 1; got {price!r}")
     s, right = score.turned(score.score(evidence(calibration.f, gamma))), calibration.correct.astype(float)      # (T, N); low is sure
@@ -139,7 +140,8 @@ class Coin:
 
     def error(self, bar: int) -> float:
         """Share of wrong answers: 1 / (1 + e^(bar look))."""
-        return float(1 / (1 + np.exp(bar * self.look)))
+        with np.errstate(over="ignore"):                # 1 / (1 + infinity) is the 0 that is meant
+            return float(1 / (1 + np.exp(bar * self.look)))
 
     def mean_looks(self, bar: int) -> float:
         """Mean number of tosses: bar (1 - 2 error) / (2 p - 1), Wald's identity."""
@@ -163,7 +165,7 @@ class Coin:
         check_whole("looks", looks)
         if looks % 2 == 0:
             raise ValueError(f"a majority needs an odd number of looks; got {looks}")
-        return sum(comb(looks, k) * self.p ** k * (1 - self.p) ** (looks - k) for k in range(looks // 2 + 1))
+        return float(binomial_tail(looks // 2, looks, self.p))
 
     def theta(self, bar: int) -> float:
         """The entropy threshold that stops at this bar: that of a lead between bar - 1 and bar."""

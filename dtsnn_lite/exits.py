@@ -94,6 +94,15 @@ def check_policy(policy: object) -> None:
         raise TypeError(f"a policy decides when to stop, as EntropyExit(theta=0.3) does; got {policy!r}")
 
 
+def who_stops(policy: ExitPolicy, f_seen: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """What the policy says of the images that still run, (n,) bool; any other answer would pick images by their number."""
+    stops = np.asarray(policy.stop(f_seen, image))
+    if stops.dtype != bool or stops.shape != (len(image),):
+        raise TypeError(f"stop says of each running image whether it leaves, bool of shape ({len(image)},); "
+                        f"{type(policy).__name__}'s said {stops.dtype} of shape {stops.shape}")
+    return stops
+
+
 def check_threshold(policy: type) -> None:
     """Refuses a policy without a score, which no threshold can move."""
     if not hasattr(policy, "score"):
@@ -316,7 +325,9 @@ def replay(recording: Recording, policy: ExitPolicy) -> Run:
     t_hat = np.full(recording.images, recording.timesteps)
     running = np.arange(recording.images)
     for t in range(1, recording.timesteps):
-        leaves = policy.stop(recording.f[:t, running], running)
+        if not running.size:
+            break
+        leaves = who_stops(policy, recording.f[:t, running], running)
         t_hat[running[leaves]] = t
         running = running[~leaves]
     return run_of(t_hat, recording)

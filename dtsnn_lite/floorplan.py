@@ -46,8 +46,8 @@ class Plan:
 
     @property
     def arrays(self) -> int:
-        """Arrays of its tiles, whether they hold weights or not."""
-        return self.tiles * (self.tile // self.layer.array_rows) * (self.tile // self.layer.array_cols)
+        """Arrays of its tiles, whether they hold weights or not; where arrays do not divide a tile, as many as cover it."""
+        return self.tiles * ceil(self.tile / self.layer.array_rows) * ceil(self.tile / self.layer.array_cols)
 
     @property
     def in_each_pe(self) -> bool:

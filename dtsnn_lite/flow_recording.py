@@ -84,9 +84,12 @@ class FlowRecording:
         return Reads(self.densities, self.awake, self.rows)
 
     def save(self, path: str | Path) -> None:
-        """One .npz file, numbers a clip as float16: they are errors of pixels, told to a hundredth."""
-        halves = {name: getattr(self, name).astype(np.float16) for name in ("error", "everywhere", "moved", "zero", "fields")}
-        save_arrays(path, **halves, densities=self.densities, awake=self.awake, rows=self.rows, about=json.dumps(self.about))
+        """One .npz file, numbers a clip as float16 (float32 where one would overflow): errors of pixels, told to a hundredth."""
+        numbers = {name: getattr(self, name) for name in ("error", "everywhere", "moved", "zero")}
+        most = np.finfo(np.float16).max
+        halves = {name: value.astype(np.float16) if (value <= most).all() else value for name, value in numbers.items()}
+        save_arrays(path, **halves, fields=self.fields, densities=self.densities, awake=self.awake, rows=self.rows,
+                    about=json.dumps(self.about))
 
     @classmethod
     def load(cls, path: str | Path) -> FlowRecording:

@@ -65,13 +65,13 @@ class Recording(Counted):
     rows: int = 64
 
     def __post_init__(self) -> None:
-        f = np.asarray(self.f, dtype=np.float32)
+        f = np.array(self.f, dtype=np.float32)              # its own: who hands it in may go on writing his
         if f.ndim != 3 or 0 in f.shape:
             raise ValueError(f"f is (timesteps, images, classes), each at least 1; got shape {f.shape}")
         if not np.isfinite(f).all():
             raise ValueError("f holds NaN or infinity: the network diverged, or its float16 overflowed")
         labels = checked_labels(self.labels, images=f.shape[1], classes=f.shape[2])
-        rates = np.asarray(self.spike_rates, dtype=np.float32)
+        rates = np.array(self.spike_rates, dtype=np.float32)
         if rates.ndim != 2 or rates.shape[0] != f.shape[0]:
             raise ValueError(f"spike_rates is (timesteps={f.shape[0]}, layers); got shape {rates.shape}")
         if not ((rates >= 0) & (rates <= 1 + 1e-6)).all():     # NaN fails too
@@ -79,7 +79,7 @@ class Recording(Counted):
         if not isinstance(self.about, dict):
             raise TypeError(f"about is a dict, as {{'network': 'digits'}}; got {self.about!r}")
         for name, value in (("f", f), ("labels", labels), ("spike_rates", rates), *self._checked_reads(len(f))):
-            object.__setattr__(self, name, _sealed(value.view()))
+            object.__setattr__(self, name, _sealed(value))
 
     def _checked_reads(self, timesteps: int) -> Iterator[tuple[str, np.ndarray]]:
         """Densities and awake shares by name, if there are any."""
@@ -88,7 +88,7 @@ class Recording(Counted):
         if self.densities is None or self.awake is None:
             raise ValueError("densities and awake are measured together: give both or neither")
         for name, share in (("densities", self.densities), ("awake", self.awake)):
-            share = np.asarray(share, dtype=np.float32)
+            share = np.array(share, dtype=np.float32)
             if share.ndim != 2 or len(share) != timesteps:
                 raise ValueError(f"densities and awake are (timesteps={timesteps}, layers); got {name} of shape {share.shape}")
             yield name, share

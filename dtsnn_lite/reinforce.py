@@ -188,10 +188,10 @@ class PolicySweep:
 
 
 def save_sweeps(path: str | Path, sweeps: Mapping[str, PolicySweep]) -> None:
-    """Sweeps by name (exact, reinforce, joint, ...) in one .npz file, where prices go by the paper's letter."""
+    """Sweeps by name (exact, reinforce, joint, ...) in one .npz file, where prices go by the paper's letter; t_hat as bytes to T = 255."""
     arrays: dict[str, np.ndarray | int] = {}
     for name, sweep in sweeps.items():
-        arrays |= {f"{name}/betas": sweep.prices, f"{name}/t_hat": sweep.t_hat.astype(np.uint8),
+        arrays |= {f"{name}/betas": sweep.prices, f"{name}/t_hat": sweep.t_hat.astype(np.min_scalar_type(sweep.timesteps)),
                    f"{name}/correct": np.packbits(sweep.correct, axis=1), f"{name}/timesteps": sweep.timesteps}
     save_arrays(path, **arrays)
 

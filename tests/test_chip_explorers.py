@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -129,6 +130,16 @@ def test_the_exit_tables_are_replays():
     designs = invented_designs()
     left, right = designs.tables["sa-64"]
     assert (left.sum(axis=1) == 60).all() and (left[0] == [0, 0, 0, 60]).all() and right.max() <= 60
+
+
+def test_exit_tables_of_many_images_survive_their_file(tmp_path):
+    """More than two bytes count: they came back modulo 65,536."""
+    designs = invented_designs()
+    left = np.tile([0, 0, 0, 70_000], (201, 1))
+    many = replace(designs, tables={"sa-64": (left, np.full(201, 66_000))}, images=70_000)
+    many.save(tmp_path / "many.npz")
+    back = Designs.load(tmp_path / "many.npz").tables["sa-64"]
+    assert (back[0] == left).all() and (back[1] == 66_000).all()
 
 
 def test_designs_survive_their_file(tmp_path):

@@ -133,3 +133,9 @@ def test_dice_of_everybody_to_one_number_do_not_scatter():
         assert by_chance(np.full(seen.images, t), seen) == (pytest.approx(seen.accuracy[t - 1]), 0)
     with pytest.raises(ValueError):
         by_chance(np.full(seen.images, 5), seen)
+
+
+@pytest.mark.parametrize("won, lost", [(2.5, 1), (-1, 0), (float("nan"), 1), (1, 2.0)])
+def test_what_counts_no_images_is_refused(won, lost):
+    with pytest.raises(ValueError, match="won and lost count images, 0 or more"):
+        Compared(won, lost)

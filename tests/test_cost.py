@@ -18,7 +18,7 @@ from dtsnn_lite.circuits import accumulation_pj, converter_pj, layer_stages_ns, 
 from dtsnn_lite.floorplan import clock_ns, floor_plan, leakage_uw, way_mm
 from dtsnn_lite.mapping import place
 from dtsnn_lite.models import layer_shapes
-from dtsnn_lite.networks import NETWORKS, cifar10_small, conv, dvsnet, resnet19, snn_vgg16, vgg9, vgg16
+from dtsnn_lite.networks import NETWORKS, cifar10_small, conv, dvsnet, linear, resnet19, snn_vgg16, vgg9, vgg16
 from dtsnn_lite.proofs.fit_65nm import FITTED, HELD_OUT, conversion_pj, modelled, off
 from dtsnn_lite.proofs.published import CONVERTERS, LAYERS, OTHER_RUNS, RATIOS, RUNS, Run65nm
 from dtsnn_lite.reads import Reads
@@ -533,6 +533,31 @@ def test_a_chip_that_reads_empty_tiles_pays_for_them(awake):
     time_ns = adc_less_65nm.readout.column_ns(64 * 0.05 * prices.on_cells.value, prices)
     assert read == pytest.approx(power_uw * time_ns * 1e-3)
     assert circuits.conversion_pj(64, 0.0, replace(adc_less_65nm, gated=False), prices) > 0
+
+
+@pytest.mark.parametrize("readout", [HPADC(3), HPADC(5), SARADC(5), SenseAmp()], ids=lambda readout: readout.name)
+@pytest.mark.parametrize("density", [0.0, 0.01, 0.04, 0.2, 1.0])
+def test_a_chip_that_reads_more_never_pays_less(readout, density):
+    """A converter's time grows faster than its current: a gated chip makes fewer and longer reads, and an ungated one makes them too."""
+    chip, prices = replace(hp_adc_65nm, readout=readout), Parts65nm()
+    gated, always = (circuits.conversion_pj(64, density, replace(chip, gated=gate), prices) for gate in (True, False))
+    assert gated <= always <= gated + circuits.read_pj(0.0, chip, prices)
+
+
+@pytest.mark.parametrize("rows, cols", [(64, 64), (48, 48), (96, 96), (100, 100), (64, 512), (64, 1024)])
+@pytest.mark.parametrize("network", [vgg16, cifar10_small])
+def test_a_network_lies_on_as_many_arrays_as_hold_its_weights_or_more(rows, cols, network):
+    """Also where arrays do not divide a tile, or are wider than it: fewer would leak, and fill, nothing."""
+    chip = replace(hp_adc_65nm, rows=rows, cols=cols)
+    assert all(plan.arrays >= plan.layer.arrays for plan in floor_plan(network(), chip))
+    assert leakage_uw(network(), chip, chip.charges) > 0
+
+
+@pytest.mark.parametrize("as_printed", [True, False])
+def test_one_converter_for_a_very_wide_array_and_a_layer_of_one_input_have_a_bill(as_printed):
+    wide = replace(hp_adc_65nm, cols=1024, mux=1024, as_printed=as_printed)
+    assert timestep_cost(cifar10_small(), wide).step_ns > timestep_cost(cifar10_small(), replace(wide, mux=8)).step_ns
+    assert timestep_cost([linear("one", 1, 1)], replace(hp_adc_65nm, as_printed=as_printed)).step_pj > 0
 
 
 def test_leakage_moves_the_gain_up_as_printed_and_down_as_built():

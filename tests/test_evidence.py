@@ -1,6 +1,7 @@
 """How looks add up: the mean, the sum and between, the pair (gamma, theta), and coins of which everything is known."""
 
 from itertools import product
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from dtsnn_lite.comparison import compared, holm
 from dtsnn_lite.evidence import GAMMAS, Coin, Foresight, calibrate_pair, foresight, promised_pair
-from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, best_possible, calibrate, entropy, evidence, replay,
+from dtsnn_lite.exits import (ConfidenceExit, EntropyExit, MarginExit, NeverExit, best_possible, calibrate, entropy, evidence, replay,
                               softmax, trade_off)
 from dtsnn_lite.inference import dynamic_inference, record
 from dtsnn_lite.models import SpikingConvNet
@@ -211,6 +212,22 @@ def test_the_entropy_exit_on_the_sum_is_walds_test(bar):
     deviation = (coin.error(bar) / 20_000) ** 0.5
     assert 1 - run.accuracy == pytest.approx(coin.error(bar), abs=4 * deviation)
     assert run.mean_timesteps == pytest.approx(coin.mean_looks(bar), rel=0.03)
+
+
+def test_a_majority_of_thousands_of_looks_has_a_number():
+    """A binomial coefficient of 2,001 looks is no float; the normal law is close by then."""
+    coin = Coin(0.51)
+    assert coin.fixed_error(2001) == pytest.approx(NormalDist().cdf((1000.5 - 2001 * 0.51) / (2001 * 0.51 * 0.49) ** 0.5), rel=1e-3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bar_that_is_never_missed_has_no_error():
+    assert Coin(0.9).error(1000) == 0.0 and Coin(0.9).best_bar(0.0005) > 1
+
+
+def test_bars_for_a_rule_without_a_score_are_refused():
+    with pytest.raises(TypeError, match="NeverExit has no threshold"):
+        foresight(shipped("digits-calibration"), NeverExit, price=0.01)
 
 
 def test_a_sequential_test_needs_about_half_the_looks_of_a_fixed_number():

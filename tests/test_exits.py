@@ -443,3 +443,24 @@ def test_always_2_is_as_good_as_4_on_the_test_images_of_the_hard_digits_alone_an
 def test_an_impossible_wish_is_refused(ask, message):
     with pytest.raises(ValueError, match=message):
         calibrate(a_recording(), EntropyExit, **ask)
+
+
+@pytest.mark.parametrize("said", [lambda n: np.ones(n, dtype=int), lambda n: True, lambda n: np.ones((n, 1), dtype=bool),
+                                  lambda n: [0.0] * n],
+                         ids=["numbers", "one answer for all", "a column", "scores"])
+def test_a_policy_that_does_not_say_yes_or_no_of_each_image_is_refused(said):
+    """Numbers would be taken for those of images, and others leave than were meant."""
+    class Mine:
+        def stop(self, f_seen, image):
+            return said(len(image))
+
+    with pytest.raises(TypeError, match=r"whether it leaves, bool of shape \(\d+,\); Mine's said"):
+        replay(a_recording(), Mine())
+
+
+def test_a_policy_may_say_it_in_a_list_and_is_not_asked_of_nobody():
+    class Mine:
+        def stop(self, f_seen, image):
+            return [len(f_seen) + min(image.tolist()) >= 2 for _ in image]
+
+    assert replay(a_recording(), Mine()).t_hat.max() == 2

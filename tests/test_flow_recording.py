@@ -129,3 +129,10 @@ def test_seeds_come_in_their_order_and_a_network_without_one_is_named():
     assert {one.about["network"] for one in every_flow_seed("flow")} >= {"flow", "flow-seed1"}
     with pytest.raises(FileNotFoundError, match="no shipped flow recording 'flaw-test'"):
         every_flow_seed("flaw")
+
+
+def test_an_error_too_large_for_half_precision_comes_back_from_the_file(tmp_path):
+    far = by_hand(np.array([[7e4], [1.0]]), np.array([[1.0], [2.0]]))
+    far.save(tmp_path / "far.npz")
+    back = FlowRecording.load(tmp_path / "far.npz")
+    assert back.error.tolist() == [[7e4], [1.0]] and back.moved.tolist() == [[1.0], [2.0]]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dtsnn_lite.__main__
 from dtsnn_lite import event_sets
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import load_net, load_shipped
@@ -198,6 +199,7 @@ def test_another_seed_ships_under_its_own_name(capsys, tmp_path, tiny):
      "error: there is no use for --timesteps and --density: a recording has its own"),
     (["cost", "vgg9", "--threshold", ".1"], "error: there is no use for --threshold: a paper's network has no images"),
     (["cost", "vgg9", "--density", "3"], "error: a density is a share of spikes"),
+    (["cost", "digits-test", "--score", "margin"], "error: there is no use for --score: without --threshold the network never stops"),
     (["curve", "nope"], "error: no shipped recording 'nope'; there are ["),
     (["curve", "nope.npz"], "error: no recording at nope.npz"),
     (["curve", "digits-test", "--points", "-3"], "error: points"),
@@ -260,6 +262,8 @@ def test_help_names_every_command():
     out = subprocess.run([sys.executable, "-m", "dtsnn_lite", "--help"], capture_output=True, text=True, check=True).stdout
     for command in ("train", "stages", "flow", "record", "curve", "cost", "sweep", "facts", "download"):
         assert command in out
+    listed = out.partition("{")[2].partition("}")[0]
+    assert " ".join(listed.split(",")) == " ".join(dtsnn_lite.__main__.__doc__.split("\n\n")[1].replace("|", " ").split())
 
 
 def test_help_names_everything_that_can_be_trained(capsys, tiny):

@@ -66,9 +66,11 @@ def test_nothing_that_an_answer_hangs_on_can_be_written(name):
 
 def test_who_hands_arrays_in_may_go_on_writing_his_own():
     f, labels, rates = np.zeros((1, 2, 3), np.float32), np.array([0, 1]), np.zeros((1, 1), np.float32)
-    Recording(f, labels, rates)
-    f[0, 0, 0], labels[0], rates[0, 0] = 1, 2, 0.5
+    read, awake = np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32)
+    seen = Recording(f, labels, rates, densities=read, awake=awake)
+    f[0, 0, 0], labels[0], rates[0, 0], read[0, 0], awake[0, 0] = 1, 2, 0.5, 0.5, 0.5
     assert (f[0, 0, 0], labels[0], rates[0, 0]) == (1, 2, 0.5)
+    assert not any(held.any() for held in (seen.f, seen.spike_rates, seen.densities, seen.awake)) and seen.labels.tolist() == [0, 1]
 
 
 # --- on disk --------------------------------------------------------------------

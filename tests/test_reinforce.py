@@ -316,3 +316,9 @@ def test_sweeps_come_back_from_their_file_as_they_were(tmp_path):
         for part in ("prices", "t_hat", "correct"):
             assert np.array_equal(getattr(back, part), getattr(sweep, part))
     assert len(load_sweeps(tmp_path / "a.npz")) == 2
+
+
+def test_more_timesteps_than_a_byte_counts_come_back_from_the_file(tmp_path):
+    sweep = PolicySweep(np.array([1.0]), np.array([[300, 2, 256]]), np.array([[True, False, True]]), timesteps=400)
+    save_sweeps(tmp_path / "long.npz", {"exact": sweep})
+    assert load_sweeps(tmp_path / "long.npz")["exact"].t_hat.tolist() == [[300, 2, 256]]

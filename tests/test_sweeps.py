@@ -125,7 +125,9 @@ def test_a_drawn_chip_is_another_one_with_another_seed():
     assert [job.chip.flaws.seed for job in jobs] == [0, 1] and all(job.chip.flaws.variation == 0.2 for job in jobs)
 
 
-@pytest.mark.parametrize("wrong, words", [({"converter": "flash99"}, "no converter"), ({"images": 0}, "images"), ({"rows": 0}, "rows")])
+@pytest.mark.parametrize("wrong, words", [({"converter": "flash99"}, "no converter"), ({"images": 0}, "images"), ({"rows": 0}, "rows"),
+                                          ({"thetas": (0.1, float("nan"))}, "theta lies in"), ({"gamma": -1.0}, "how far looks add up"),
+                                          ({"thetas": ()}, "one theta or more")])
 def test_an_impossible_job_is_refused(wrong, words):
     with pytest.raises(ValueError, match=words):
         replace(Job("digits", 32, "sa"), **wrong)
@@ -150,3 +152,9 @@ def test_the_command_sweeps_and_says_where(tmp_path, counted, capsys):
 def test_jobs_and_a_cluster_at_once_are_refused(tmp_path, capsys):
     assert main(["sweep", "digits", "--jobs", "2", "--scheduler", "tcp://here:1", "--out", str(tmp_path / "x.csv")]) == 2
     assert "--jobs or --scheduler" in capsys.readouterr().err
+
+
+def test_a_chip_that_is_named_twice_stands_in_the_table_once(tmp_path, counted):
+    for _ in range(2):
+        rows = sweep(grid("digits", [32, 32], ["sa"], [0, 0], **FEW), tmp_path / "twice.csv", on_this_machine(), progress=False)
+    assert len(counted) == 1 and len(rows) == len(FEW["thetas"])

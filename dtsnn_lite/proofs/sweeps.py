@@ -62,6 +62,10 @@ class Job:
             raise ValueError(f"no converter {self.converter!r}; there are {list(READOUTS)}")
         for what in ("rows", "images", "timesteps"):
             check_whole(what, getattr(self, what))
+        if not self.thetas:
+            raise ValueError("a job has one theta or more: none would leave no row")
+        for theta in self.thetas:
+            EntropyExit(theta, self.gamma)              # before the recording is made, not after it
 
     @property
     def chip(self) -> Chip:
@@ -87,8 +91,9 @@ def edition() -> str:
 
 
 def grid(network: str, rows: Sequence[int], converters: Sequence[str], seeds: Sequence[int] = (0,), **same: Any) -> list[Job]:
-    """Every combination, a job each."""
-    return [Job(network, size, converter, seed, edition=edition(), **same) for size, converter, seed in product(rows, converters, seeds)]
+    """Every combination, a job each; what is named twice is measured once."""
+    jobs = (Job(network, size, converter, seed, edition=edition(), **same) for size, converter, seed in product(rows, converters, seeds))
+    return list(dict.fromkeys(jobs))
 
 
 def measured(job: Job) -> list[Row]:
@@ -145,7 +150,7 @@ def on_this_machine(at_once: int = 1) -> Way:
 
 
 def on_cluster(scheduler: str) -> Way:
-    """The workers of a Dask cluster, at tcp://address:port."""
+    """The workers of a Dask cluster, at an address as `tcp://10.0.0.1:8786`."""
     def way(jobs: Sequence[Job]) -> Iterator[tuple[Job, list[Row]]]:
         from distributed import Client, as_completed        # the extra [cluster]
 
