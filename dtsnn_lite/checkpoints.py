@@ -100,7 +100,7 @@ def _made_of(config: dict) -> SpikingNet | QuantisedANN:
 def _described(net: SpikingNet | QuantisedANN) -> tuple:
     """All of a network that its weights do not say."""
     shapes = {name: v.shape for name, v in net.state_dict().items()}
-    return (repr(net), shapes, net.lif, net.in_shape) if isinstance(net, SpikingNet) else (repr(net), shapes)
+    return (repr(net), shapes, net.lif, tuple(net.in_shape)) if isinstance(net, SpikingNet) else (repr(net), shapes)
 
 
 def card_path(path: str | Path) -> Path:
@@ -219,16 +219,27 @@ def _check_finite(tensors: dict[str, torch.Tensor]) -> None:
 
 
 def save_policy(policy: PolicyNet, path: str | Path, card: dict) -> dict:
-    """Write weights and, beside them, a card; the card is returned."""
+    """Write weights and, beside them, a card; the card is returned. One on a chip is refused: take it off first."""
     config = {"in_shape": list(policy.in_shape), "timesteps": policy.timesteps,
               "channels": [policy.look[0].out_channels, policy.think[0].out_channels]}
-    return save_weights(policy.state_dict(), config, path, card, sum(p.numel() for p in policy.parameters()))
+    with torch.random.fork_rng(devices=[]):
+        again = _policy_of(config)
+    if _described(policy) != _described(again):
+        raise ValueError("this policy is not the one that its in_shape, timesteps and channels describe: it is on a chip, or was changed "
+                         "after it was built, and no file could give it back")
+    weights = {name: _cast(name, v, None) for name, v in policy.state_dict().items()}
+    return save_weights(weights, config, path, card, sum(p.numel() for p in policy.parameters()))
+
+
+def _policy_of(config: dict) -> PolicyNet:
+    """The policy of a saved configuration, with fresh weights."""
+    return PolicyNet(tuple(config["in_shape"]), config["timesteps"], tuple(config["channels"]))
 
 
 def load_policy(path: str | Path) -> PolicyNet:
     """The policy in a file written by `save_policy`."""
     with saved_weights(path, "policy", made_by="python -m dtsnn_lite train digits-policy (or cifar10-policy)") as (config, tensors):
-        policy = PolicyNet(tuple(config["in_shape"]), config["timesteps"], tuple(config["channels"]))
+        policy = _policy_of(config)
         policy.load_state_dict(tensors)
     return policy.eval()
 

@@ -64,6 +64,8 @@ class AnnConfig:
 
     def __post_init__(self) -> None:
         check_stages(self.stages)
+        if min(self.in_shape[1:]) < 2 ** len(self.stages):
+            raise ValueError(f"{len(self.stages)} stages halve {self.in_shape[1:]} images below one pixel")
 
 
 class QuantisedANN(nn.Sequential):
@@ -163,7 +165,7 @@ def _add(layer: nn.Module, group: list[nn.Module]) -> None:
                 raise ValueError("a batch norm becomes part of the convolution just before it; here there is none")
             group[-1] = _folded(group[-1], layer)
         case nn.AvgPool2d() | nn.Flatten():
-            group.append(layer)
+            group.append(copy.deepcopy(layer))           # a mode of its own: the ANN may go on training
         case nn.Dropout():
             pass
         case nn.MaxPool2d():
@@ -203,11 +205,11 @@ def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
         raise ValueError("a batch norm becomes weights: it needs affine=True and track_running_stats=True")
     gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     conv.weight.mul_(gain[:, None, None, None])
-    conv.bias = nn.Parameter((_bias(conv) - norm.running_mean) * gain + norm.bias)
+    conv.bias = nn.Parameter((_bias(conv) - norm.running_mean) * gain + norm.bias, requires_grad=conv.weight.requires_grad)
     return conv
 
 
 def _rescale(group: list[nn.Module], before: float, here: float) -> None:
     layer = next(m for m in group if isinstance(m, (nn.Conv2d, nn.Linear)))
     layer.weight.mul_(before / here)
-    layer.bias = nn.Parameter(_bias(layer) / here)
+    layer.bias = nn.Parameter(_bias(layer) / here, requires_grad=layer.weight.requires_grad)

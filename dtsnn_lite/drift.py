@@ -46,11 +46,16 @@ class Drift:
 
 
 def _moved(x: Tensor, degrees: Tensor, shift: Tensor) -> Tensor:
-    """Each image turned by its angle and moved by its (dy, dx) pixels, bilinear, 0 outside."""
+    """Each image turned by its angle and moved by its (dy, dx) pixels, bilinear, 0 outside.
+
+    The grid counts each axis from -1 to 1, however many pixels that are: a turn of pixels weighs sin by the ratio of the sides.
+    """
     a = degrees * (math.pi / 180)
     cos, sin = torch.cos(a), torch.sin(a)
-    dy, dx = shift[0] * 2 / x.shape[2], shift[1] * 2 / x.shape[3]
-    grid = F.affine_grid(torch.stack([torch.stack([cos, -sin, dx], 1), torch.stack([sin, cos, dy], 1)], 1),
+    height, width = x.shape[2:]
+    dy, dx = shift[0] * 2 / height, shift[1] * 2 / width
+    grid = F.affine_grid(torch.stack([torch.stack([cos, -sin * (height / width), dx], 1),
+                                      torch.stack([sin * (width / height), cos, dy], 1)], 1),
                          list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)
 

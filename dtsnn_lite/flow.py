@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -44,6 +45,12 @@ class Clips:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def sha256(self) -> str:
+        """Fingerprint of frames and flow, in this order."""
+        digest = hashlib.sha256(self.frames.contiguous().numpy().tobytes())
+        digest.update(self.flow.contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     @property
     def spoken(self) -> Tensor:
@@ -88,14 +95,14 @@ def turned_over(x: Tensor, flow: Tensor, dice: torch.Generator) -> tuple[Tensor,
     """A batch under one of the 16 symmetries of flow: mirror images, exchanged axes, and the scene in negative.
 
     x (B, T, 2, H, W) and flow (B, 2, H, W): a mirror from left to right turns the flow's sign along x, exchanged axes exchange
-    its parts, and a negative leaves it as it is.
+    its parts, and a negative leaves it as it is. Maps that are not square keep their axes: 8 symmetries are left.
     """
     across, down, axes, negative = throw(dice)
     if across:
         x, flow = x.flip(-1), flow.flip(-1) * flow.new_tensor([-1.0, 1.0]).view(2, 1, 1)
     if down:
         x, flow = x.flip(-2), flow.flip(-2) * flow.new_tensor([1.0, -1.0]).view(2, 1, 1)
-    if axes:
+    if axes and x.shape[-1] == x.shape[-2]:
         x, flow = x.transpose(-1, -2), flow.transpose(-1, -2).flip(1)
     return (x.flip(2) if negative else x), flow
 
@@ -129,20 +136,22 @@ def fit_flow(net: FlowNet, train: Clips, config: TrainConfig, checkpoint: Path |
     """
     channels_last(net)
     optimizer, history = torch.optim.Adam(net.parameters(), lr=config.lr), FlowHistory()
+    run = {"config": as_text(config), "data": train.sha256()} if checkpoint else {}
     if checkpoint and checkpoint.exists():
-        history = _resume(checkpoint, net, optimizer, config)
+        history = _resume(checkpoint, net, optimizer, run)
     batches = -(-len(train) // config.batch)
     last = batches * (config.epochs if max_epochs is None else min(max_epochs, config.epochs))
-    with learning(net):
+    with learning(net), torch.random.fork_rng(devices=[]):
         for step, clips, dice in _batches(len(train), config, range(len(history.loss), last), progress):
             began, progressed = time.perf_counter(), step / batches
+            torch.manual_seed(dice_of(config.seed, step).initial_seed())           # of what is random in the network: flaws of its chip
             set_lr(optimizer, config.lr_of(progressed))
             x, flow = turned_over(train.frames[clips].float(), train.flow[clips], dice)
             loss = descend(optimizer, flow_loss(net(events(x, config.timesteps_of(int(progressed)))), flow)).item()
             history.loss.append(finite(loss, int(progressed)))
             history.seconds.append(time.perf_counter() - began)
             if checkpoint and (step + 1 == last or (step + 1) % KEPT_EVERY == 0):
-                _save(checkpoint, net, optimizer, config, history)
+                _save(checkpoint, net, optimizer, run, history)
     return history
 
 
@@ -162,19 +171,28 @@ def _batches(clips: int, config: TrainConfig, steps: range, progress: bool) -> I
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")      # what Adam remembers of each weight
 
 
-def _save(path: Path, net: FlowNet, optimizer: torch.optim.Adam, config: TrainConfig, history: FlowHistory) -> None:
+def _save(path: Path, net: FlowNet, optimizer: torch.optim.Adam, run: dict[str, str], history: FlowHistory) -> None:
     tensors = {f"net.{name}": v.contiguous() for name, v in net.state_dict().items()}
     for name, p in net.named_parameters():
         tensors |= {f"{what}.{name}": optimizer.state[p][what].contiguous() for what in MOMENTS if p in optimizer.state}
     with whole_file(path) as part:
-        part.write_bytes(save(tensors, metadata={"config": as_text(config), "history": json.dumps(vars(history))}))
+        part.write_bytes(save(tensors, metadata={**run, "history": json.dumps(vars(history))}))
 
 
-def _resume(path: Path, net: FlowNet, optimizer: torch.optim.Adam, config: TrainConfig) -> FlowHistory:
-    with safe_open(path, "pt") as file:
-        notes, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
-    if notes["config"] != as_text(config):
-        raise ValueError(f"{path} was written by another configuration; delete it or choose another file")
+def _resume(path: Path, net: FlowNet, optimizer: torch.optim.Adam, run: dict[str, str]) -> FlowHistory:
+    try:
+        with safe_open(path, "pt") as file:
+            notes, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
+        other = [what for what in run if notes.get(what, {"data": run["data"]}.get(what)) != run[what]]    # older files name no data
+        if not other:
+            return _restore(notes, tensors, net, optimizer)
+    except Exception as error:
+        raise ValueError(f"{path} is no whole training checkpoint ({error}); delete it to start again") from error
+    what = {"config": "by another configuration", "data": "on other clips"}[other[0]]
+    raise ValueError(f"{path} was written {what}; delete it or choose another file")
+
+
+def _restore(notes: dict[str, str], tensors: dict[str, Tensor], net: FlowNet, optimizer: torch.optim.Adam) -> FlowHistory:
     net.load_state_dict({name.removeprefix("net."): v for name, v in tensors.items() if name.startswith("net.")})
     for name, p in net.named_parameters():
         if f"step.{name}" in tensors:
@@ -204,7 +222,10 @@ def shipped_flow_net() -> FlowNet:
 @torch.no_grad()
 def record_flow(net: FlowNet, clips: Clips, timesteps: int, batch: int = 50, keep_fields: int = 8,
                 about: dict | None = None) -> FlowRecording:
-    """Everything that a rule of stopping can ask of a flow network; the first clips' fields are kept whole."""
+    """Everything that a rule of stopping can ask of a flow network; the first clips' fields are kept whole.
+
+    What the arrays read, densities and awake shares, is measured on the first `batch` clips.
+    """
     f = flows(net, clips.frames, timesteps, batch)
     spoken, still = clips.spoken, torch.zeros_like(f[:1])
     moved = (f - torch.cat([still, f[:-1]])).square().sum(dim=2).mean(dim=(-1, -2)).sqrt()

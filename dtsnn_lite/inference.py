@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dtsnn_lite.crossbar_layers import is_binary
+from dtsnn_lite.crossbar_layers import crossbars, is_binary
 from dtsnn_lite.data import Labels, as_input, as_labels, check_set
 from dtsnn_lite.encoding import Coding, direct, is_constant
-from dtsnn_lite.exits import ExitPolicy, Run, check_policy
+from dtsnn_lite.exits import ExitPolicy, Run, check_policy, who_stops
 from dtsnn_lite.guards import check_whole
 from dtsnn_lite.losses import running_mean
 from dtsnn_lite.models import SpikingNet, State, evaluating
@@ -188,7 +188,7 @@ def _timestep(net: SpikingNet, group: _Group, policy: ExitPolicy, done: Run) -> 
     if not np.isfinite(f_t).all():
         raise ValueError(f"the network returned NaN or infinity at timestep {t}")
     seen = np.concatenate([group.seen, f_t[None]])
-    stays = ~policy.stop(seen, group.image) if t < done.timesteps else np.zeros(len(group), dtype=bool)
+    stays = ~who_stops(policy, seen, group.image) if t < done.timesteps else np.zeros(len(group), dtype=bool)
     done.t_hat[group.image[~stays]] = t
     done.predictions[group.image[~stays]] = f_t[~stays].argmax(axis=1)
     if not stays.any():
@@ -221,7 +221,7 @@ def grouped_inference(policy: PolicyNet, net: SpikingNet, images: Tensor, labels
     with evaluating(net):
         for k in np.unique(t_hat):
             for at in torch.from_numpy(np.flatnonzero(t_hat == k)).split(batch):
-                logits = net(coding(as_input(images[at]), int(k), at))
+                logits = net(coding(as_input(images[at].to(net.head.weight.device)), int(k), at))
                 answers[at.numpy()] = logits.mean(dim=0).argmax(dim=1).cpu().numpy()
     return Run(t_hat, answers, answers == truth, timesteps)
 
@@ -233,8 +233,8 @@ def folded(net: SpikingNet) -> SpikingNet:
 
     The same numbers but for rounding: a current within rounding of the threshold may flip its spike.
     """
-    if net.chip is not None:
-        raise ValueError(f"the network runs on {net.chip.name}, whose crossbars hold the weights before batch norm")
+    if on_chip := crossbars(net):
+        raise ValueError(f"the network runs on {on_chip[0].chip.name}, whose crossbars hold the weights before batch norm")
     copied = copy.deepcopy(net).eval()
     for parent in list(copied.modules()):
         for name, child in parent.named_children():

@@ -231,7 +231,7 @@ class SpikingConvNet(SpikingNet):
 class ResNetConfig:
     """ResNet-19 of the spiking literature: a stem, then stages of two-convolution blocks.
 
-    stages  (channels, blocks) of each stage; every stage but the first halves the image
+    stages  (channels, blocks) of each stage; every stage but the first halves the image, without a rest
     """
 
     in_shape: tuple[int, int, int] = (3, 32, 32)
@@ -242,6 +242,9 @@ class ResNetConfig:
     def __post_init__(self) -> None:
         if not self.stages or any(blocks < 1 for _, blocks in self.stages):
             raise ValueError(f"stages are (channels, blocks) pairs, one or more, of one block or more; got {self.stages}")
+        if any(side % 2 ** (len(self.stages) - 1) for side in self.in_shape[1:]):       # of an odd map a branch and its shortcut differ
+            raise ValueError(f"{len(self.stages)} stages halve the image {len(self.stages) - 1} times, without a rest; got "
+                             f"{self.in_shape[1]} x {self.in_shape[2]} pixels")
 
 
 RESNET19 = ResNetConfig()

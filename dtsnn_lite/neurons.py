@@ -83,7 +83,7 @@ def rectified(i: Tensor, lif: LIF) -> Tensor:
 
 def lif_loop(i: Tensor, lif: LIF, u: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The plain loop of `lif_step` over i (T, ...): spikes (T, ...) and the last u."""
-    u = _state_like(i) if u is None else u
+    u = _state_like(i) if u is None else u.to(_wide(i))
     spikes = []
     for i_t in i:
         s, u = lif_step(i_t, u, lif)
@@ -117,8 +117,7 @@ def lif_sequence(i: Tensor, lif: LIF, u: Tensor | None = None, compiled: bool = 
 def _one_step(i: Tensor, u: Tensor | None, lif: LIF) -> tuple[Tensor, Tensor]:
     """`lif_sequence` of one timestep when no gradient is asked: what a network that really stops runs."""
     i_t = i[0]
-    wide = torch.float32 if i.dtype in HALF else i.dtype
-    h = i_t.to(wide, copy=True) if u is None else torch.add(i_t, u, alpha=lif.beta)
+    h = i_t.to(_wide(i), copy=True) if u is None else torch.add(i_t, u.to(_wide(i)), alpha=lif.beta)
     s = torch.gt(h, lif.v_th, out=torch.empty_like(i_t))
     return s[None], _reset(h, s, h, lif)
 
@@ -139,10 +138,14 @@ class _Sequence(torch.autograd.Function):
         return backward(i, u, s, grad_s, ctx.lif), None, None, None
 
 
+def _wide(i: Tensor) -> torch.dtype:
+    """The precision of u: that of i, float32 where i is half precision, so that small leaks add up."""
+    return torch.float32 if i.dtype in HALF else i.dtype
+
+
 def _state_like(i: Tensor) -> Tensor:
-    """u = 0 for one timestep of i; float32 where i is half precision, so that small leaks add up."""
-    wide = torch.float32 if i.dtype in HALF else i.dtype
-    return torch.zeros_like(i[0], dtype=wide)
+    """u = 0 for one timestep of i."""
+    return torch.zeros_like(i[0], dtype=_wide(i))
 
 
 def _slope(x: Tensor, lif: LIF) -> Tensor:
@@ -224,9 +227,9 @@ def _laid_out(x: Tensor, i: Tensor) -> Tensor:
 # --- in place, with no compiler ----------------------------------------------
 
 def _flat(x: Tensor) -> Tensor:
-    """x (T, ...) as (T, M) in memory order, without a copy when each timestep is dense."""
+    """x (T, ...) as (T, M) in the memory order of `_like(x)`, without a copy when each timestep is dense."""
     if torch.empty_like(x[0]).stride() != x[0].stride():
-        x = x.contiguous()
+        x = _like(x).copy_(x)
     return x.as_strided((x.shape[0], x[0].numel()), (x.stride(0), 1), x.storage_offset())
 
 
@@ -237,8 +240,8 @@ def _like(i: Tensor) -> Tensor:
 
 
 def _buffer(i: Tensor) -> Tensor:
-    """Room for u: one timestep of i, float32 where i is half precision."""
-    return torch.empty_like(i[0], dtype=torch.float32 if i.dtype in HALF else i.dtype)
+    """Room for u: one timestep of i."""
+    return torch.empty_like(i[0], dtype=_wide(i))
 
 
 def _chunks(i: Tensor) -> list[slice]:

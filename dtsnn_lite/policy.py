@@ -59,11 +59,12 @@ def action_logits(policy: PolicyNet, images: Tensor) -> Tensor:
 def choose_steps(policy: PolicyNet, images: Tensor, timesteps: int, batch: int = 250) -> np.ndarray:
     """The most probable number of timesteps of each image: (N, C, H, W) -> (N,) in 1..T."""
     check_images(images)
+    device = policy.head.weight.device
     if policy.timesteps != timesteps:
         raise ValueError(f"this policy chooses among T = {policy.timesteps} timesteps, the network runs {timesteps}: "
                          "train a policy for this T")
     with evaluating(policy):
-        return np.concatenate([action_logits(policy, as_input(x)).argmax(1).cpu().numpy() + 1 for x in images.split(batch)])
+        return np.concatenate([action_logits(policy, as_input(x.to(device))).argmax(1).cpu().numpy() + 1 for x in images.split(batch)])
 
 
 # --- losses: minus the expected reward ------------------------------------------------
@@ -153,13 +154,15 @@ def experience(net: SpikingNet, train: Split, timesteps: int, epochs: int,
 
 
 def fit_policy(policy: PolicyNet, epochs: Iterable[Experience], config: PolicyTraining) -> list[float]:
-    """Train the policy in place, the SNN frozen: the mean reward of each epoch."""
+    """Train the policy in place, the SNN frozen: the mean reward of each epoch, of which there are `config.epochs` at most."""
     optimizer = torch.optim.Adam(policy.parameters(), config.lr)
     history, dice = [], torch.Generator().manual_seed(config.seed)
     for epoch, seen in enumerate(epochs):
         if len(seen.correct) != policy.timesteps:
             raise ValueError(f"the policy chooses among T = {policy.timesteps} timesteps, the network ran {len(seen.correct)}: "
                              "make the policy for this T")
+        if epoch == config.epochs:
+            raise ValueError(f"the learning rate falls to 0 over epochs = {config.epochs}, and here are more: say how many there are")
         set_lr(optimizer, config.lr * 0.5 * (1 + math.cos(math.pi * epoch / config.epochs)))
         rewards, gained = rewards_of(seen.correct, config.price), 0.0
         weighed = rewards if seen.weight is None else seen.weight * rewards

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -224,8 +225,15 @@ def _check_direct(coding: Coding) -> None:
         raise ValueError(f"as an ANN (T = 0) a network sees the image itself, encoding.direct; got {_name(coding)}: begin at T = 1")
 
 
-def _name(coding: Coding) -> str:
-    return getattr(coding, "__name__", repr(coding))
+def _name(thing: Any) -> str:
+    """A function or an object as text, equal in every process (the repr of many holds an address)."""
+    if isinstance(thing, partial):
+        given = [*map(_name, thing.args), *(f"{name}={_name(value)}" for name, value in thing.keywords.items())]
+        return f"{_name(thing.func)}({', '.join(given)})"
+    if type(thing).__repr__ is object.__repr__:
+        fields = getattr(thing, "__dict__", {})
+        return f"{type(thing).__name__}({', '.join(f'{name}={_name(value)}' for name, value in fields.items())})"
+    return getattr(thing, "__name__", repr(thing))
 
 
 def channels_last(net: nn.Module) -> None:
@@ -375,6 +383,5 @@ def _restore(notes: dict[str, str], tensors: dict[str, Tensor], net: nn.Module,
 
 
 def as_text(config: TrainConfig) -> str:
-    """The configuration as text, equal in every process (a function's repr holds an address)."""
-    fields = {k: v.__name__ if k == "loss" else repr(v) for k, v in vars(config).items()}
-    return json.dumps(fields, sort_keys=True)
+    """The configuration as text, equal in every process."""
+    return json.dumps({k: _name(v) for k, v in vars(config).items()}, sort_keys=True)

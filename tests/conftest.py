@@ -21,8 +21,9 @@ settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)
-def _same_seed():
+def _same_start():
     torch.manual_seed(0)
+    torch.set_flush_denormal(False)     # loading a kernel that an older torch compiled turns it on, for the whole process
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from dtsnn_lite.chip import (SARADC, AffineSteps, Chip, ExitUnit, Flaws, Parts65
 from dtsnn_lite.conversion import AnnConfig, QuantisedANN, convert
 from dtsnn_lite.encoding import direct
 from dtsnn_lite.inference import folded
-from dtsnn_lite.models import ConvConfig, ResNetConfig, build
+from dtsnn_lite.models import ConvConfig, FlowConfig, ResNetConfig, build
 from dtsnn_lite.neurons import LIF
 from dtsnn_lite.policy import PolicyNet
 
@@ -55,6 +55,16 @@ def test_a_net_comes_back_with_its_configuration_and_every_bit(tmp_path, config)
     assert all(torch.equal(v, back.state_dict()[k]) for k, v in net.state_dict().items())
     x = direct(torch.rand(2, 1, 8, 8), 3)
     assert torch.equal(net(x), back(x))
+
+
+@pytest.mark.parametrize("config", [ConvConfig([1, 8, 8], [[3], [4, 5]], 3), ResNetConfig([1, 8, 8], [[4, 1], [6, 1]], 3),
+                                    FlowConfig([2, 8, 8], [4, 6])], ids=["conv", "resnet", "flow"])
+def test_a_configuration_of_lists_is_saved_as_one_of_tuples(tmp_path, config):
+    """As one that was read from JSON."""
+    net = build(config).eval()
+    save_net(net, tmp_path / "net.safetensors", {})
+    x = torch.rand(2, 3, *config.in_shape)
+    assert torch.equal(net(x), load_net(tmp_path / "net.safetensors")(x))
 
 
 def test_half_precision_weights_are_rounded_and_load_as_float32(tmp_path):

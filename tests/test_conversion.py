@@ -133,10 +133,26 @@ def test_a_convolution_keeps_its_padding():
 
 
 def test_conversion_leaves_the_ann_alone():
-    ann = a_trained_ann()
+    ann = a_trained_ann().train()
     before = copy.deepcopy(ann.state_dict())
     convert(ann, IN_SHAPE)
     assert all(torch.equal(v, before[k]) for k, v in ann.state_dict().items())
+    assert all(m.training for m in ann.modules())
+
+
+def test_of_a_frozen_ann_nothing_learns():
+    assert not any(p.requires_grad for p in convert(a_trained_ann().requires_grad_(False), IN_SHAPE).parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_a_converted_network_steps_as_it_runs_a_sequence_in_every_precision(dtype):
+    net, x, state, steps = convert(a_trained_ann(), IN_SHAPE).to(dtype), torch.rand(20, *IN_SHAPE).to(dtype), None, []
+    with torch.no_grad():
+        for _ in range(30):
+            logits, state = net.step(x, state)
+            steps.append(logits)
+        whole = net(direct(x, 30))
+    assert torch.equal(torch.stack(steps), whole)
 
 
 def test_a_converted_network_steps_stops_and_is_billed_like_any_other():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dtsnn_lite.data import digits
-from dtsnn_lite.drift import HARD, Drift, drifted
+from dtsnn_lite.drift import HARD, Drift, _moved, drifted
 
 
 def some_images(n=6):
@@ -36,6 +36,14 @@ def test_a_turned_image_keeps_its_ink():
     turned = Drift(degrees=30)(x, torch.Generator().manual_seed(0))
     torch.testing.assert_close(turned.sum(dim=(1, 2, 3)), x.sum(dim=(1, 2, 3)), rtol=0.03, atol=0)
     assert (turned - x).abs().max() > 0.3
+
+
+@pytest.mark.parametrize("size", [(41, 41), (41, 81), (81, 41)])
+def test_a_bar_stays_as_long_as_it_is_when_it_is_turned_whatever_the_sides(size):
+    bar = torch.zeros(1, 1, *size)
+    bar[0, 0, size[0] // 2, size[1] // 2 - 10:size[1] // 2 + 11] = 1
+    rows, columns = torch.nonzero(_moved(bar, torch.tensor([45.0]), torch.zeros(2, 1))[0, 0] > 0.4, as_tuple=True)
+    assert rows.max() - rows.min() == columns.max() - columns.min() == 14                  # 20 / sqrt(2)
 
 
 def test_drifted_images_stay_in_0_to_1():

@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from dtsnn_lite import flow as flow_module
 from dtsnn_lite.checkpoints import load_net, save_net
-from dtsnn_lite.chip import LayerShape, adc_less_65nm, hp_adc_65nm
+from dtsnn_lite.chip import Chip, Flaws, LayerShape, adc_less_65nm, hp_adc_65nm
 from dtsnn_lite.cost import timestep_cost
 from dtsnn_lite.crossbar_layers import crossbars
 from dtsnn_lite.encoding import events
@@ -218,9 +220,50 @@ def test_training_that_is_killed_within_an_epoch_ends_with_the_same_bits(tmp_pat
     assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), killed.state_dict().values(), strict=True))
 
 
-def _fresh() -> FlowNet:
+def _fresh(chip: Chip | None = None) -> FlowNet:
     torch.manual_seed(1)
-    return FlowNet(SMALL)
+    return FlowNet(SMALL, chip)
+
+
+def test_training_on_a_noisy_chip_goes_on_to_the_bit_and_leaves_torchs_dice_alone(tmp_path, clips):
+    noisy, nets = replace(hp_adc_65nm, flaws=Flaws(noise=0.3)), []
+    for stops in ((None,), (1, None)):
+        for n, stop in enumerate(stops):
+            net = _fresh(noisy)
+            torch.manual_seed(7 + n)                                     # another process has other dice
+            before = torch.get_rng_state()
+            fit_flow(net, clips, TRAINING, tmp_path / f"{len(stops)}.training", progress=False, max_epochs=stop)
+            assert torch.equal(before, torch.get_rng_state())
+        nets.append(net)
+    assert all(torch.equal(a, b) for a, b in zip(*(net.state_dict().values() for net in nets), strict=True))
+
+
+def test_training_goes_on_with_the_clips_it_began_with_and_from_a_whole_file(tmp_path, clips):
+    path = tmp_path / "a.training"
+    fit_flow(_fresh(), clips, TRAINING, path, progress=False, max_epochs=1)
+    with pytest.raises(ValueError, match="was written on other clips; delete it or choose another file"):
+        fit_flow(_fresh(), Clips(clips.frames[:10], clips.flow[:10]), TRAINING, path, progress=False)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ValueError, match="is no whole training checkpoint .*delete it to start again"):
+        fit_flow(_fresh(), clips, TRAINING, path, progress=False)
+
+
+def test_a_checkpoint_that_does_not_name_its_clips_is_one_of_these(tmp_path, clips):
+    path = tmp_path / "a.training"
+    fit_flow(_fresh(), clips, TRAINING, path, progress=False, max_epochs=1)
+    with safe_open(path, "pt") as file:
+        notes, tensors = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}
+    save_file(tensors, path, {what: text for what, text in notes.items() if what != "data"})
+    assert len(fit_flow(_fresh(), clips, TRAINING, path, progress=False).loss) == 3 * 2
+
+
+def test_clips_that_are_not_square_train_too():
+    dice, config = torch.Generator().manual_seed(0), FlowConfig((2, 8, 16), (4, 6))
+    few = Clips((torch.rand(6, 5, 2, 8, 16, generator=dice) < 0.2).byte(), torch.randn(6, 2, 8, 16, generator=dice))
+    assert len(fit_flow(FlowNet(config), few, replace(TRAINING, batch=1), progress=False).loss) == 18
+    ways = {tuple(turned_over(few.frames[:1], few.flow[:1], torch.Generator().manual_seed(seed))[1].flatten().tolist())
+            for seed in range(100)}
+    assert len(ways) == 4
 
 
 def test_a_little_training_says_where_everything_goes():

@@ -9,6 +9,7 @@ import torch
 
 from dtsnn_lite.checkpoints import load_shipped, shipped_path, spiking_net
 from dtsnn_lite.chip import hp_adc_65nm
+from dtsnn_lite.crossbar_layers import put_on
 from dtsnn_lite.data import as_input, digits
 from dtsnn_lite.encoding import Rate, direct, events
 from dtsnn_lite.exits import ChosenSteps, ConfidenceExit, EntropyExit, MarginExit, NeverExit, OracleExit, PatienceExit, replay, trade_off
@@ -68,6 +69,16 @@ def test_the_test_above_saw_images_leave_at_every_step(net):
     seen = record(net, IMAGES, LABELS, T)
     leaves = sum(replay(seen, policy).histogram for policy in policies(seen))
     assert (leaves > 0).all()
+
+
+def test_a_policy_that_answers_in_numbers_stops_nobody(net):
+    """~1 is -2: taken for the numbers of images, others would leave than were meant."""
+    class Mine:
+        def stop(self, f_seen, image):
+            return np.ones(len(image), dtype=int)
+
+    with pytest.raises(TypeError, match="Mine's said int64"):
+        dynamic_inference(net, IMAGES, LABELS, Mine(), T)
 
 
 @EVERY
@@ -309,6 +320,10 @@ def test_a_net_on_a_chip_cannot_be_folded():
     net = build(CONFIGS["conv"]).eval()
     net.move_to(hp_adc_65nm)
     with pytest.raises(ValueError, match="HP-ADC, 65 nm, whose crossbars hold the weights before batch norm"):
+        folded(net)
+    net.move_to(None)
+    put_on(net, hp_adc_65nm)                                # by the layers' own door: the network has no chip, its layers have
+    with pytest.raises(ValueError, match="whose crossbars hold the weights before batch norm"):
         folded(net)
 
 

@@ -10,6 +10,7 @@ from torch.nn.functional import max_pool2d
 
 from dtsnn_lite.checkpoints import save_net
 from dtsnn_lite.chip import LayerShape, hp_adc_65nm
+from dtsnn_lite.conversion import AnnConfig
 from dtsnn_lite.crossbar_layers import CrossbarConv2d, CrossbarLinear
 from dtsnn_lite.data import Split
 from dtsnn_lite.encoding import Rate, direct
@@ -430,6 +431,15 @@ def test_the_state_of_another_net_or_batch_is_refused(config):
 def test_more_pooling_than_pixels_is_refused():
     with pytest.raises(ValueError, match=r"3 stages halve \(4, 4\) images below one pixel"):
         ConvConfig((1, 4, 4), ((2,), (2,), (2,)))
+    with pytest.raises(ValueError, match=r"3 stages halve \(4, 4\) images below one pixel"):
+        AnnConfig((1, 4, 4), ((2,), (2,), (2,)))
+
+
+def test_a_residual_network_of_a_map_that_does_not_halve_is_refused():
+    """The branch would round an odd side up, and the shortcut's average down."""
+    with pytest.raises(ValueError, match="3 stages halve the image 2 times, without a rest; got 34 x 34 pixels"):
+        ResNetConfig((2, 34, 34), ((4, 1), (6, 1), (8, 1)), 3)
+    assert build(ResNetConfig((2, 34, 36), ((4, 1), (6, 1)), 3)).eval()(torch.zeros(1, 1, 2, 34, 36)).shape == (1, 1, 3)
 
 
 @pytest.mark.parametrize("wrong", [lambda: ConvConfig(stages=()), lambda: ConvConfig(stages=((4,), ())), lambda: ResNetConfig(stages=()),

@@ -211,6 +211,36 @@ def test_a_strided_current_is_its_copy():
     assert (x.grad[:, :, 1::2] == 0).all() and (x.grad[:, :, ::2] != 0).any()
 
 
+def in_channels_last(*shape: int) -> torch.Tensor:
+    """Currents (T, B, C, H, W) as a convolution of channels_last images hands them on."""
+    i = currents(*shape)
+    return i.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, i.shape[:2])
+
+
+# Neither dense nor in the order of their axes: torch lays what is made `like` them in their own order of strides, not in C's.
+GAPS = {"half the channels": lambda: in_channels_last(4, 2, 6, 5, 3)[:, :, :3],
+        "every second pixel": lambda: in_channels_last(4, 2, 3, 5, 6)[..., ::2],
+        "exchanged axes": lambda: currents(4, 3, 6, 8)[..., ::2].transpose(-1, -2),
+        "time among the images": lambda: currents(2, 4, 3, 5).permute(1, 0, 3, 2),
+        "repeated pixels": lambda: currents(4, 3, 1, 5).expand(4, 3, 2, 5).transpose(1, 3)}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("gaps, compiled", [*((gaps, False) for gaps in GAPS), pytest.param("half the channels", True, marks=compiler)])
+def test_a_current_with_gaps_in_memory_is_its_copy_too(gaps, compiled, begun):
+    i = GAPS[gaps]()
+    u = currents(*i.shape[1:], seed=1) if begun else None
+    copied, weight = i.contiguous().requires_grad_(), torch.linspace(-1, 2, i.numel(), dtype=i.dtype).view(i.shape)
+    (lif_sequence(copied, HARD, u)[0] * weight).sum().backward()
+    view = i.detach().requires_grad_()
+    s, last = lif_sequence(view, HARD, u, compiled)
+    (s * weight).sum().backward()
+    s_copied, last_copied = lif_sequence(copied.detach(), HARD, u)
+    assert torch.equal(s, s_copied)
+    torch.testing.assert_close(last, last_copied)
+    torch.testing.assert_close(view.grad, copied.grad)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("lif", [HARD, SOFT])
 def test_spikes_are_of_their_currents_precision_in_a_step_in_the_loop_and_in_a_sequence(lif, dtype):
@@ -238,6 +268,22 @@ def test_half_precision_currents_leave_the_potential_in_float32(dtype, compiled)
     assert (s.dtype, u.dtype) == (dtype, torch.float32)
     assert torch.equal(s.float(), exact)
     torch.testing.assert_close(u, u_exact)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_start_in_half_precision_goes_on_in_float32_step_by_step_too(dtype):
+    lif, i, start = LIF(beta=0.9, v_th=0.5, hard_reset=False), currents(40, 50).to(dtype), torch.full((50,), 0.5, dtype=dtype)
+    s, last = lif_sequence(i, lif, start)
+    s_loop, last_loop = lif_loop(i, lif, start)
+    assert torch.equal(s, s_loop) and last_loop.dtype == torch.float32
+    torch.testing.assert_close(last, last_loop)
+    u, steps = start, []
+    with torch.no_grad():
+        for i_t in i:
+            s_t, u = lif_sequence(i_t[None], lif, u)
+            steps.append(s_t[0])
+    assert torch.equal(s, torch.stack(steps))
+    torch.testing.assert_close(last, u)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

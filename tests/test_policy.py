@@ -15,6 +15,7 @@ from dtsnn_lite.exits import ChosenSteps, replay
 from dtsnn_lite.inference import grouped_inference, record
 from dtsnn_lite.mapping import macs
 from dtsnn_lite.models import SpikingConvNet, layer_shapes
+from dtsnn_lite.neurons import LIF
 from dtsnn_lite.policy import (Experience, PolicyNet, PolicyTraining, action_logits, choose_steps, expectation_loss, experience,
                                fit_jointly, fit_policy, reinforce_loss, rewards_of)
 from dtsnn_lite.reinforce import exact_gradient, expected_reward, hard_weight, reward
@@ -211,6 +212,47 @@ def test_a_policy_file_that_its_card_does_not_know_is_refused(tmp_path):
 def test_an_impossible_training_is_refused(what, value, says):
     with pytest.raises(ValueError, match=says):
         replace(PolicyTraining(), **{what: value})
+
+
+def test_more_epochs_than_the_learning_rate_falls_over_are_refused():
+    seen = Experience(some_images(5).images, torch.ones(T, 5, dtype=torch.bool))
+    with pytest.raises(ValueError, match="falls to 0 over epochs = 2, and here are more"):
+        fit_policy(PolicyNet(timesteps=T), [seen] * 3, PolicyTraining(epochs=2))
+    assert len(fit_policy(PolicyNet(timesteps=T), [seen] * 2, PolicyTraining(epochs=2))) == 2
+
+
+@pytest.mark.parametrize("change", [lambda policy: policy.move_to(spikesim_rram_64), lambda policy: setattr(policy, "lif", LIF(0.9)),
+                                    lambda policy: setattr(policy, "head", torch.nn.Linear(512, 3))])
+def test_a_policy_that_no_file_would_give_back_is_not_written(tmp_path, change):
+    policy = PolicyNet()
+    change(policy)
+    with pytest.raises(ValueError, match="this policy is not the one that its in_shape, timesteps and channels describe"):
+        save_policy(policy, tmp_path / "p.safetensors", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_float64_policy_is_not_rounded_without_a_word(tmp_path):
+    with pytest.raises(ValueError, match="is float64 and would come back as float32"):
+        save_policy(PolicyNet().double(), tmp_path / "p.safetensors", {})
+
+
+class Reached(Exception):
+    pass
+
+
+@pytest.mark.parametrize("elsewhere", ["policy", "net"])
+def test_images_go_to_where_the_policy_and_the_network_are(elsewhere):
+    """As in `record` and `dynamic_inference`. There is no second device here: weights on "meta" have a place and no numbers."""
+    policy, net, split = PolicyNet(timesteps=T), SpikingConvNet(), some_images(3)
+    moved = {"policy": policy, "net": net}[elsewhere].to("meta")
+
+    def arrived(module, inputs):
+        assert inputs[0].device.type == "meta"
+        raise Reached
+
+    moved.register_forward_pre_hook(arrived)
+    with pytest.raises(Reached):
+        grouped_inference(policy, net, split.images, split.labels, T)
 
 
 @pytest.mark.parametrize("timesteps", [0, -1])

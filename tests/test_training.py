@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -16,10 +17,10 @@ from safetensors.torch import save_file
 from dtsnn_lite.chip import dtsnn_2023
 from dtsnn_lite.data import Split
 from dtsnn_lite.encoding import Rate, direct, events
-from dtsnn_lite.losses import mean_output_loss, prefix_loss
+from dtsnn_lite.losses import mean_output_loss, prefix_loss, tet_loss
 from dtsnn_lite.models import ConvConfig, ResNetConfig, build
 from dtsnn_lite.neurons import LIF, lif_step, rectified
-from dtsnn_lite.training import Augment, TrainConfig, _groups, accuracy, answers, fit
+from dtsnn_lite.training import Augment, TrainConfig, _groups, accuracy, answers, as_text, fit
 
 NET = ConvConfig((1, 8, 8), ((6,), (8,)), 3)
 SHORT = TrainConfig(phases=((1, 2), (3, 2)), batch=16, lr=0.1, augment=Augment(shift=1))
@@ -315,6 +316,51 @@ def test_training_that_was_interrupted_ends_with_the_same_bits(tmp_path, stops, 
     assert history.loss == expected.loss
     assert history.training_accuracy == expected.training_accuracy
     assert len(history.seconds) == config.epochs and min(history.seconds) > 0      # every epoch is paid once
+
+
+class Dimmed:
+    """An augmentation with a number of its own, and the repr that every object has: its type and its address."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, x, dice):
+        return self.factor * x
+
+
+def dimmed(x, dice):
+    return 0.5 * x
+
+
+class OwnLoss(torch.nn.Module):
+    def forward(self, logits, labels):
+        return mean_output_loss(logits, labels)
+
+
+OWN = {"a function changes the images": {"augment": dimmed}, "an object changes them": {"augment": Dimmed(0.5)},
+       "a loss with its weight given": {"loss": partial(tet_loss, weight=0.1)}, "a loss that is a module": {"loss": OwnLoss()}}
+NAMED = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+from test_training import OWN, SHORT, as_text, replace
+print(as_text(replace(SHORT, **OWN[{own!r}])))
+"""
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_training_with_a_loss_or_an_augmentation_of_ones_own_goes_on_in_another_process(tmp_path, own, request):
+    config = replace(SHORT, **OWN[own])
+    fit(a_net(), bars(), config, checkpoint=tmp_path / "c", progress=False, max_epochs=1)
+    assert len(fit(a_net(seed=9), bars(), config, checkpoint=tmp_path / "c", progress=False).loss) == config.epochs
+    code = NAMED.format(tests=str(request.path.parent), root=str(request.config.rootpath), own=own)
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert there == as_text(config)
+
+
+@pytest.mark.parametrize("one, other", [({"loss": partial(tet_loss, weight=0.1)}, {"loss": partial(tet_loss, weight=0.2)}),
+                                        ({"augment": Dimmed(0.5)}, {"augment": Dimmed(0.6)})])
+def test_what_is_given_to_a_loss_or_an_augmentation_of_ones_own_belongs_to_the_configuration(one, other):
+    assert as_text(replace(SHORT, **one)) != as_text(replace(SHORT, **other))
 
 
 KILLED = """
