@@ -146,7 +146,8 @@ def test_each_day_begun_costs_its_percents_and_nothing_is_left_after_the_last(mo
 
 def test_a_due_date_without_an_offset_and_an_unknown_word_are_refused(tmp_path):
     for text, says in (("[lab1]\ndue = 2027-10-01T23:59:00", "offset"), (DUE.replace("grace_minutes", "grace"), "known are due"),
-                       (DUE.replace("percent_a_day = 10", "percent_a_day = 110"), "0 to 100")):
+                       (DUE.replace("percent_a_day = 10", "percent_a_day = 110"), "0 to 100"),
+                       (DUE.replace("lab1", "Lab1"), "Lab1 is no lab")):
         (tmp_path / "due.toml").write_text(text)
         with pytest.raises(ValueError, match=says):
             rules(tmp_path / "due.toml")
@@ -159,6 +160,37 @@ def test_lateness_is_taken_off_what_the_platform_gets_and_an_unknown_time_is_sai
     export = read(exported(tmp_path, "a spreadsheet")[0])
     assert filled(export, rows, "lab1", rule) == ["u11: nothing says when it was handed in; no points were taken off"]
     assert [row[-1] for row in export.rows[10:12]] == ["9", "11"]
+
+
+def test_an_extension_for_nobody_and_a_time_that_a_spreadsheet_rewrote_are_said(tmp_path):
+    due, later = map(datetime.fromisoformat, ("2027-10-01T23:59:00+02:00", "2027-10-08T23:59:00+02:00"))
+    rule = Rule(due, extensions={"U10": later, "zed": later})
+    rows = scores()[10:11]
+    rows[0]["handed_in"] = "2027-10-02T12:00:00"
+    assert filled(read(exported(tmp_path, "a spreadsheet")[0]), rows, "lab1", rule) == [
+        "the extension of zed is nobody's: no row of the scores bears that name"]
+    rows[0]["handed_in"] = "02.10.2027 12:00"
+    with pytest.raises(ValueError, match="u10: handed_in is '02.10.2027 12:00'; write it as"):
+        filled(read(exported(tmp_path, "a spreadsheet")[0]), rows, "lab1", rule)
+
+
+def test_no_scores_and_a_lab_without_a_due_date_are_said(tmp_path, monkeypatch, capsys):
+    path = exported(tmp_path, "a spreadsheet")[0]
+    table, due = tmp_path / "scores.csv", tmp_path / "due.toml"
+    due.write_text(DUE.replace("lab1", "lab2"))
+
+    def run(lab: str) -> str:
+        monkeypatch.setattr("sys.argv", ["gradebook", str(path), lab, "--scores", str(table), "--due", str(due)])
+        gradebook.main()
+        return capsys.readouterr().out
+
+    for lab in ("lab1", "lab3"):            # no table at all, and one without this lab
+        with pytest.raises(SystemExit):
+            run(lab)
+        assert f"holds no row of {lab}" in capsys.readouterr().err and not list(tmp_path.glob("* with *"))
+        with open(table, "w", newline="", encoding="utf8") as file:
+            csv.DictWriter(file, COLUMNS).writerows([dict(zip(COLUMNS, COLUMNS, strict=True)), *scores()])
+    assert "due.toml says nothing of lab1: no points were taken off" in run("lab1")
 
 
 @pytest.mark.parametrize(("stamp", "when"), [

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from labs.tools.classlist import Member, class_list, member_called
-from labs.tools.handed_in import COURSE, NAMED, NoNotebook, cells_of, lab_of, said_by, touched
+from labs.tools.handed_in import COURSE, NAMED, Cell, NoNotebook, cells_of, lab_of, said_by, touched
 from labs.tools.intake import Plan, plan
-from labs.tools.masters import LABS, exercises, masters
+from labs.tools.masters import LABS, code_cells, exercises, grade_id, masters
 from labs.tools.pile import Found, gathered
 
 ALL_LABS = [path.stem for path in masters()]
@@ -54,6 +54,18 @@ def test_the_class_list_finds_a_student_by_id_name_or_number_whatever_the_notebo
     made = plan(pile(name, says=says), ALL_LABS, CLASS).graded
     assert [(one.student, one.draws) for one in made] == [("ada", "")]
     assert ("'bob'" in made[0].note) == (says == "bob")
+
+
+def test_a_name_that_begins_like_another_s_id_is_its_own():
+    members = [Member("li", frozenset({"nali", "lina"})), Member("lwang", frozenset({"liwang", "wangli"}))]
+    files = pile("Li Wang_7_assignsubmission_file_/lab1.ipynb", "Na Li_8_assignsubmission_file_/lab1.ipynb", says="reference")
+    assert sorted((one.student, one.file[:2]) for one in plan(files, ALL_LABS, members).graded) == [("li", "Na"), ("lwang", "Li")]
+    assert graded(pile("(li) homework/lab1.ipynb"), members) == [("li", "lab1")], "an id beside other words"
+
+
+def test_a_login_that_is_no_id_lets_the_notebook_s_id_draw():
+    one, = plan(pile("Lab 1_j\u00fcrgen_attempt_2027-10-02-08-00-00_lab1.ipynb", says="jm"), ALL_LABS).graded
+    assert (one.student, one.draws) == ("j\u00fcrgen", "jm") and "constants of 'jm' by its STUDENT" in one.note
 
 
 def test_without_a_class_list_a_platform_s_name_is_the_row_and_the_notebook_s_id_draws_the_constants():
@@ -108,6 +120,17 @@ def test_of_two_versions_one_is_graded_and_it_is_said_which():
     assert chosen(("ada/lab1.ipynb", {"touched": False}), ("ada/lab1 (1).ipynb", {})) == "ada/lab1 (1).ipynb", "the one with work in it"
     assert chosen(("ada/lab1.ipynb", {"trouble": "broken"}), ("ada/old lab1.ipynb", {})) == "ada/old lab1.ipynb", "the readable one"
     assert chosen(("ada/.ipynb_checkpoints/lab1.ipynb", {"modified": 9.0}), ("ada/x lab1.ipynb", {})) == "ada/x lab1.ipynb"
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["with the cells' names", "without"])
+def test_work_is_seen_in_a_notebook_that_has_lost_its_cells_names(named):
+    def cells(*done: str) -> list[Cell]:
+        """Lab 1 with some of its exercises solved; Colab's copies keep neither the names nor the ids of the cells."""
+        stubs = {e.name: e.solution if e.name in done else e.stub for e in exercises(LABS / "lab1.ipynb")}
+        of = {grade_id(c) or n: stubs.get(grade_id(c), c["source"]) for n, c in enumerate(code_cells(LABS / "lab1.ipynb"))}
+        return [Cell("code", source.replace('"reference"', '"ada"'), str(name) if named else "") for name, source in of.items()]
+
+    assert not touched(cells(), "lab1") and touched(cells("neuron"), "lab1") and touched(cells("by_hand", "rate_code"), "lab1")
 
 
 @pytest.mark.parametrize(("first", "last"), [
@@ -168,6 +191,19 @@ def test_zips_within_zips_are_opened_and_a_broken_one_is_said(tmp_path):
     assert [(one.student, one.lab, one.note) for one in made.graded] == [("ada", "lab1", ""), ("ada", "lab2", "")]
     assert sorted(one.cause[:19] for one in made.ungraded) == ["a link, or no file:", "the zip is damaged "]
     assert not list(tmp_path.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize(("raw", "name"), [("J\u00fcrgen M\u00fcller_7_assignsubmission_file".encode(), "J\u00fcrgen M\u00fcller"),
+                                           ("J\u00fcrgen M\u00fcller_7_assignsubmission_file".encode("cp437"), "J\u00fcrgen M\u00fcller"),
+                                           ("Ju\u0308rgen Mu\u0308ller_7_assignsubmission_file".encode(), "Ju\u0308rgen Mu\u0308ller")])
+def test_an_umlaut_in_a_zip_is_read_whether_or_not_the_zip_says_its_encoding(tmp_path, raw, name):
+    """macOS and zip on Linux write UTF-8 without saying so, Windows writes code page 437."""
+    plain = "?" * len(raw)
+    whole = packed(**{f"{plain}__lab1.ipynb": notebook(student="jm")}).replace(plain.encode(), raw)
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "download.zip").write_bytes(whole)
+    one, = plan(gathered(tmp_path / "download.zip", tmp_path / "tmp"), ALL_LABS, [Member("jm", frozenset({"jurgenmuller"}))]).graded
+    assert one.file.startswith(f"{name}_7") and one.student == "jm" and one.note == ""
 
 
 def test_a_download_is_a_pile_without_being_unpacked(tmp_path):

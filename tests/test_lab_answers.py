@@ -118,6 +118,29 @@ def test_a_formula_is_right_in_every_way_of_writing_it(question, solution):
     assert said(question, solution, extend=question == "lab1.rate_code") == ""
 
 
+# The same answers as lists, arrays or in single precision: what the tests that are seen take, the hidden ones take as well.
+DRESSED = {
+    "lab1.neuron": ["plain = neuron\ndef neuron(*a, **k):\n    return np.array(plain(*a, **k))"],
+    "lab1.rate_code": ["whole = encode\ndef encode(*a):\n    return list(whole(*a))",
+                       "whole = encode\ndef encode(*a):\n    return whole(*a) > 0"],
+    "lab3.does_it_pay": ["ratio, pays = dict(sorted(ratio.items(), reverse=True)), {k: int(r < 1) for k, r in ratio.items()}"],
+    "lab4.reward_gradient": ["double = reward_gradient\ndef reward_gradient(v, R):\n"
+                             "    return double(np.asarray(v, np.float32), np.asarray(R, np.float32))"],
+    "lab5.bit_planes": ["whole = bit_planes\ndef bit_planes(*a):\n    return whole(*a).tolist()"],
+}
+
+
+@pytest.mark.parametrize(("question", "dress"), [(q, s) for q, ways in DRESSED.items() for s in ways])
+def test_an_answer_is_right_as_a_list_in_another_order_and_in_single_precision(question, dress):
+    assert said(question, dress, extend=True) == ""
+
+
+@pytest.mark.parametrize(("question", "verdicts"), [
+    ("lab3.does_it_pay", "pays = {'alone': 'no', 'batch': 'no', 'costly': ''}"), ("lab7.design", "pays = 'no' * (kind == 'entropy')")])
+def test_a_verdict_in_words_is_no_verdict(question, verdicts):
+    assert "True or False" in said(question, verdicts, extend=True)
+
+
 @pytest.mark.parametrize(("question", "typed"), [(q, s) for q, ways in PRINTED.items() for s in ways])
 def test_a_number_copied_from_a_print_is_right(question, typed):
     assert said(question, typed, extend=True) == ""

@@ -117,3 +117,8 @@ def test_every_lab_asks_for_a_prediction_just_before_a_result(path):
     assert asked and all("*My prediction:*" in "".join(cells[n]["source"]) for n in asked)
     for n in asked:
         assert cells[n + 1]["cell_type"] == "code" and not cells[n + 1]["metadata"].get("nbgrader"), "".join(cells[n]["source"])
+
+
+def test_the_students_page_asks_for_the_python_that_the_package_asks_for():
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["requires-python"]
+    assert re.findall(r"Python ([\d.]+) or newer", (LABS / "student.md").read_text("utf8")) == [needed.removeprefix(">=")]

@@ -73,6 +73,17 @@ def test_points_columns_and_rows_of_a_person_s_own_stay_whatever_the_spreadsheet
     assert (found["zoe"]["score"], found["bob"]["asked"]) == ("7", "")
 
 
+def test_a_time_that_a_person_entered_stays_where_the_platform_says_none(tmp_path):
+    written(tmp_path, Grade("ada", "lab1", 9.0, 11.0, "graded"))
+    edit(tmp_path, "ada,lab1,9,,11,graded,,,,", "ada,lab1,9,,11,graded,,,2027-10-02T08:00:00,")
+    written(tmp_path, Grade("ada", "lab1", 9.0, 11.0, "graded"))
+    assert rows(tmp_path)["ada"]["handed_in"] == "2027-10-02T08:00:00"
+    written(tmp_path, Grade("ada", "lab1", 9.0, 11.0, "graded", handed_in="2027-10-03T09:00:00"))
+    assert rows(tmp_path)["ada"]["handed_in"] == "2027-10-03T09:00:00", "a later attempt with a time of its own"
+    written(tmp_path, Grade("ada", "lab1", 9.0, 11.0, "graded"))
+    assert rows(tmp_path)["ada"]["handed_in"] == "", "a file whose time nobody knows has not that of the one before"
+
+
 def test_a_decimal_comma_is_the_same_score(tmp_path):
     written(tmp_path, replace(ADA, score=9.5))
     edit(tmp_path, "ada,lab1,9.5", 'ada,lab1,"9,5"')

@@ -128,7 +128,7 @@ def filled(export: Export, scores: Sequence[Mapping[str, str]], lab: str, rule: 
     people = [person(export.record(row), ids) for row in export.rows]
     at = export.column(lab, column)
     comments = export.names.index("feedback comments") if "feedback comments" in export.names else None
-    said = most_points(export, at, mine)
+    said = most_points(export, at, mine) + strangers(rule, mine)
     for score in mine:
         member, grade = belongs(score, people), due(score, rule, zeros)
         if member is None or grade.why_not:
@@ -142,6 +142,13 @@ def filled(export: Export, scores: Sequence[Mapping[str, str]], lab: str, rule: 
         if rule and not score.get("handed_in"):
             said.append(f"{score['student']}: nothing says when it was handed in; no points were taken off")
     return said
+
+
+def strangers(rule: Rule | None, scores: Sequence[Mapping[str, str]]) -> list[str]:
+    """Whoever has an extension and no row: a name that was written in another way would get no extension."""
+    there = {score["student"].casefold() for score in scores}
+    return [f"the extension of {name} is nobody's: no row of the scores bears that name" for name in (rule.extensions if rule else ())
+            if name.casefold() not in there]
 
 
 def most_points(export: Export, at: int, scores: Sequence[Mapping[str, str]]) -> list[str]:
@@ -195,8 +202,11 @@ def main() -> None:
     target = given.to or given.exported.with_name(f"{given.exported.stem} with {given.lab}{given.exported.suffix}")
     try:
         export, scores = read(given.exported), list(rows_of(given.scores))
+        if not any(score["lab"] == given.lab for score in scores):
+            raise ValueError(f"{given.scores} holds no row of {given.lab}: grade it first, or name its table with --scores")
         rule = rules(given.due).get(given.lab) if given.due else None
-        said = filled(export, scores, given.lab, rule, given.zeros, given.column)
+        silent = [f"{given.due} says nothing of {given.lab}: no points were taken off"] if given.due and rule is None else []
+        said = silent + filled(export, scores, given.lab, rule, given.zeros, given.column)
         write(export, target)
         pages = zip_feedback(scores, given.lab, given.feedback, given.zip) if given.zip else 0
     except (OSError, ValueError) as reason:

@@ -12,7 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import nbformat
+
+from labs.tools.exams import answers_of
 from labs.tools.masters import code_cells, exercises, grade_id, masters
+from labs.tools.names import bound
 
 NAMED = re.compile(r"""^STUDENT\s*=\s*["']([^"'\n]*)["']""", re.M)
 COURSE = re.compile(r"""^COURSE\s*=\s*["']([^"'\n]*)["']""", re.M)
@@ -99,10 +103,23 @@ def lab_of(cells: Sequence[Cell]) -> str:
     return max(seen, key=lambda lab: (seen[lab], lab), default="")
 
 
+@lru_cache
+def blank(lab: str) -> tuple[dict[str, str], set[str], set[str]]:
+    """A lab with nothing done: its stubs by name, all of its code as students receive it, and the names that they are asked for."""
+    stubs, code, asked = {}, set(), set()
+    for path in (path for path in masters() if path.stem == lab):
+        stubs = {exercise.name: exercise.stub.strip() for exercise in exercises(path)}
+        code = {*stubs.values(), *(cell["source"].strip() for cell in code_cells(path) if grade_id(cell) not in stubs)}
+        asked = set().union(*answers_of(nbformat.read(path, as_version=4)).values())
+    return stubs, code, asked
+
+
 def touched(cells: Sequence[Cell], lab: str) -> bool:
-    """Whether any solution of the lab is more than its stub."""
-    stubs = {e.name: e.stub.strip() for path in masters() if path.stem == lab for e in exercises(path)}
-    return any(cell.source.strip() != stubs[cell.name] for cell in cells if cell.name in stubs)
+    """Whether any solution of the lab is more than its stub, or stands in a cell without a name, as after Colab."""
+    stubs, code, asked = blank(lab)
+    return any(cell.source.strip() != stubs[cell.name] if cell.name in stubs else
+               not cell.name and cell.kind == "code" and cell.source.strip() not in code and bool(bound(cell.source) & asked)
+               for cell in cells)
 
 
 def said_by(pattern: re.Pattern[str], cells: Sequence[Cell]) -> str:

@@ -156,10 +156,10 @@ def owner_of(found: Found, members: Sequence[Member], wrapped: set[str]) -> Owne
     unknown = "not in the class list" if members else ""
     for part in found.name.parts:
         told = platform_of(part)
-        if told.get("login"):
+        if NAME.fullmatch(told.get("login", "")):
             return Owner(told["login"], note=unknown)
-        if told.get("who"):
-            return named_by_platform(told, found.says, unknown)
+        if told.get("who") or told.get("login"):
+            return named_by_platform({"who": told.get("who") or told["login"]}, found.says, unknown)
     folders = [stem_of(part) for part in found.name.parts[:-1] if part not in wrapped and part != CHECKPOINTS]
     folder = next((f for f in folders if not LAB.fullmatch(f)), "")
     if NAME.fullmatch(folder):
@@ -180,14 +180,17 @@ def member_of(found: Found, members: Sequence[Member]) -> Owner | None:
     ids = {member.student.casefold(): member.student for member in members}
     parts = [*map(stem_of, found.name.parts[:-1]), found.name.stem]
     told = [platform_of(part) for part in found.name.parts]
-    words = [word for part in parts for word in (part, *re.split(r"[\s_()]+", part))]
-    exact = next((ids[word.casefold()] for word in words if word.casefold() in ids), "")
+    exact = next((ids[part.casefold()] for part in parts if part.casefold() in ids), "")
     if exact:
         return Owner(exact, note=other_id(exact, found.says))
     called = [name for t in told for name in (t.get("login", ""), t.get("number", ""), t.get("who", ""))] + parts
     member = next(filter(None, (member_called(name, members) for name in called)), None)
     if member:
         return Owner(member.student, note=other_id(member.student, found.says))
+    words = [word for part in parts for word in re.split(r"[\s_()]+", part)]       # after the names: Li Wang is not the student li
+    exact = next((ids[word.casefold()] for word in words if word.casefold() in ids), "")
+    if exact:
+        return Owner(exact, note=other_id(exact, found.says))
     if found.says.casefold() in ids:
         return Owner(ids[found.says.casefold()], note="only its STUDENT says whose it is")
     return None

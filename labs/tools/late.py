@@ -19,6 +19,8 @@ from pathlib import Path
 
 import tomllib
 
+from labs.tools.masters import masters
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -40,7 +42,10 @@ class Rule:
     def days_late(self, student: str, handed_in: str) -> int:
         """Days begun after the student's own due date; 0 within the grace."""
         due = {name.casefold(): moment for name, moment in self.extensions.items()}.get(student.casefold(), self.due)
-        moment = datetime.fromisoformat(handed_in)
+        try:
+            moment = datetime.fromisoformat(handed_in)
+        except ValueError as reason:
+            raise ValueError(f"{student}: handed_in is {handed_in!r}; write it as 2027-10-01T23:59:00") from reason
         late = (moment if moment.tzinfo else moment.replace(tzinfo=due.tzinfo)) - due
         return 0 if late <= timedelta(minutes=self.grace_minutes) else ceil(late / timedelta(days=1))
 
@@ -51,8 +56,12 @@ class Rule:
 
 
 def rules(path: Path) -> dict[str, Rule]:
-    """The rules of a file, by lab."""
+    """The rules of a file, by lab; a name that is no lab's would be a rule for nobody."""
+    entries = tomllib.loads(path.read_text("utf8"))
+    strange = entries.keys() - {master.stem for master in masters()}
+    if strange:
+        raise ValueError(f"{path}: {', '.join(sorted(strange))} is no lab; a lab is called as its file, lab1")
     try:
-        return {lab: Rule(**entry) for lab, entry in tomllib.loads(path.read_text("utf8")).items()}
+        return {lab: Rule(**entry) for lab, entry in entries.items()}
     except TypeError as reason:
         raise ValueError(f"{path}: {reason}; known are due, grace_minutes, percent_a_day, last_days, extensions") from reason

@@ -15,6 +15,7 @@ from labs.tools.handed_in import COURSE, NAMED, NoNotebook, cells_of, lab_of, sa
 
 LARGEST_FILE = 200_000_000          # bytes: a lab with its figures has a thousandth, one that printed for hours a tenth
 LARGEST_ZIP = 2_000_000_000         # bytes that a zip may unpack to
+UTF8 = 0x800                        # a zip's flag: this entry's name is UTF-8
 DEEPEST = 4                         # zips within zips
 
 
@@ -72,13 +73,23 @@ def unzipped(name: PurePosixPath, path: Path, scratch: Path, depth: int) -> Iter
             yield Found(name, path, trouble="the zip is too large, or holds zips within zips within zips")
             return
         for entry in entries:
-            inner = name / PurePosixPath(*[p for p in PurePosixPath(entry.filename.replace("\\", "/")).parts if p not in ("/", "..")])
+            inner = name / PurePosixPath(*[p for p in PurePosixPath(name_in_zip(entry).replace("\\", "/")).parts if p not in ("/", "..")])
             target, trouble = unpacked(packed, entry, scratch)
             if trouble:
                 yield Found(inner, path, trouble=trouble)
             else:
                 written = float(timegm((*entry.date_time, 0, 0, 0)))
                 yield from (replace(found, modified=written) for found in opened(inner, target, scratch, depth + 1))
+
+
+def name_in_zip(entry: zipfile.ZipInfo) -> str:
+    """The name of an entry; where nothing says that it is UTF-8 it may be nevertheless (macOS, zip of Linux)."""
+    if entry.flag_bits & UTF8:
+        return entry.filename
+    try:
+        return entry.filename.encode("cp437").decode("utf8")
+    except UnicodeError:
+        return entry.filename
 
 
 def unpacked(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, scratch: Path) -> tuple[Path, str]:

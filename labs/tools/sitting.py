@@ -76,7 +76,9 @@ class Desk:
         self.last = time.monotonic() + limits.seconds
         self.log = folder / "desk.log"
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+            # a session of its own: kill(0) reaches a whole group of processes, through the namespaces of a wall as well
+            self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                                            start_new_session=True)
         self.over = threading.Event()
         self.watchman = threading.Thread(target=self.watch, daemon=True)
         self.watchman.start()

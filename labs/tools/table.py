@@ -134,6 +134,9 @@ class Table:
         """A row of this run with what a person wrote into the old one: the score, points, columns of their own."""
         old = self.rows.get(key_of(grade.row), {})
         kept = {name: value for name, value in old.items() if name == "by_person" or name not in COLUMNS}
+        before, moment = self.before.get(key_of(grade.row)), old.get("handed_in", "")
+        if not grade.handed_in and not (before and moment == before.grade.handed_in):       # a person may know where no platform says
+            kept["handed_in"] = moment
         score = self.entered(key_of(grade.row))
         if score is not None and number(score) != grade.score:
             note = "; ".join(filter(None, (grade.note, f"{MACHINE_GAVE}{grade.score:g}")))

@@ -137,7 +137,7 @@ try:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 except (AttributeError, OSError, TypeError):
     pass
-desk = subprocess.Popen(sys.argv[2:], env=json.loads(sys.argv[1]))
+desk = subprocess.Popen(sys.argv[2:], env=json.loads(sys.argv[1]), start_new_session=True)     # its kill(0) is not for us
 os.close(0), os.close(1)        # the desk's alone: they end with it
 try:
     while True:
