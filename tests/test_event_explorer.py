@@ -162,7 +162,7 @@ def in_node(tmp_path, script: str, golden: object):
     (tmp_path / "golden.json").write_text(json.dumps(golden), "utf8")
     (tmp_path / "script.mjs").write_text(f"""
       import {{ readFileSync }} from "node:fs";
-      import {{ places, playerRows, unpacked }} from "./module.mjs";
+      import {{ places, playerRows, small, unpacked }} from "./module.mjs";
       const golden = JSON.parse(readFileSync(new URL("golden.json", import.meta.url)));
       {script}""", "utf8")
     done = subprocess.run(["node", tmp_path / "script.mjs"], capture_output=True, text=True)
@@ -212,6 +212,15 @@ def test_the_opinions_that_the_page_draws_are_those_of_the_recording(tmp_path):
     assert np.array_equal(np.array(found, dtype=np.float32), np.moveaxis(clips.seen.f[:, clips.numbers], 1, 0))
     scores = entropy(evidence(clips.seen.f[:, clips.numbers], 1))
     assert (scores < 1e-9).any() and (scores > 0.1).any(), "drawn over many decades"
+
+
+@needs_node
+def test_a_small_number_has_one_digit_before_the_point(tmp_path):
+    values = [9.96e-5, 9.94e-5, 1e-12, 9.999e-10, 6.31e-10, 9.94e-4, 0.000996, 0.0372, 1]
+    power = {sign: chr(code) for sign, code in zip("-0123456789", (0x207b, 0x2070, 0xb9, 0xb2, 0xb3, *range(0x2074, 0x207a)), strict=True)}
+    said = [f"{one:.1e}".split("e") for one in values[:6]]
+    expected = [f"{digits} \u00d7 10{''.join(power[sign] for sign in str(int(exponent)))}" for digits, exponent in said]
+    assert in_node(tmp_path, "console.log(JSON.stringify(golden.map(small)));", values) == [*expected, "0.0010", "0.037", "1.00"]
 
 
 # --- bad input ------------------------------------------------------------------------------

@@ -89,8 +89,11 @@ function tickWords({ spikes, readout, bits, reference }, { step }, tick) {
   const reads = { ideal: "An ideal read-out returns each current; no circuit does.", sa: compares,
     adc: `An ADC of ${bits} ${bits === 1 ? "bit" : "bits"} rounds each current to one of ${2 ** bits} codes, ${step} apart.`,
     ternary: "Two comparators a column: minus its size, nothing, or plus its size." }[readout];
+  const isAsleep = spikes.length === 0 && readout !== "ideal";
   return ["Weights sit in the cells; no row carries anything.", `${rowsWords(spikes)}, and their cells conduct.`,
-    "Each column adds up its cells: + and \u2212 are the two columns of a pair.", reads, "The digital side multiplies by 4, 2 and 1, and adds."][tick];
+    "Each column adds up its cells: + and \u2212 are the two columns of a pair.",
+    isAsleep ? "No row carries a spike, so no column is read." : reads,
+    "The digital side multiplies by 4, 2 and 1, and adds."][tick];
 }
 
 function arrayPython({ spikes, readout, bits, offset, reference }) {

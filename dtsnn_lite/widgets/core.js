@@ -315,13 +315,14 @@ function words(field, state) {
   return typeof field.label === "function" ? field.label(state) : field.label;
 }
 
-// One row with a native input: { row, show(state, spoken), lock(fixed, hidden) }.
+// One row with a native input: { row, show(state, value, spoken), lock(fixed, hidden, state) }.
 function control(fieldName, field, changed) {
   const name = html("span", { class: "name" }), value = html("span", { class: "value", "aria-hidden": "true" });
   const input = html(field.kind === "choice" ? "select" : "input", { "data-lm-suppress-shortcuts": "true" });
   if (field.kind === "number") furnish(input, { type: "range", min: field.low, max: field.high, step: field.step }, []);
   if (field.kind === "flag") furnish(input, { type: "checkbox" }, []);
   let stops = null, listed = "", held = false;
+  const isOff = (now) => held || (field.needs ? !field.needs(now) : false);
   const read = { number: () => (stops ? stops[Number(input.value)] : Number(input.value)), choice: () => input.value, flag: () => input.checked }[field.kind];
   input.addEventListener("input", () => changed(read()));
   const row = html("label", { class: `control ${field.kind}${field.short ? " short" : ""}${field.wide ? " wide" : ""}`, "data-field": fieldName },
@@ -330,7 +331,7 @@ function control(fieldName, field, changed) {
     name.textContent = words(field, now);
     stops = field.stops ? field.stops(now) : null;
     if (stops) furnish(input, { min: 0, max: stops.length - 1, step: 1 }, []);
-    input.disabled = held || (field.needs ? !field.needs(now) : false);
+    input.disabled = isOff(now);
     if (field.kind === "flag") input.checked = at;
     if (field.kind === "choice") {
       const options = field.options(now);
@@ -347,7 +348,7 @@ function control(fieldName, field, changed) {
       input.setAttribute("aria-valuetext", `${field.say ? field.say(at) : at}, ${spoken}`);
     }
   };
-  const lock = (fixedNow, hidden) => { held = fixedNow; input.disabled = fixedNow; row.hidden = hidden; };
+  const lock = (fixedNow, hidden, now) => { held = fixedNow; input.disabled = isOff(now); row.hidden = hidden; };
   return { row, show, lock };
 }
 
@@ -370,10 +371,10 @@ function toolbar(tools) {
   const said = html("span", { class: "said", role: "status" });
   const shelf = html("textarea", { class: "shelf", hidden: true, readonly: true, rows: 6, "aria-label": "text to copy",
     "data-lm-suppress-shortcuts": "true" });
-  const button = ([label, make]) => html("button", { type: "button", click: async () => {
+  const button = ([label, make, left = () => ""]) => html("button", { type: "button", click: async () => {
     const made = make();
     if (made === undefined) return;
-    said.textContent = (await copy(made, shelf)) ? "Copied." : "Select the text below and copy it.";
+    said.textContent = (await copy(made, shelf)) ? `Copied${left()}.` : `Select the text below and copy it${left()}.`;
   } }, label);
   return html("div", { class: "tools" }, tools.map(button), said, shelf);
 }
@@ -420,7 +421,8 @@ function inBook() {
 //   row(state)      optional: [heads, cells] of the state as a table row
 //   adjust(name, value, state)   optional: a patch to make when a reader moves one control
 //   complete(patch)  optional: what a link means by what it leaves out
-function explorer({ model, el, title, fields, stage, view, draw, python, row, adjust, complete = (patch) => patch }) {
+//   left(state)     optional: what a link to this state cannot carry, ", without your drawing"
+function explorer({ model, el, title, fields, stage, view, draw, python, row, adjust, complete = (patch) => patch, left = () => "" }) {
   const key = model.get("hash_key"), names = Object.keys(fields), start = {};
   const state = {};
   let lesson = NO_LESSON, timer = 0, moved = false;
@@ -430,7 +432,7 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
     start[name] = state[name] = clean(fields[name], model.get(name), state);
     if (fields[name].row) continue;
     controls[name] = control(name, fields[name], (value) =>
-      set(adjust ? adjust(name, value, { ...state }) : { [name]: value }));
+      move(adjust ? adjust(name, value, { ...state }) : { [name]: value }));
   }
 
   const shown = names.filter((name) => controls[name] && !fields[name].more);
@@ -439,10 +441,10 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
   const warning = html("p", { class: "warning", role: "status", hidden: true });
   const sentence = html("output", { class: "sentence", "aria-live": "polite" });
   const tools = toolbar([
-    ...(inBook() ? [["Copy link", () => location.href.split("#")[0] + formatHash(key, fields, state, lesson)]] : []),
+    ...(inBook() ? [["Copy link", () => location.href.split("#")[0] + formatHash(key, fields, state, lesson), () => left({ ...state })]] : []),
     ...(python ? [["Copy as Python", () => `${INSTALL}\n${python({ ...state })}`]] : []),
     ...(row ? [["Copy as table row", () => tableRow(row({ ...state }))]] : []),
-    ["Reset", () => set(start)],
+    ["Reset", () => move(start)],
   ]);
   const form = inBook() ? lessonForm(fields, () => state, () => lesson, (next) => { teach(next); settle(); }) : null;
   const root = html("div", { class: "dtsnn", role: "group", "aria-label": title, "data-lm-suppress-shortcuts": "true" }, warning, question, stage,
@@ -491,12 +493,17 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
     paint();
   }
 
+  // What a reader does, by a control, in the picture or by Reset: what a teacher fixed stays where the link put it.
+  function move(patch) {
+    set(Object.fromEntries(Object.entries(patch).filter(([name]) => !lesson.fix.includes(name))));
+  }
+
   function teach(next) {
     lesson = next;
     question.textContent = lesson.question;
     question.hidden = !lesson.question;
     form?.show(lesson);
-    for (const name of Object.keys(controls)) controls[name].lock(lesson.fix.includes(name), lesson.hide.includes(name));
+    for (const name of Object.keys(controls)) controls[name].lock(lesson.fix.includes(name), lesson.hide.includes(name), state);
     for (const name of names.filter((each) => fields[each].row)) {
       fields[name].row.hidden = lesson.hide.includes(name);
       for (const each of fields[name].row.querySelectorAll("button, input")) each.disabled = lesson.fix.includes(name);
@@ -556,7 +563,7 @@ function explorer({ model, el, title, fields, stage, view, draw, python, row, ad
     document.removeEventListener("click", onClick, true);
     root.remove();
   };
-  return { close, set, state: () => ({ ...state }) };
+  return { close, set: move, state: () => ({ ...state }) };
 }
 
 // A Markdown table of one row.

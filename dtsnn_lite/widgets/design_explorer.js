@@ -47,7 +47,7 @@ function floorPlan(shapes, chip) {
     const pes = fits(layer, tile, floor(tile / 2)), arrays = fits(layer, floor(tile / 2), chip.rows);
     const inside = pes[0] * arrays[0], across = pes[1] * arrays[1], groups = ceil(wantedCopies(layer, shapes, chip) / (inside * across));
     const down = inside * groups, rowTiles = ceil(layer.rows / tile), colTiles = ceil(layer.columns / tile), tiles = rowTiles * colTiles * groups;
-    return { layer, tile, copies: down * across, rowTiles, colTiles, tiles, arrays: tiles * floor(tile / chip.rows) ** 2,
+    return { layer, tile, copies: down * across, rowTiles, colTiles, tiles, arrays: tiles * ceil(tile / chip.rows) ** 2,
       inEachPe: down >= 2 && across >= 2, pooled: n + 1 < shapes.length && shapes[n + 1].inputs < layer.neurons ? 4 : 1 };
   });
 }
@@ -123,7 +123,7 @@ function trees(plan, chip, p, layers, tick) {
     additions += reads * adds * plan.rowTiles * plan.colTiles * ceil(2 * channels(chip));
   }
   if (plan.rowTiles > 1) {
-    const side = floor(tile / chip.mux), merges = ceil((plan.colTiles * layer.outputs) / side);
+    const side = max(1, floor(tile / chip.mux)), merges = ceil((plan.colTiles * layer.outputs) / side);
     const [more, adds] = tree(plan.rowTiles, bits + ceil(log2((tile / chip.rows) * (layers + 1))), tick, p);
     cycles += merges * more;
     additions += merges * adds * side;
@@ -148,7 +148,7 @@ function tileBits(plan, chip) {
 
 function bufferCycles(plan, plans, chip, bus) {
   const { layer, tile } = plan, held = floor(sum(plans.map((each) => each.layer.inputs)) / 2), half = plan.inEachPe ? tile : floor(tile / 2);
-  const cores = min(ceil(held / GLOBAL_CORE_BITS), ceil(bus / GLOBAL_LINE_BITS)), waits = ceil(sum(plans.map(({ tiles }) => tiles)) / plan.tiles);
+  const cores = min(max(1, ceil(held / GLOBAL_CORE_BITS)), ceil(bus / GLOBAL_LINE_BITS)), waits = ceil(sum(plans.map(({ tiles }) => tiles)) / plan.tiles);
   const shared = ((layer.rows * layer.positions + layer.outputs / plan.pooled) / GLOBAL_LINE_BITS / cores) * waits;
   const line = 2 * chip.rows < CORE_BITS ? 2 * chip.rows : LINE_BITS * min(ceil((2 * chip.rows) / CORE_BITS), ceil((2 * chip.rows) / LINE_BITS));
   const rows = min(layer.rows, half), columns = min(layer.columns, half);
@@ -247,9 +247,11 @@ const FAR_BELOW = 0.1, PAUSE_MS = 600;
 
 // Axes that hold every design at any threshold, whatever else is set: a dot that moves has moved.
 function axesOf(data, bytes) {
-  const { low, high } = data.spikes, thetas = Array.from({ length: 11 }, (_, k) => k / 10);
-  const ends = [low, high].flatMap((spikes) => [false, true].flatMap((leakage) => [0, 1].flatMap((theta) =>
-    allDesigns(data, bytes, { ...data.reference, spikes, leakage, theta }))));
+  const { low, high } = data.spikes, thetas = Array.from({ length: 11 }, (_, k) => k / 10), flags = [false, true];
+  const cheap = { spikes: low, leakage: false }, dear = { spikes: high, leakage: true };
+  const ends = [cheap, dear].flatMap((bill) => Object.keys(data.converters).flatMap((converter) => data.sizes.flatMap((rows) =>
+    data.muxes.flatMap((mux) => flags.flatMap((several) => [0, 1].map((theta) =>
+      designNumbers(data, bytes, { ...bill, converter, rows, mux, several, theta })))))));
   const right = thetas.flatMap((theta) => allDesigns(data, bytes, { ...data.reference, theta })).map(({ accuracy }) => accuracy), best = Math.max(...right);
   const edps = ends.map(({ edp }) => edp);
   return { decades: decadeTicks(Math.min(...edps), Math.max(...edps)),

@@ -66,8 +66,8 @@ const raised = (number) => [...String(number)].map((sign) => (sign === "-" ? "\u
 // Two digits: 0.037, or 6.3 x 10^-10
 function small(value) {
   if (value >= 0.000995) return fixed(value, value >= 0.0995 ? 2 : value >= 0.00995 ? 3 : 4);
-  const power = Math.floor(Math.log10(value) + 1e-9);
-  return `${fixed(value / 10 ** power, 1)} \u00d7 10${raised(power)}`;
+  const [digits, power] = value.toExponential(1).split("e");
+  return `${digits} \u00d7 10${raised(Number(power))}`;
 }
 
 const scoreWords = { 0: "mean", 1: "sum" };
@@ -251,5 +251,5 @@ function render({ model, el }) {
   return () => { time.halt(); shown.close(); };
 }
 
-export { places, playerRows, unpacked };
+export { places, playerRows, small, unpacked };
 export default { render };

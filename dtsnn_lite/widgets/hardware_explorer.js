@@ -27,8 +27,8 @@ function hardwareRows(verdicts, chips) {
   return ["answer", "leaves after", "energy", "delay", "EDP"].map((name, n) => [name, ...columns.map((column) => column[n])]);
 }
 
-function sentenceOf(state, labels, names, verdicts) {
-  const digit = state.digit === OWN ? "Your digit" : `A ${labels[Number(state.digit)]}`;
+function sentenceOf(state, labels, names, verdicts, isBlank) {
+  const digit = state.digit === OWN ? (isBlank ? "The empty sheet" : "Your digit") : `A ${labels[Number(state.digit)]}`;
   const said = names.map((name, m) => `${verdicts[m].steps[verdicts[m].exit - 1].answer} after ${verdicts[m].exit} (${name})`);
   return `${digit} is read as ${said.slice(0, -1).join(", as ")} and as ${said.at(-1)}, of at most ${verdicts[0].steps.length} timesteps each.`;
 }
@@ -140,7 +140,7 @@ function render({ model, el }) {
     if (!table) numbers.append((table = numberTable("One digit, each network with its own weights", ["", ...names], rows)).root);
     table.set(rows);
     const answers = verdicts.map(({ steps }, m) => `${names[m]} says ${steps[state.t - 1].answer}`).join(", ");
-    return { brief: answers, sentence: sentenceOf(state, given.labels, names, verdicts) };
+    return { brief: answers, sentence: sentenceOf(state, given.labels, names, verdicts, !pad.ink.some(Boolean)) };
   }
 
   const row = (state) => {
@@ -148,7 +148,8 @@ function render({ model, el }) {
     return [["digit", "theta", ...names.map((name) => `${name}: answer`), ...names.map((name) => `${name}: leaves after`)],
       [state.digit, state.theta, ...rows[0].slice(1), ...rows[1].slice(1)]];
   };
-  const shell = explorer({ model, el, title: model.get("heading"), fields: fieldsOf(given, nets[0], l, choice), stage, view, draw, row });
+  const shell = explorer({ model, el, title: model.get("heading"), fields: fieldsOf(given, nets[0], l, choice), stage, view, draw, row,
+    left: (state) => (state.digit === OWN && pad.ink.some(Boolean) ? ", without your drawing" : "") });
   return () => { cancelAnimationFrame(waiting); shell.close(); };
 }
 

@@ -133,7 +133,7 @@ function membraneWords({ name, beta, v_th, reset }, { s }, tick) {
 }
 
 function ratePicture(state, both) {
-  const words = both.map(({ name, curve }) => `neuron ${name} starts to fire above ${threshold(curve)}`).join(", ");
+  const words = both.map(({ name, curve }) => `neuron ${name} ${startWords(curve)}`).join(", ");
   const picture = plot({ title: "Rate against constant current", label: `Firing rate against constant current: ${words}.`,
     x: { low: 0, high: 1.5, ticks: [0, 0.5, 1, 1.5], label: "input current i" }, y: { low: 0, high: 1, ticks: [0, 0.25, 0.5, 0.75, 1], label: "spikes a step" } });
   picture.under.append(line(picture, [[state.current, 0], [state.current, 1]], { class: "line other" }));
@@ -147,9 +147,10 @@ function ratePicture(state, both) {
   return picture.root;
 }
 
-function threshold(curve) {
-  const silent = curve.filter(([, rate]) => rate === 0).at(-1);
-  return silent ? fixed(silent[0], 3) : "0";
+function startWords(curve) {
+  const silent = curve.filter(([, rate]) => rate === 0).at(-1), [strongest] = curve.at(-1);
+  if (silent?.[0] === strongest) return `never fires, at most at ${fixed(strongest, 3)}`;
+  return `starts to fire above ${silent ? fixed(silent[0], 3) : "0"}`;
 }
 
 // --- the view -------------------------------------------------------------------------

@@ -67,9 +67,9 @@ function entropyWords(value) {
   return value < 0.0005 ? "below 0.001" : fixed(value, 3);
 }
 
-function sentenceOf(state, labels, { steps, exit }, chip) {
+function sentenceOf(state, labels, { steps, exit }, chip, isBlank) {
   const T = steps.length, answer = steps[exit - 1].answer, truth = labels[Number(state.digit)];
-  const read = state.digit === OWN ? `Your digit is read as ${answer}`
+  const read = state.digit === OWN ? `${isBlank ? "The empty sheet" : "Your digit"} is read as ${answer}`
     : truth === answer ? `A ${truth}, read as ${answer}` : `A ${truth}, read as ${answer}, which is wrong`;
   const score = entropyWords(steps[exit - 1].entropy);
   const sure = steps[exit - 1].entropy < state.theta ? `sure at timestep ${exit} of ${T} (entropy ${score} is below the bar, ${state.theta})`
@@ -185,7 +185,7 @@ function render({ model, el }) {
   const strip = html("div", { class: "thumbs", role: "group", "aria-label": "Ten test digits" }, thumbs);
   const clear = html("button", { type: "button", click: () => pad.clear() }, "Write your own");
   const choice = html("div", { class: "which" }, strip, html("div", { class: "actions" }, clear, pad.said));
-  const playing = html("button", { type: "button", class: "play", click: () => (timer ? pause() : play()) }, "Play");
+  const playing = html("button", { type: "button", class: "play", click: () => (timer ? pause() : play(clock)) }, "Play");
   const step = html("button", { type: "button", click: () => jump(Math.floor(clock / phases) % last() + 1) }, "Step");
   const later = html("button", { type: "button", class: "later", "aria-pressed": "false", click: () => {
     if (later.getAttribute("aria-disabled") === "false") shell.set({ further: !shell.state().further });
@@ -215,14 +215,15 @@ function render({ model, el }) {
     pause();
     clock = t * phases;
     if (t > last()) shell.set({ further: true });
-    clock = t * phases;
+    clock = Math.min(t, last()) * phases;       // not further, where a teacher fixed that
     reveal();
   }
 
-  function play() {
+  // From the first spikes, or from where a film was paused.
+  function play(from = 0) {
     pause();
     if (still()) return;
-    clock = 0;
+    clock = from < last() * phases ? from : 0;
     reveal();
     playing.textContent = "Pause";
     timer = setInterval(() => {
@@ -302,7 +303,7 @@ function render({ model, el }) {
     if (!table) numbers.append((table = numberTable("One digit; the exit check is billed", ["", "stops when sure", `always ${T}`, "ratio"], rows)).root);
     table.set(rows);
     reveal();
-    return { brief: `read as ${said.steps[said.exit - 1].answer} after ${said.exit} of ${T} timesteps`, sentence: sentenceOf(state, given.labels, said, chip) };
+    return { brief: `read as ${said.steps[said.exit - 1].answer} after ${said.exit} of ${T} timesteps`, sentence: sentenceOf(state, given.labels, said, chip, !pad.ink.some(Boolean)) };
   }
 
   // --- which map is it? ---
@@ -331,7 +332,8 @@ function render({ model, el }) {
       [state.digit, state.theta, state.gamma, now.chip.name, ...rows.map((cells) => cells[1]), rows[4][3]]];
   };
   const shell = explorer({ model, el, title: model.get("heading"), fields: fieldsOf(data, choice, asking), stage, view, draw, row,
-    python: (state) => livePython(now.pixels, state, now.chip, T) });
+    python: (state) => livePython(now.pixels, state, now.chip, T),
+    left: (state) => (state.digit === OWN && pad.ink.some(Boolean) ? ", without your drawing" : "") });
   const opening = model.get("plays") && !still() ? setTimeout(() => { if (shell.state().digit !== OWN) play(); }, 900) : 0;
   return () => { clearTimeout(opening); cancelAnimationFrame(waiting); pause(); shell.close(); };
 }

@@ -88,6 +88,16 @@ def test_a_finger_drags_the_bar(stage):
     assert field(page, "bar").input_value() == "12", "let go of, it stays"
 
 
+def test_a_bar_that_a_teacher_fixed_cannot_be_dragged(stage):
+    page = stage(player(bar=6.0), hash="#events?v=1&bar=6&fix=bar")
+    box = page.locator("#live0 .handle").bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] - 30, steps=3)
+    page.mouse.up()
+    assert field(page, "bar").is_disabled() and page.evaluate("MODELS[0].get('bar')") == 6
+
+
 def test_the_copied_lines_print_the_tables(stage):
     page = stage(EventPlayer({"gestures": gestures()}, clip="14"))
     for gamma, bar in (("1", 4.2), ("0", 1.4)):

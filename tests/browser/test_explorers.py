@@ -491,6 +491,32 @@ def test_a_class_cannot_touch_the_spikes_that_a_teacher_fixed(stage):
     assert page.evaluate("MODELS[0].get('spikes')") == [1, 2] and field(page, "beta").is_hidden()
 
 
+def test_what_a_teacher_fixed_stays_where_the_link_put_it(stage):
+    page = stage(exit_explorer(), hash="#exit?v=1&theta=0.6&gamma=0.5&fix=theta,gamma")
+    now = lambda: page.evaluate("['theta', 'gamma'].map(name => MODELS[0].get(name))")
+    field(page, "score").select_option("margin")          # which brings a threshold of its own, elsewhere
+    assert now() == [0.6, 0.5] and page.evaluate("MODELS[0].get('score')") == "margin"
+    page.get_by_role("button", name="Reset").click()
+    assert now() == [0.6, 0.5] and page.evaluate("MODELS[0].get('score')") == "entropy"
+    until(page, "location.hash.includes('theta=0.6') && location.hash.includes('score=entropy')")
+    page.evaluate("location.hash = '#exit?v=1&theta=0.2&gamma=0'")
+    until(page, "MODELS[0].get('theta') === 0.2")          # another link is not the reader's hand
+
+
+def test_a_question_typed_by_a_teacher_wakes_no_control_that_does_nothing(stage):
+    page = stage(LIFExplorer(spikes=[]))
+    page.get_by_text("For teachers").click()
+    assert field(page, "weight").is_disabled()
+    page.get_by_label("Question shown above").fill("When does it fire?")
+    assert field(page, "weight").is_disabled() and field(page, "beta").is_enabled()
+
+
+def test_a_neuron_that_no_current_fires_is_said_to_be_silent(stage):
+    page = stage(LIFExplorer(beta=0.0, v_th=2.0, beta_b=0.5, v_th_b=1.0))
+    rates = page.locator("#live0 svg[aria-label^='Firing rate']")
+    assert rates.get_attribute("aria-label").endswith("neuron A never fires, at most at 1.500, neuron B starts to fire above 0.500.")
+
+
 def hostile_hashes(count: int) -> list[str]:
     rng = random.Random(5)
     pieces = ["v=1", "v=2", "v=", "theta=0.5", "theta=NaN", "theta=1e308", "theta=-5", "theta=99999999999999999999", "theta=0x10",

@@ -34,6 +34,13 @@ def test_a_finger_on_the_picture_moves_the_cursor(stage):
     assert all(cell in found for cell in flow_rows(shown.data, shown.bytes, 0, 3, 5, 0)[-1])
 
 
+def test_the_cursor_stays_where_a_teacher_fixed_it(stage):
+    page = stage(viewer(), hash="#flow?v=1&x=2&y=3&fix=x,y")
+    page.locator(".pointed").hover()
+    page.mouse.down()
+    assert page.evaluate("['x', 'y'].map(name => MODELS[0].get(name))") == [2, 3]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_viewer_is_accessible_and_fits_the_window(stage, objections, theme, width):

@@ -67,6 +67,11 @@ def test_a_written_digit_goes_through_all_three(stage):
     assert np.all(page.locator("#live0 .read-out .answer").evaluate_all("all => all.map(each => each.textContent === '1')"))
 
 
+def test_an_empty_sheet_is_not_called_a_digit(stage):
+    page = stage(hardware_explorer(), hash="#hardware?v=1&digit=own")
+    until(page, "document.querySelector('#live0 output').textContent.startsWith('The empty sheet is read as')")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_the_hardware_explorer_is_accessible_and_fits_the_window(stage, objections, theme, width):

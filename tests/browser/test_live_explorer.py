@@ -11,8 +11,11 @@ from dtsnn_lite.widgets.folded import folded
 from dtsnn_lite.widgets.live_explorer import LiveExplorer
 from tests.browser.test_chip_explorers import copied_in
 from tests.browser.test_explorers import assert_still_is_live, cells, field, stage
-from tests.browser.waits import until
+from tests.browser.test_hardware_explorer import hardware_explorer
+from tests.browser.waits import BY_HAND, until
 from tests.test_live_explorer import CHIPS, T, given
+
+TO_THE_END = "for (let n = 0; n < 100; n += 1) tick()"
 
 
 def live_explorer(**state) -> LiveExplorer:
@@ -61,7 +64,7 @@ def test_bars_and_meters_are_as_long_as_what_they_show(stage):
 
 
 def test_a_digit_written_with_the_mouse_is_read_and_the_film_plays(stage):
-    page = stage(live_explorer())
+    page = stage(live_explorer(), text=BY_HAND)
     box = page.locator("#live0 .sheet").bounding_box()
     at = lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])
     page.mouse.move(*at(0.5, 0.2))
@@ -71,7 +74,8 @@ def test_a_digit_written_with_the_mouse_is_read_and_the_film_plays(stage):
     until(page, "MODELS[0].get('digit') === 'own'")
     page.mouse.up()
     until(page, "document.querySelector('#live0 .play').textContent === 'Pause'")
-    until(page, "document.querySelector('#live0 .play').textContent === 'Play'", timeout_ms=60_000)
+    page.evaluate(TO_THE_END)
+    assert page.locator("#live0 .play").text_content() == "Play"
     assert page.locator("#live0 .answer").text_content() == "1"
     until(page, "document.querySelector('#live0 output').textContent.startsWith('Your digit is read as 1; sure at timestep 1')")
     until(page, "location.hash.includes('digit=own')")
@@ -88,6 +92,17 @@ def test_a_digit_is_written_by_keyboard_alone(stage):
     until(page, "document.querySelector('#live0 .answer').textContent === '1'")
     page.keyboard.press("Delete")
     until(page, "!document.querySelector('#live0 .here').hidden")
+
+
+@pytest.mark.parametrize("make", [live_explorer, hardware_explorer])
+def test_who_copies_a_link_is_told_that_it_does_not_carry_the_drawing(stage, make):
+    page = stage(make())
+    page.emulate_media(reduced_motion="reduce")
+    copied = lambda: (page.get_by_role("button", name="Copy link").click(), page.locator("#live0 .tools .said").text_content())[1]
+    assert copied() == "Copied."
+    page.locator("#live0 .sheet").click(position={"x": 30, "y": 30})
+    until(page, "MODELS[0].get('digit') === 'own'")
+    assert copied() == "Copied, without your drawing."
 
 
 def test_a_drawing_is_gone_when_a_given_digit_is_chosen_and_a_new_one_begins_blank(stage):
@@ -127,10 +142,11 @@ def test_the_next_steps_are_shown_on_request_and_cost_nothing_in_the_bill(stage)
 
 
 def test_it_plays_once_by_itself_and_not_where_motion_is_unwelcome(stage):
-    page = stage(live_explorer(plays=True))
+    page = stage(live_explorer(plays=True), text=BY_HAND)
     until(page, "document.querySelector('#live0 .play').textContent === 'Pause'")
     assert dots(page) < 2
-    until(page, "document.querySelector('#live0 .play').textContent === 'Play'", timeout_ms=60_000)
+    page.evaluate(TO_THE_END)
+    assert page.locator("#live0 .play").text_content() == "Play"
     assert dots(page) == 2
     page.emulate_media(reduced_motion="reduce")
     page.evaluate("""() => {
@@ -200,6 +216,36 @@ def test_a_class_can_neither_write_nor_ask_on_where_a_teacher_fixed_it(stage):
     page.locator("#live0 .sheet").press("Space")
     page.wait_for_timeout(200)
     assert page.evaluate("MODELS[0].get('digit')") == "5"
+
+
+def test_no_column_after_the_exit_opens_where_a_teacher_fixed_that(stage):
+    page = stage(live_explorer(), hash="#live?v=1&digit=5&fix=further")
+    exit = dots(page)
+    page.locator("#live0 .tick").nth(3).click()
+    assert page.evaluate("MODELS[0].get('further')") is False and dots(page) == exit < 4
+    assert page.locator("#live0 .unrun").is_visible()
+
+
+def test_a_film_that_is_paused_goes_on_from_there(stage):
+    page = stage(live_explorer(digit="3"), text=BY_HAND)
+    play, shown = page.locator("#live0 .play"), lambda: (dots(page), page.locator("#live0 .film").inner_html())
+    play.click()
+    page.evaluate("for (let n = 0; n < 12; n += 1) tick()")
+    before = shown()
+    assert play.text_content() == "Pause" and 0 < before[0] < 4
+    play.click()
+    assert play.text_content() == "Play" and shown() == before
+    play.click()
+    assert play.text_content() == "Pause" and shown() == before
+    page.evaluate(TO_THE_END)
+    assert play.text_content() == "Play" and dots(page) == 4
+    play.click()
+    assert dots(page) == 0, "a film that is over begins again"
+
+
+def test_an_empty_sheet_is_not_called_a_digit(stage):
+    page = stage(live_explorer(), hash="#live?v=1&digit=own")      # a link cannot carry what was written
+    until(page, "document.querySelector('#live0 output').textContent.startsWith('The empty sheet is read as')")
 
 
 def test_there_is_nothing_to_ask_after_the_last_step(stage):

@@ -17,7 +17,7 @@ from dtsnn_lite.widgets.crossbar_explorer import CrossbarExplorer
 from dtsnn_lite.widgets.design_explorer import DesignExplorer
 from tests.browser.test_explorers import assert_still_is_live, cells, exit_explorer, field, stage
 from tests.browser.test_policy_explorer import policy_explorer
-from tests.browser.waits import until
+from tests.browser.waits import BY_HAND, until
 from tests.test_array_explorer import column_of, some_states
 from tests.test_event_explorer import player
 
@@ -48,11 +48,11 @@ def test_the_still_machine_is_the_live_one_and_as_tall(stage, make, state):
 
 @pytest.mark.parametrize("make", MACHINES)
 def test_a_clock_stands_until_it_is_asked_to_run(stage, make):
-    page = stage(make(clock=2))
+    page = stage(make(clock=2), text=BY_HAND)
     time, caption = page.get_by_role("slider", name="the clock"), page.locator("#live0 .caption")
     picture = lambda: page.locator("#live0 .machine svg").first.inner_html()
     still = picture()
-    page.wait_for_timeout(400)
+    page.evaluate("tick()")
     assert picture() == still and time.input_value() == "2"
     page.get_by_role("button", name="Step", exact=True).click()
     assert time.input_value() == "3" and picture() != still and page.evaluate("MODELS[0].get('clock')") == 3
@@ -60,11 +60,12 @@ def test_a_clock_stands_until_it_is_asked_to_run(stage, make):
     time.press("Home")
     assert time.input_value() == "0"
     page.get_by_role("button", name="Play").click()
-    until(page, "document.querySelector('#live0 .clock input').value >= 2")
+    page.evaluate("tick(), tick()")
+    assert time.input_value() == "2"
     assert page.evaluate("MODELS[0].get('clock')") == 0, "a running clock is nobody's state"
     page.get_by_role("button", name="Pause").click()
     stopped = time.input_value()
-    page.wait_for_timeout(300)
+    page.evaluate("tick()")
     assert time.input_value() == stopped == str(page.evaluate("MODELS[0].get('clock')"))
 
 
@@ -92,6 +93,14 @@ def test_who_wants_no_motion_steps_and_drags(stage):
 def test_a_fixed_clock_cannot_be_moved(stage):
     page = stage(ArrayExplorer(), hash="#array?v=1&clock=2&fix=clock,spikes")
     assert page.get_by_role("slider", name="the clock").is_disabled() and page.get_by_label("spike on row 1", exact=True).is_disabled()
+
+
+@pytest.mark.parametrize("readout", ["sa", "adc", "ternary"])
+def test_no_reading_is_told_where_no_row_carries_a_spike(stage, readout):
+    page = stage(ArrayExplorer(spikes=[], readout=readout, clock=3))
+    assert page.locator("#live0 .caption").text_content() == "No row carries a spike, so no column is read."
+    page.get_by_label("spike on row 2", exact=True).click()
+    assert page.locator("#live0 .caption").text_content().startswith({"sa": "Each comp", "adc": "An ADC", "ternary": "Two comp"}[readout])
 
 
 def test_the_rows_are_switched_by_click_and_by_keyboard(stage):

@@ -18,6 +18,10 @@ TAB = "dispatchEvent(new KeyboardEvent('keydown', { key: 'Tab' }))"
 # What the theme's own button sets; the button itself would be focused, and show a hint half a second later.
 WEAR = "scheme => { Object.assign(document.documentElement.dataset, { mode: scheme, theme: scheme }); }"
 
+# A clock or a film that goes on when the test calls tick(), and not by itself: a busy machine lets it run out between two looks.
+BY_HAND = """<script>window.tick = () => {}; window.setInterval = (next) => { window.tick = next; return 1; };
+window.clearInterval = () => { window.tick = () => {}; };</script>"""
+
 # What is far from the window is laid out when it comes near (book.css); a test may want a page as if all of it had been read.
 LAY_OUT = """addEventListener("DOMContentLoaded", () => document.head.insertAdjacentHTML("beforeend",
   "<style>article * { content-visibility: visible !important }</style>"))"""
