@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import tomllib
 import yaml
+from pybtex.backends.plaintext import Backend
+from pybtex.database import parse_file
+from pybtex.plugin import find_plugin
 
 from tools.build_book import toc_entries
 
@@ -185,6 +188,26 @@ def test_every_citation_in_the_book_stands_in_the_bibliography():
     assert cited and cited <= keys, cited - keys
 
 
+def test_every_volume_reaches_the_printed_bibliography():
+    """The style prints a volume with its pages only: an article's number of its own stands there."""
+    entries = parse_file(ROOT / "references.bib").entries
+    assert [key for key, entry in entries.items() if "volume" in entry.fields and "pages" not in entry.fields] == []
+
+
+def test_titles_keep_the_letters_that_the_style_would_change():
+    entries = parse_file(ROOT / "references.bib").entries.values()
+    formatted = find_plugin("pybtex.style.formatting", "unsrt")().format_entries(entries)
+    printed = {entry.key: entry.text.render(Backend()) for entry in formatted}
+    assert ". v2e: from" in printed["hu2021v2e"] and "neuromorphic? Analyzing" in printed["iyer2021nmnist"]
+
+
+def test_the_page_of_the_proofs_says_who_else_needs_them():
+    page = (ROOT / "book/api_proofs.md").read_text("utf8")
+    needing = {module_name(path) for path in modules
+               if path.parent.name != "proofs" and any(one.split(".")[0] == "proofs" for one in our_imports(path))}
+    assert needing == {"__main__"} and "but the command line" in page
+
+
 # --- the book ----------------------------------------------------------------------
 
 
@@ -224,6 +247,39 @@ def test_a_chapter_begins_with_the_cell_that_installs_the_package_in_colab(path)
     first = "".join(code_cells(path)[0]["source"])
     assert 'if "google.colab" in sys.modules:' in first
     assert f'%pip install -q "git+{address}"' in first
+
+
+# --- what the pages say of each other ----------------------------------------------------
+
+
+def markdown(name: str) -> str:
+    """The words of a page of the book, a notebook's cells joined."""
+    path = ROOT / "book" / f"{name}.ipynb"
+    return "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text("utf8"))["cells"] if cell["cell_type"] == "markdown")
+
+
+def test_who_reads_by_the_landing_pages_table_has_met_what_a_chapter_asks_for():
+    """Each row of *How to read* up to a week: what its chapters ask for stands in it or in a row above."""
+    rows = re.findall(r"^\| (half an hour|an afternoon|a week) \| (.*) \|$", markdown("intro"), re.M)
+    assert len(rows) == 3
+    met: set[str] = set()
+    for _, chapters in rows:
+        here = re.findall(r"\]\((\w+)\.ipynb\)", chapters)
+        met |= set(here)
+        for name in here:
+            asked = set(re.findall(r"\]\((\w+)\.ipynb\)", re.search(r"\*\*Level\*\* (.*)", markdown(name))[1]))
+            assert asked <= met, f"{name} asks for {asked - met}"
+
+
+def test_a_letter_with_two_meanings_is_marked_on_the_page_of_the_notation():
+    """A row a meaning; an index or an argument does not make another letter of it."""
+    marked: dict[str, list[bool]] = {}
+    for cell in re.findall(r"^\| (\$.*?) \|", (ROOT / "book/notation.md").read_text("utf8"), re.M):
+        letter = re.match(r"\$(\\?[A-Za-z]+)", cell)
+        if letter and letter[1] not in ("\\hat", "\\mathbb"):
+            marked.setdefault(letter[1], []).append("†" in cell)
+    assert len(marked) > 20 and {"z", "r", "v"} <= set(marked)
+    assert [letter for letter, rows in marked.items() if len(rows) > 1 and not all(rows)] == []
 
 
 # --- one address, one version --------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from safetensors.torch import load_file
 
 from dtsnn_lite.__main__ import main
 from dtsnn_lite.checkpoints import card_of, load_net, load_shipped
-from dtsnn_lite.chip import LayerShape, dtsnn_2023
+from dtsnn_lite.chip import LayerShape, dtsnn_2023, spikesim_rram_64
 from dtsnn_lite.comparison import Compared, by_chance, compared, holm
-from dtsnn_lite.cost import exit_check_cost, inference_cost, static_cost, timestep_cost
+from dtsnn_lite.cost import EveryStep, Once, exit_check_cost, inference_cost, static_cost, timestep_cost
 from dtsnn_lite.data import CIFAR_CLASSES, Splits, as_input, cifar10
 from dtsnn_lite.evidence import calibrate_pair
 from dtsnn_lite.exits import ConfidenceExit, EntropyExit, calibrate, replay, run_of, trade_off
@@ -26,8 +27,11 @@ from dtsnn_lite.proofs import recipes
 from dtsnn_lite.proofs.facts import fact
 from dtsnn_lite.proofs.papers import CIFAR10_SEEDS
 from dtsnn_lite.proofs.recipes import RECIPES, recipe_of
+from dtsnn_lite.proofs.throughput import shipped_throughput
 from dtsnn_lite.recording import Recording, shipped
 from dtsnn_lite.reinforce import shipped_sweeps
+
+CHAPTER = (Path(__file__).resolve().parents[1] / "book/cifar10.ipynb").read_text("utf8")
 
 
 @pytest.fixture
@@ -354,9 +358,10 @@ def test_what_the_chapter_says_of_policies_that_learned_from_held_out_photograph
     """Dice are as good at choosing whom to send where; the exit is faster than who waits, and beyond luck ahead five times of twelve."""
     test, calibration = (shipped(f"cifar10-resnet19-{split}") for split in ("test", "calibration"))
     learned, judged = (shipped_sweeps("cifar10-resnet19-held-out", split) for split in ("test", "calibration"))
-    p = []
+    p, spreads = [], 0
     for way, sweep in learned.items():
         for k, sent in enumerate(sweep.t_hat):
+            spreads += np.bincount(sent).max() < 0.99 * sent.size
             dice, spread = by_chance(sent, test)
             assert run_of(sent, test).accuracy - dice < min(0.002, 2 * spread) or spread == 0
             budget = max(1.0, judged[way].mean_timesteps[k])
@@ -365,6 +370,7 @@ def test_what_the_chapter_says_of_policies_that_learned_from_held_out_photograph
                 assert left.mean_timesteps < sent.mean() and left.accuracy > sweep.accuracy[k]
             p.append(compared(left, run_of(sent, test)).p)
     assert len(p) == 12 and sum(12 * each < 0.05 for each in p) == 5
+    assert spreads == 8 and "Eight of these twelve spread their photographs" in CHAPTER
 
 
 def test_what_the_chapter_says_of_equal_accuracy_and_of_the_classes_that_pay():
@@ -382,3 +388,36 @@ def test_what_the_chapter_says_of_equal_accuracy_and_of_the_classes_that_pay():
             for k, name in enumerate(CIFAR_CLASSES)}
     assert paid["deer"] == Compared(9, 23) and paid["frog"] == Compared(5, 16) and paid["bird"].won > paid["bird"].lost
     assert holm([each.p for each in paid.values()]).min() > 0.2
+
+
+def test_what_the_chapter_says_of_how_long_vgg_16_waits_beside_the_small_networks():
+    """On the sum and on the pair about as long as seed 1, and longer than seed 0: of its pair and seed 1's, its own is the shorter."""
+    waits = {}
+    for name in (*CIFAR10_SEEDS, "cifar10-vgg16"):
+        seen, before = shipped(f"{name}-test"), shipped(f"{name}-calibration")
+        rules = calibrate(before, EntropyExit, max_drop=0.0, gamma=1), calibrate_pair(before, EntropyExit, max_drop=0.0)
+        waits[name] = np.array([replay(seen, rule).t_hat.mean() for rule in rules])
+    zero, one, vgg = waits.values()
+    assert np.abs(vgg - one).max() < 0.01 and (vgg > zero + 0.05).all() and vgg[1] < one[1]
+    assert "waits about as long as seed 1 on the sum and on the pair, and longer than seed 0" in CHAPTER
+
+
+def test_what_the_chapter_says_of_a_first_layer_that_is_billed_once():
+    """Of the energy saved on SpikeSim's list more than two fifths of the digits', a sixth of the photographs', was the first layer's."""
+    gone = []
+    for network, rule in (("digits", calibrate), ("cifar10-small", calibrate_pair)):
+        stops = replay(shipped(f"{network}-test"), rule(shipped(f"{network}-calibration"), EntropyExit, max_drop=0.0)).t_hat
+        saved = []
+        for first_layer in (EveryStep(), Once()):
+            step = timestep_cost(layer_shapes(load_shipped(network)), spikesim_rram_64, first_layer=first_layer)
+            bill = inference_cost(stops, step, exit_check_cost(spikesim_rram_64))
+            saved.append(1 - bill.energy_pj.mean() / static_cost(4, step).energy_pj[0])
+        gone.append(1 - saved[1] / saved[0])
+    assert 0.4 < gone[0] < 0.45 and gone[1] == pytest.approx(1 / 6, abs=0.01)
+    assert "more than two fifths of the energy that the digits saved, and a sixth of what the photographs saved" in CHAPTER
+
+
+def test_what_the_chapter_says_of_two_timings_of_the_same_static_pass():
+    cpu = shipped_throughput("cifar10-vgg16")["CPU (x86_64)"]
+    assert 1.25 < cpu["sum, batch 1"].static_ms / cpu["mean, batch 1"].static_ms < 1.3
+    assert "the one took more than a quarter longer than the other" in CHAPTER

@@ -183,3 +183,11 @@ def test_exercises_are_numbered_from_the_first_coding_one_to_the_last_open_one(p
     assert numbers == [str(n + 1) for n in range(len(numbers))] and len(numbers) >= 2
     assert [each for each in found if not each.isdigit()] == ["**Warm-ups**", "**Coding**", "**Open**"]
     assert found[:3] == ["**Warm-ups**", "**Coding**", "1"] and found[-2] == "**Open**", "warm-ups are questions, and have no numbers"
+
+
+def test_three_numbers_may_come_in_an_array() -> None:
+    exercise = next(one for one in exercises("cifar10") if one.name == "borrowed")
+    three = "run.mean_timesteps, won.sum(), lost.sum()"
+    assert exercise.solution.count(three) == 1
+    reply = said(exercise.solution.replace(three, f"np.array([{three}])"), exercise)
+    assert reply is not None and reply.startswith("right"), reply

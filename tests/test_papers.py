@@ -281,3 +281,11 @@ def test_a_table_has_a_line_for_each_row_and_says_each_reason_once():
 
 def test_a_tally_counts_every_row():
     assert sum(tally(compare(ALL)).values()) == len(ALL)
+
+
+def test_the_verdicts_that_the_first_page_names_are_given_today():
+    """The landing page says which rows the tables contain."""
+    intro = "".join(line for cell in json.loads((ROOT / "book/intro.ipynb").read_text("utf8"))["cells"] for line in cell["source"])
+    named = re.findall(r"\*([a-z ]+)\*", re.search(r"The tables of checks contain rows that say (.*)\.", intro)[1])
+    counted = tally(compare(ALL))
+    assert named and all(counted[verdict] > 0 for verdict in named), (named, counted)
