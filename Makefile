@@ -57,7 +57,7 @@ export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 book: $(READY) ## the book as HTML: every notebook run, every warning an error
 	@$(RUN) -m tools.build_book
@@ -114,7 +114,7 @@ browser: ## Chromium and Firefox for the browser tests, installed where that nee
 constraints: $(READY) ## constraints.txt from the environment as it is
 	@$(RUN) -m tools.freeze
 
-clean: ## nothing but the sources
+clean: ## without what was built and the environment; the labs' editions and what was graded stay
 	rm -rf _build build dist "$(VENV)" .bounds .pytest_cache .hypothesis .mypy_cache .ruff_cache *.egg-info
 	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 

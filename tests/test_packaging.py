@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 from pathlib import Path
 
@@ -31,6 +32,19 @@ def installed(tmp_path_factory) -> Path:
     (wheel,) = work.glob("*.whl")
     subprocess.run([*pip, "--python", python, "install", "-q", "--no-deps", wheel], check=True)
     return python
+
+
+
+def test_the_source_archive_brings_the_package_and_no_test_that_cannot_run_there(tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "dtsnn_lite/__init__.py", "tests/test_packaging.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    code = "from setuptools.build_meta import build_sdist; build_sdist('dist')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    (archive,) = (tmp_path / "dist").glob("*.tar.gz")
+    names = {name.partition("/")[2] for name in tarfile.open(archive).getnames()}
+    assert {"pyproject.toml", "LICENSE", "dtsnn_lite/__init__.py"} <= names
+    assert [name for name in names if name.startswith("tests")] == []
 
 
 def run_outside(python: Path, code: str, work: Path) -> str:

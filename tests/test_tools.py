@@ -96,6 +96,16 @@ def test_a_pin_has_no_local_tag():
     assert pin("torch==2.13.0+cpu") == "torch==2.13.0"
 
 
+# --- make ------------------------------------------------------------------------------
+
+
+def test_make_help_lists_every_target_that_says_what_it_does():
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    described = re.findall(r"^([^:\s]+):.*## (.*)$", (ROOT / "Makefile").read_text("utf8"), re.M)
+    assert [tuple(line.split(maxsplit=2)[1:]) for line in listed.splitlines()] == described
+    assert "grader-image" in dict(described)
+
+
 # --- make, in folders with blanks ------------------------------------------------------
 
 # A python that says what it is asked, and leaves in a new environment a python that does the same.
