@@ -25,14 +25,18 @@ def installed(tmp_path_factory) -> Path:
     shutil.copytree(ROOT / "dtsnn_lite", tree / "dtsnn_lite", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", work, tree], check=True)
+    pip, alone = [sys.executable, "-m", "pip", "--disable-pip-version-check"], without_path()
+    subprocess.run([*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", work, tree], check=True, env=alone)
     venv.create(work / "empty", with_pip=False, symlinks=True)
     python = work / "empty" / "bin" / "python"
     (wheel,) = work.glob("*.whl")
-    subprocess.run([*pip, "--python", python, "install", "-q", "--no-deps", wheel], check=True)
+    subprocess.run([*pip, "--python", python, "install", "-q", "--no-deps", wheel], check=True, env=alone)
     return python
 
+
+def without_path() -> dict[str, str]:
+    """This environment's variables without PYTHONPATH: a package that lies there would count as installed."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 
 def test_the_source_archive_brings_the_package_and_no_test_that_cannot_run_there(tmp_path):
@@ -50,8 +54,7 @@ def test_the_source_archive_brings_the_package_and_no_test_that_cannot_run_there
 def run_outside(python: Path, code: str, work: Path) -> str:
     """What the code prints there; third-party packages are lent from this environment, after its own."""
     lent = f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})\n"
-    plain = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    ran = subprocess.run([python, "-c", lent + code], cwd=work, env=plain, capture_output=True, text=True)
+    ran = subprocess.run([python, "-c", lent + code], cwd=work, env=without_path(), capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
