@@ -130,6 +130,15 @@ def test_a_cell_that_will_not_be_stopped_is_ended_from_outside(monkeypatch):
     assert (made.score, made.status) == (2.0, "stopped: a cell went on after its limit of 5 seconds")
 
 
+def test_a_stopped_cell_beside_the_exercises_is_said_where_points_are_lost():
+    """A given cell may meet the limit on a busy machine: the row tells a teacher that the points were not the student's to lose."""
+    slow = "import time\nsix = 6\ntime.sleep(30)\nseven = 7"
+    lost = row(NoWall(), Limits(5, 60), before=slow, total="total = seven - 1")
+    assert lost.score == 2.0 and set(lost.said) == {"total", "a cell that is no exercise"}
+    assert "on a calm machine it may end" in lost.said["a cell that is no exercise"]
+    assert row(NoWall(), Limits(5, 60), before=slow, total="total = six").said == {}
+
+
 def test_a_signal_to_everybody_of_its_group_reaches_no_grader_and_no_keeper_of_orphans():
     """kill(0) ends the desk and what it has started; first it is looked whether the group is the grader's, so that this test lives."""
     orphan = ORPHAN.format(n="group")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,8 @@ from labs.tools.poured import name_of, poured
 from labs.tools.sitting import STOPPED, Limits, Sitting, Taken, sitting
 from labs.tools.table import Grade
 from labs.tools.walls import Wall, version
+
+BESIDE = "a cell that is no exercise"       # where the words for it stand among those for the exercises
 
 
 def max_score(lab: str) -> float:
@@ -138,7 +140,16 @@ def outcome(notebook: nbformat.NotebookNode, exam: Mapping[str, Paper], points: 
     some = "" if count == len(exam) else f"only {count} of {len(exam)} tests ran"
     said = {name.removesuffix("-test"): words_for(name, exam[name], found[name], shown) for name in exam if name in found.keys() - passed}
     score = sum(worth for name, worth in points.items() if f"{name}-test" in passed)
+    if said and any(taken.error == STOPPED for taken in beside(notebook, exam, full)):
+        said[BESIDE] = "was stopped: it ran longer than the limit, and what it makes was missing below; on a calm machine it may end"
     return {"score": float(min(score, sum(points.values()))), "status": full.stopped or some or "graded", "said": said}
+
+
+def beside(notebook: nbformat.NotebookNode, exam: Mapping[str, Paper], made: Sitting) -> Iterator[Taken]:
+    """What came of the cells that are no exercise's: given ones, and those that the student added."""
+    for cell, taken in zip(notebook.cells, made.taken, strict=False):
+        if not {name_of(cell), f"{name_of(cell)}-test"} & exam.keys():
+            yield taken
 
 
 def by_name(notebook: nbformat.NotebookNode, made: Sitting) -> dict[str, Taken]:
