@@ -317,7 +317,8 @@ function words(field, state) {
 
 // One row with a native input: { row, show(state, value, spoken), lock(fixed, hidden, state) }.
 function control(fieldName, field, changed) {
-  const name = html("span", { class: "name" }), value = html("span", { class: "value", "aria-hidden": "true" });
+  const title = html("span"), name = html("span", { class: "name" }, title), mark = html("span", {}, " (fixed)");
+  const value = html("span", { class: "value", "aria-hidden": "true" });
   const input = html(field.kind === "choice" ? "select" : "input", { "data-lm-suppress-shortcuts": "true" });
   if (field.kind === "number") furnish(input, { type: "range", min: field.low, max: field.high, step: field.step }, []);
   if (field.kind === "flag") furnish(input, { type: "checkbox" }, []);
@@ -328,7 +329,7 @@ function control(fieldName, field, changed) {
   const row = html("label", { class: `control ${field.kind}${field.short ? " short" : ""}${field.wide ? " wide" : ""}`, "data-field": fieldName },
     field.kind === "flag" ? [input, name] : [name, input, field.kind === "number" ? value : null]);
   const show = (now, at, spoken) => {
-    name.textContent = words(field, now);
+    title.textContent = words(field, now);
     stops = field.stops ? field.stops(now) : null;
     if (stops) furnish(input, { min: 0, max: stops.length - 1, step: 1 }, []);
     input.disabled = isOff(now);
@@ -348,7 +349,12 @@ function control(fieldName, field, changed) {
       input.setAttribute("aria-valuetext", `${field.say ? field.say(at) : at}, ${spoken}`);
     }
   };
-  const lock = (fixedNow, hidden, now) => { held = fixedNow; input.disabled = isOff(now); row.hidden = hidden; };
+  const lock = (fixedNow, hidden, now) => {
+    held = fixedNow;
+    if (held) name.append(mark); else mark.remove();        // a control that is off may also be of no use in this state
+    input.disabled = isOff(now);
+    row.hidden = hidden;
+  };
   return { row, show, lock };
 }
 

@@ -511,6 +511,16 @@ def test_a_question_typed_by_a_teacher_wakes_no_control_that_does_nothing(stage)
     assert field(page, "weight").is_disabled() and field(page, "beta").is_enabled()
 
 
+def test_a_control_that_a_teacher_fixed_says_so(stage):
+    """One that is of no use in this state looks the same otherwise."""
+    page = stage(LIFExplorer(spikes=[]), hash="#lif?v=1&spikes=&fix=weight,beta")
+    names = {name: page.locator(f"#live0 [data-field={name}] .name") for name in ("weight", "beta", "v_th")}
+    assert [name for name, words in names.items() if words.text_content().endswith(" (fixed)")] == ["weight", "beta"]
+    page.evaluate("location.hash = '#lif?v=1&spikes=&fix=beta'")
+    until(page, "!document.querySelector('#live0 [data-field=weight] .name').textContent.includes('fixed')")
+    assert names["beta"].text_content().endswith(" (fixed)")
+
+
 def test_a_neuron_that_no_current_fires_is_said_to_be_silent(stage):
     page = stage(LIFExplorer(beta=0.0, v_th=2.0, beta_b=0.5, v_th_b=1.0))
     rates = page.locator("#live0 svg[aria-label^='Firing rate']")
